@@ -1,0 +1,64 @@
+# How every room of the project is built: one archive per folder, one CUnit binary per *_test.c,
+# one libFuzzer binary per *_fuzz.c. A folder names only what it stands on.
+
+add_library(otabench_flags INTERFACE)
+target_include_directories(otabench_flags INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_definitions(otabench_flags INTERFACE _GNU_SOURCE)
+target_compile_options(
+  otabench_flags
+  INTERFACE -Wall
+            -Wextra
+            -Wpedantic
+            -Wconversion
+            -Wshadow
+            -Wstrict-prototypes
+            -Wvla
+            -fno-omit-frame-pointer
+            # No path of the building machine in the binary, so two machines build the same bytes.
+            -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=
+            $<$<BOOL:${OTABENCH_WERROR}>:-Werror>)
+# Asserts are part of the product: a bench that goes on with a broken invariant lies.
+string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
+string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")
+string(REPLACE "-O3" "-O2" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
+
+if(OTABENCH_SANITIZE)
+  target_compile_options(otabench_flags INTERFACE -fsanitize=${OTABENCH_SANITIZE}
+                                                  -fno-sanitize-recover=all)
+  target_link_options(otabench_flags INTERFACE -fsanitize=${OTABENCH_SANITIZE})
+endif()
+if(OTABENCH_COVERAGE)
+  target_compile_options(otabench_flags INTERFACE --coverage)
+  target_link_options(otabench_flags INTERFACE --coverage)
+endif()
+if(OTABENCH_FUZZ)
+  target_compile_options(otabench_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# otabench_library(name [DEPS target...]): archive of this folder's *.c; its *_test.c become tests
+# that link the archive and the CUnit harness; its *_fuzz.c become fuzz targets.
+function(otabench_library name)
+  cmake_parse_arguments(ARG "" "" "DEPS;EXCLUDE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.c)
+  set(tests ${sources})
+  set(fuzzers ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|fuzz|main)\\.c$")
+  list(FILTER tests INCLUDE REGEX "_test\\.c$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.c$")
+  add_library(${name} STATIC ${sources})
+  target_link_libraries(${name} PUBLIC otabench_flags ${ARG_DEPS})
+  foreach(file ${tests})
+    get_filename_component(test ${file} NAME_WE)
+    add_executable(${test} ${file})
+    target_link_libraries(${test} PRIVATE ${name} testing)
+    add_test(NAME ${test} COMMAND ${test} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  endforeach()
+  if(OTABENCH_FUZZ)
+    foreach(file ${fuzzers})
+      get_filename_component(fuzzer ${file} NAME_WE)
+      add_executable(${fuzzer} ${file})
+      target_link_libraries(${fuzzer} PRIVATE ${name})
+      target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+  endif()
+endfunction()

@@ -1,0 +1,81 @@
+#include "common/digest.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "common/bytes.h"
+#include "common/err.h"
+
+static const EVP_MD *evp(enum digest_kind kind)
+{
+    return kind == DIGEST_MD5 ? EVP_md5() : EVP_sha256();
+}
+
+size_t digest_bytes(enum digest_kind kind)
+{
+    return kind == DIGEST_MD5 ? MD5_BYTES : SHA256_BYTES;
+}
+
+int digest_begin(struct digest *d, enum digest_kind kind)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    *d = (struct digest){.kind = kind, .ctx = ctx};
+    if (ctx == NULL)
+        return ERR_NOMEM;
+    if (EVP_DigestInit_ex(ctx, evp(kind), NULL) != 1) {
+        digest_abort(d);
+        return ERR_NOMEM;
+    }
+    return 0;
+}
+
+void digest_update(struct digest *d, const void *data, size_t len_bytes)
+{
+    int ok = EVP_DigestUpdate(d->ctx, data, len_bytes);
+    assert(ok == 1);
+    (void)ok;
+}
+
+void digest_end(struct digest *d, uint8_t *out)
+{
+    int ok = EVP_DigestFinal_ex(d->ctx, out, NULL);
+    assert(ok == 1);
+    (void)ok;
+    digest_abort(d);
+}
+
+void digest_abort(struct digest *d)
+{
+    EVP_MD_CTX_free(d->ctx);
+    d->ctx = NULL;
+}
+
+void digest_of(enum digest_kind kind, const void *data, size_t len_bytes, uint8_t *out)
+{
+    int ok = EVP_Digest(data, len_bytes, out, NULL, evp(kind), NULL);
+    assert(ok == 1);
+    (void)ok;
+}
+
+void digest_hex_of(enum digest_kind kind, const void *data, size_t len_bytes,
+                   char out[DIGEST_HEX_MAX])
+{
+    uint8_t raw[DIGEST_BYTES_MAX];
+    digest_of(kind, data, len_bytes, raw);
+    hex_encode(out, raw, digest_bytes(kind));
+}
+
+void hmac_md5_hex(const void *key, size_t key_bytes, const void *data, size_t len_bytes,
+                  char out[2 * MD5_BYTES + 1])
+{
+    uint8_t raw[MD5_BYTES];
+    unsigned int raw_bytes = 0;
+    /* The library wants a non-null key pointer even for the empty key. */
+    const void *k = key_bytes == 0 ? "" : key;
+    const unsigned char *done =
+        HMAC(EVP_md5(), k, (int)key_bytes, data, len_bytes, raw, &raw_bytes);
+    assert(done != NULL && raw_bytes == MD5_BYTES);
+    (void)done;
+    hex_encode(out, raw, MD5_BYTES);
+}

@@ -1,0 +1,159 @@
+/*
+ * A NOR flash chip as data and rules: what firmware sees, and what a power cut leaves behind.
+ *
+ * Program only clears bits, within one program page; erase sets whole erase units to the erased
+ * value. Every program (one per page touched) and every erase unit is one numbered operation, from
+ * 1, counted over the life of the chip object: these numbers are the cut points. Each operation
+ * takes the chip's time on the owner's clock. A cut at operation n leaves what the tear says, then
+ * the chip is off: any access before nor_power_on is a bench fault (nor_fault tells), never
+ * silently dropped.
+ *
+ * One struct nor per chip; no globals. Memory is either a file (mmap, shared: survives the process)
+ * or the heap.
+ */
+#ifndef OTABENCH_FLASH_EMU_NOR_H
+#define OTABENCH_FLASH_EMU_NOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+enum nor_policy {
+    NOR_REWRITE,    /* a programmed unit may be programmed again; bits only fall (SPI NOR) */
+    NOR_WRITE_ONCE, /* a granule may be programmed once per erase; a second program fails */
+    NOR_ECC,        /* write-once, and reading a granule torn by a cut traps */
+};
+
+/* Geometry and timing are data. All sizes in bytes, times in ns, typical data-sheet values. */
+struct nor_geometry {
+    const char *name; /* "spi4k", "spi64k", "internal8" */
+    const char *text; /* one line for people */
+    uint32_t size_bytes;
+    uint32_t erase_bytes;   /* erase unit */
+    uint32_t page_bytes;    /* program page: one operation never crosses it */
+    uint32_t granule_bytes; /* smallest program unit; offset and length must be multiples */
+    enum nor_policy policy;
+    int64_t program_ns; /* per page */
+    int64_t erase_ns;   /* per erase unit */
+    int64_t read_ns_per_byte;
+    uint32_t endurance; /* erase cycles promised per unit */
+};
+
+/* The built-in chips; null if unknown. nor_geometry_at walks them from 0, null at the end. */
+const struct nor_geometry *nor_geometry_find(const char *name);
+const struct nor_geometry *nor_geometry_at(size_t index);
+
+/* What an interrupted operation leaves. Which real parts do so: "Method" in tear.c. */
+enum nor_tear {
+    TEAR_NOTHING, /* cut before the operation began: unit untouched */
+    TEAR_PREFIX,  /* program: first k bytes done (k by arg, rounded to granules); erase: first k
+                     bytes erased */
+    TEAR_ALL_BUT_LAST, /* all but the last granule (program), all but the last 16th (erase) */
+    TEAR_SCRAMBLED,    /* program: a random subset of the bits that should fall; erase: random bits
+                          back to 1 */
+    TEAR_HALF_ERASED,  /* erase: half the unit erased, other half scattered; program: like SCRAMBLED
+                        */
+    TEAR_WEAK, /* looks complete, but its changed cells read differently at a later power-on */
+    TEAR_DONE, /* cut after the operation completed, before it was acknowledged */
+    TEAR_COUNT
+};
+const char *nor_tear_name(enum nor_tear tear); /* "nothing", "prefix", "all-but-last", ... */
+int nor_tear_parse(const char *name, enum nor_tear *out); /* 0 or ERR_NOT_FOUND */
+
+enum nor_op_kind { NOR_OP_PROGRAM, NOR_OP_ERASE };
+
+/* One operation, as told to the observer after it took effect (torn ones included). */
+struct nor_op {
+    uint64_t number; /* from 1 */
+    enum nor_op_kind kind;
+    uint32_t addr;
+    uint32_t len_bytes;
+    const uint8_t *data; /* program: the requested bytes; erase: null */
+    bool torn;           /* a cut hit it */
+    enum nor_tear tear;
+    bool raised_bits; /* program asked for a 0 -> 1 change */
+};
+
+/*
+ * The owner's side, all optional. Called from inside nor_program / nor_erase on the caller's stack.
+ * spend: let ns pass on the owner's clock (may switch tasks). observe: see struct nor_op.
+ * power_lost: the armed cut has happened; the owner normally does not return from it (fiber switch,
+ * process exit); if it returns, the call fails with ERR_IO and the chip stays off.
+ */
+struct nor_hooks {
+    void *ctx;
+    void (*spend)(void *ctx, int64_t ns);
+    void (*observe)(void *ctx, const struct nor_op *op);
+    void (*power_lost)(void *ctx, const struct nor_op *op);
+};
+
+struct nor;
+
+/* A chip on the heap, fully erased. seed feeds scrambles and weak cells ("nor" streams). */
+struct nor *nor_new(const struct nor_geometry *geo, uint64_t seed, struct err *err);
+/* A chip on a file: created erased when absent, else its length must be size_bytes. ERR_IO,
+ * ERR_FORMAT. Null on error. */
+struct nor *nor_open(const struct nor_geometry *geo, const char *path, uint64_t seed,
+                     struct err *err);
+void nor_free(struct nor *n); /* unmaps, closes; null is fine */
+void nor_set_hooks(struct nor *n, const struct nor_hooks *hooks);
+const struct nor_geometry *nor_geo(const struct nor *n);
+
+/* Any alignment, any length inside the chip. 0; ERR_ARG outside; ERR_IO injected; ERR_DIGEST ECC
+ * trap. */
+int nor_read(struct nor *n, uint32_t addr, void *out, uint32_t len_bytes);
+/*
+ * Programs len_bytes at addr, split at page borders into numbered operations. addr and length must
+ * be granule multiples (ERR_ARG). NOR_REWRITE: result is old AND new. WRITE_ONCE/ECC: ERR_IO on a
+ * granule already programmed since its erase. ERR_IO when injected or when the cut hit.
+ */
+int nor_program(struct nor *n, uint32_t addr, const void *data, uint32_t len_bytes);
+/* addr and len_bytes must be erase-unit multiples (ERR_ARG); one numbered operation per unit. */
+int nor_erase(struct nor *n, uint32_t addr, uint32_t len_bytes);
+
+/* Direct view for judges and tools: content as it would read now, never traps, costs nothing. */
+const uint8_t *nor_peek(const struct nor *n);
+/* Writes content as a factory programmer would: no operation, no wear, no time, clears weak/torn
+ * marks there. */
+int nor_load(struct nor *n, uint32_t addr, const void *data, uint32_t len_bytes);
+
+uint64_t nor_op_count(const struct nor *n);
+
+/* Arms one cut: at operation `number` (absolute, > nor_op_count) with that tear; arg is the tear's
+ * k (bytes). 0 disarms. */
+void nor_arm_cut(struct nor *n, uint64_t number, enum nor_tear tear, uint32_t arg);
+/* Cuts power now (from outside the device). An operation whose time is being spent is torn that
+ * way. */
+void nor_power_off(struct nor *n, enum nor_tear tear, uint32_t arg);
+/* Weak cells settle to their later reading here, drawn from the seed and the power-on ordinal. */
+void nor_power_on(struct nor *n);
+bool nor_is_on(const struct nor *n);
+
+/* Erase cycles of the unit holding addr. */
+uint32_t nor_wear(const struct nor *n, uint32_t addr);
+
+/* I/O faults. An access of that kind touching [addr, addr+len) fails: `count` times, or for ever
+ * when count < 0. At most 32 at a time. */
+enum nor_io {
+    NOR_IO_READ,
+    NOR_IO_PROGRAM,
+    NOR_IO_ERASE,
+    NOR_IO_CORRUPT /* program succeeds but one bit is wrong */
+};
+int nor_inject(struct nor *n, enum nor_io kind, uint32_t addr, uint32_t len_bytes, int count);
+void nor_clear_faults(struct nor *n);
+
+/* What the bench must never see: access while off, and the first such message. Null when all is
+ * well. */
+const char *nor_fault(const struct nor *n);
+
+/* Snapshot: content, wear, weak and torn marks, operation count; restore needs the same geometry.
+ */
+struct nor_snapshot;
+struct nor_snapshot *nor_save(const struct nor *n);
+int nor_restore(struct nor *n, const struct nor_snapshot *s);
+void nor_snapshot_free(struct nor_snapshot *s);
+
+#endif
