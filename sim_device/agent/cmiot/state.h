@@ -1,0 +1,121 @@
+/*
+ * What the agent and the boot loader remember across power cuts: one record (identity, progress,
+ * package, pending result) and a journal of numbered marks (segments stored, then restore steps
+ * done).
+ *
+ * Two layouts share this interface:
+ *   STATE_SAFE (reference). Two banks: A = last erase unit of the download partition, B = last
+ * erase unit of the backup area in front of it. A record is written to the bank that does not hold
+ * the current one (erase, program; magic, sequence number and CRC-32 last), so one valid record
+ * always exists. A mark's slot is a function of its number (journal_base + slot), carries number,
+ * argument and CRC, and may be rewritten with the same data; on write-once flash a mark owns a
+ * group of slots. When slots run out the record moves to the other bank with journal_base moved up.
+ *   STATE_VENDOR (personality to be faulted, never the reference). The layout of protocols note
+ *     cms-ota §8: one 176-byte record at the start of the last erase unit, 4-byte segment numbers
+ * after it, every record update is erase-then-write, no CRC.
+ *
+ * Area arithmetic (size limit exactly as documented, cms-ota §5): the package may fill
+ * [0, part - erase - backup). All addresses here are relative to the download partition.
+ */
+#ifndef OTABENCH_AGENT_CMIOT_STATE_H
+#define OTABENCH_AGENT_CMIOT_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+
+enum state_kind { STATE_SAFE, STATE_VENDOR };
+
+/* Values of update_result (cms-ota §8, §4). */
+enum {
+    UPDATE_NONE = 0,
+    UPDATE_OK = 1,         /* restored; to be reported */
+    UPDATE_AUTH_FAIL = 98, /* package digest wrong at the boot loader; to be reported */
+    UPDATE_FAIL = 99,      /* restore refused or failed; to be reported */
+    UPDATE_PENDING = 100   /* downloaded and verified; the boot loader's turn */
+};
+
+#define STATE_RECORD_BYTES 256 /* on flash, STATE_SAFE */
+#define STATE_SLOT_BYTES   16  /* on flash, STATE_SAFE */
+#define STATE_ONCE_GROUP   4   /* slots per mark on write-once flash */
+
+/* The record as software sees it. Texts are terminated. */
+struct state_record {
+    uint16_t update_result;
+    char mid[32];
+    char code[32]; /* [0] = 1 when set, [1] = upgrade kind: 5 full, else algorithm */
+    char device_id[32];
+    char device_secret[64];
+    uint32_t index;     /* segments stored when the record was written */
+    uint32_t index_max; /* segments of the package; 0: none */
+    uint32_t delta_id;
+    /* What a resume must find unchanged (DWN-09, DWN-10). */
+    uint32_t file_bytes;
+    uint32_t segment_bytes;
+    uint8_t md5[MD5_BYTES];
+    uint32_t journal_base; /* marks are numbered from journal_base + 1 in this bank */
+    uint8_t report_due;    /* reportDownResult not yet accepted */
+};
+
+struct state_io {
+    void *ctx;
+    int (*read)(void *ctx, uint32_t addr, void *out,
+                uint32_t len_bytes); /* 0, ERR_DIGEST = ECC trap, ERR_IO */
+    int (*program)(void *ctx, uint32_t addr, const void *data, uint32_t len_bytes);
+    int (*erase)(void *ctx, uint32_t addr, uint32_t len_bytes);
+};
+
+struct state_layout {
+    enum state_kind kind;
+    uint32_t part_bytes; /* download partition */
+    uint32_t erase_bytes;
+    uint32_t granule_bytes; /* smallest program unit, 1 on SPI NOR */
+    uint32_t
+        backup_bytes; /* area in front of the last erase unit; erase-unit multiple, >= one unit */
+    bool write_once;  /* a programmed granule cannot be programmed again */
+};
+
+struct state {
+    struct state_io io;
+    struct state_layout layout;
+    struct state_record record; /* as last read or written */
+    bool valid;                 /* a record exists on flash */
+    uint32_t bank;              /* address of the bank holding it */
+    uint32_t sequence;
+    uint32_t mark; /* highest contiguous mark, >= journal_base */
+    uint32_t mark_arg;
+};
+
+/* ERR_ARG when the areas do not fit (says which); also computed limits below are valid afterwards.
+ */
+int state_layout_check(const struct state_layout *l, struct err *err);
+/* Largest package: part - erase - backup. */
+uint32_t state_package_limit(const struct state_layout *l);
+uint32_t state_backup_addr(const struct state_layout *l);
+
+/* Reads the flash. No valid record is not an error: valid = false, record zeroed. Errors: ERR_IO
+ * only. */
+int state_open(struct state *s, const struct state_io *io, const struct state_layout *l,
+               struct err *err);
+/* Stores r as the new record; journal starts empty at r->journal_base. s->record follows. On error
+ * the old record still stands (SAFE). */
+int state_write(struct state *s, const struct state_record *r, struct err *err);
+/* Marks number (must be s->mark + 1) as done, with an argument. Rolls to the other bank when the
+ * slots are used up. */
+int state_mark(struct state *s, uint32_t number, uint32_t arg, struct err *err);
+/* Marks that still fit without rolling. */
+uint32_t state_room(const struct state *s);
+/* Boot loader: makes the record live in bank A (so that the backup area is free). No write if it is
+ * there already. */
+int state_home(struct state *s, struct err *err);
+/* Programs record and last mark again with the same bytes, so cells left weak by a cut become firm
+ * (write-once flash: moves the record through B to A instead, only while mark == journal_base). */
+int state_firm(struct state *s, struct err *err);
+
+/* Text for people (`otabench flash info`): decodes whatever layout the two banks hold. */
+struct buf;
+int state_describe(const uint8_t *download_part, const struct state_layout *l, struct buf *out);
+
+#endif

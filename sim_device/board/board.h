@@ -1,0 +1,137 @@
+/*
+ * The board: everything a device's software stands on: time, tasks, one way to wait, memory,
+ * sockets, names, random, log, reset. Ports (OneOS, later others) are written on these calls alone.
+ *
+ * Two boards implement it. `sim`: tasks are fibers on virtual time, bit-for-bit repeatable
+ * (sim_board.h). `posix`: tasks are threads under one lock per device, sockets are the host's, time
+ * is real (posix_board.h). On both only one task of a device runs at a time and it gives way only
+ * in the blocking calls below, so a port needs no atomics and behaves alike.
+ *
+ * Vendors' APIs have no handles: the running task knows its board (board_current).
+ */
+#ifndef OTABENCH_SIM_DEVICE_BOARD_H
+#define OTABENCH_SIM_DEVICE_BOARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/rng.h"
+#include "common/trace.h"
+#include "flash_emu/nor.h"
+#include "flash_emu/partition.h"
+
+struct board;
+struct board_task;
+
+/* Results of blocking calls. */
+enum { BOARD_OK = 0, BOARD_TIMEOUT = -1, BOARD_ERROR = -2 };
+
+/* Socket kinds and readiness flags. */
+enum board_sock_type { BOARD_STREAM, BOARD_DGRAM };
+enum { BOARD_READABLE = 1, BOARD_WRITABLE = 2, BOARD_EXCEPTION = 4 };
+
+#define BOARD_FOREVER VTIME_NEVER
+#define BOARD_SOCKETS 16 /* per device */
+#define BOARD_TASKS   16
+
+/* What a kind of board provides. All calls come from a task of the device unless noted. */
+struct board_ops {
+    int64_t (*now_ns)(struct board *b); /* monotonic since power-on of the bench run */
+    int64_t (*utc_s)(struct board *b);  /* the device's idea of UTC, seconds */
+    /* Blocks the task until board_wake on the same channel or the time-out; BOARD_OK or
+     * BOARD_TIMEOUT. 0 tries. */
+    int (*wait)(struct board *b, const void *channel, int64_t timeout_ns);
+    /* Makes up to count waiters on channel runnable, longest waiting first, higher priority first.
+     */
+    void (*wake)(struct board *b, const void *channel, int count);
+    /* Creates a stopped task. Lower priority number runs first. Null when out of memory or tasks.
+     */
+    struct board_task *(*task_new)(struct board *b, const char *name, void (*entry)(void *),
+                                   void *arg, size_t stack_bytes, uint8_t priority);
+    int (*task_start)(struct board *b, struct board_task *t);
+    /* Stops and frees; the running task may destroy itself (does not return then). */
+    int (*task_free)(struct board *b, struct board_task *t);
+    struct board_task *(*task_self)(struct board *b);
+    /* Sockets: fd 0..BOARD_SOCKETS-1, or -1. */
+    int (*sock_open)(struct board *b, enum board_sock_type type);
+    int (*sock_close)(struct board *b, int fd);                               /* 0 or -1 */
+    int (*sock_connect)(struct board *b, int fd, uint32_t ip, uint16_t port); /* blocks; 0 or -1 */
+    int (*sock_send)(struct board *b, int fd, const void *data, size_t len);  /* > 0 taken, -1 */
+    /* > 0 bytes; 0 orderly close (data may have come before); BOARD_TIMEOUT (-1); BOARD_ERROR (-2)
+     * reset/bad fd */
+    int (*sock_recv)(struct board *b, int fd, void *out, size_t cap);
+    int (*sock_recv_timeout)(struct board *b, int fd,
+                             int64_t timeout_ns); /* BOARD_FOREVER by default */
+    int (*sock_poll)(struct board *b, int fd, int want,
+                     int64_t timeout_ns); /* ready flags, 0, -1 */
+    int (*sock_sendto)(struct board *b, int fd, const void *data, size_t len, uint32_t ip,
+                       uint16_t port);
+    int (*sock_recvfrom)(struct board *b, int fd, void *out, size_t cap, uint32_t *ip,
+                         uint16_t *port);
+    /* IPv4 of a name or dotted literal, host byte order; 0, or -1 after at most the resolver's
+     * time-out. */
+    int (*resolve)(struct board *b, const char *name, uint32_t *ip);
+    /* Does not return: power stays, the device starts again from the boot loader. */
+    void (*reset)(struct board *b) __attribute__((noreturn));
+    /* Does not return: ends the device's work for this power-on (idle for ever). */
+    void (*idle)(struct board *b) __attribute__((noreturn));
+};
+
+/* Emulated heap: counted, bounded, can be made to fail. Freed as a whole at a cut or reset. */
+struct board_heap {
+    size_t limit_bytes; /* configured RAM; 0: no limit */
+    size_t used_bytes;
+    size_t peak_bytes;
+    uint64_t calls;             /* allocations so far in this power-on */
+    uint64_t fail_at;           /* the n-th allocation fails (1-based), 0: never */
+    struct board_block *blocks; /* every live block, newest first */
+};
+
+/* Embedded in sim_board and posix_board. Filled by their constructors. */
+struct board {
+    const struct board_ops *ops;
+    struct board_heap heap;
+    struct nor *nor;
+    const struct partition_table *partitions;
+    void *device; /* the software on the board: struct device of device.h; set before power-on */
+    /* Events for trace and judge; set by the bench. May be null. */
+    void (*event)(void *ctx, int64_t now_ns, enum lane lane, const char *event,
+                  const struct trace_field *fields, size_t n);
+    void *event_ctx;
+    struct rng rng;  /* stream ("board", "device", boot ordinal), reseeded at each power-on */
+    bool flash_busy; /* a program or erase is being waited for: ports lock on it */
+};
+
+/* The board of the running task; null outside any task. The one thread-local of the device side. */
+struct board *board_current(void);
+void board_set_current(struct board *b); /* only boards call it, at each task switch */
+
+/* Emulated heap of a board. As malloc/realloc/free; zero size gives null. Freed whole by
+ * board_heap_drop. */
+void *board_alloc(struct board *b, size_t len_bytes);
+void *board_realloc(struct board *b, void *p, size_t len_bytes);
+void board_free(struct board *b, void *p);
+void board_heap_drop(
+    struct board *b); /* everything, and the counters but not the limit; at cut and reset */
+size_t board_heap_blocks(const struct board *b);
+
+/* Convenience on ops. */
+void board_sleep_ns(struct board *b, int64_t ns);
+void board_log(struct board *b, const char *text,
+               size_t len_bytes); /* event "log" on LANE_DEVICE */
+void board_event(struct board *b, enum lane lane, const char *event,
+                 const struct trace_field *fields, size_t n);
+#define BOARD_EVENT(b, lane, name, ...)                                                            \
+    board_event((b), (lane), (name), (const struct trace_field[]){__VA_ARGS__},                    \
+                sizeof((const struct trace_field[]){__VA_ARGS__}) / sizeof(struct trace_field))
+
+/*
+ * The digest engine of the board, over flash: so that an explorer can memoise it. 0, or the read
+ * error of the chip. out: digest_bytes(kind).
+ */
+int board_digest_flash(struct board *b, enum digest_kind kind, uint32_t addr, uint32_t len_bytes,
+                       uint8_t *out);
+
+#endif

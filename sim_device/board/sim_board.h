@@ -1,0 +1,73 @@
+/*
+ * The simulated board: tasks are fibers, time is virtual, the network is the owner's.
+ *
+ * The owner (the bench's world) holds the clock. It calls sim_board_run(now): every runnable fiber
+ * runs until all wait; the result says when the device next wants to run, or that power failed, a
+ * reset was asked for, or the device declared itself idle. Nothing here reads a clock or a socket
+ * of the host. A power cut or reset drops fibers, sockets and heap at once, without unwinding any
+ * stack.
+ */
+#ifndef OTABENCH_SIM_DEVICE_SIM_BOARD_H
+#define OTABENCH_SIM_DEVICE_SIM_BOARD_H
+
+#include "common/vtime.h"
+#include "sim_device/board/board.h"
+
+struct sim_board;
+
+/* The network as the owner offers it. Called from the running fiber; must not block. */
+struct sim_net {
+    void *ctx;
+    /* Start a connection; the outcome comes by sim_net_connected. sock is the device's fd. 0 or -1
+     * at once. */
+    int (*connect)(void *ctx, int sock, uint32_t ip, uint16_t port);
+    /* Bytes taken (> 0, may be fewer than len), -1 when the connection is gone. */
+    int (*send)(void *ctx, int sock, const void *data, size_t len_bytes);
+    void (*close)(void *ctx, int sock); /* the device closed (FIN) */
+    /* Name look-up: 0 and *ip, or -1; *delay_ns is waited by the board before it answers. */
+    int (*resolve)(void *ctx, const char *name, uint32_t *ip, int64_t *delay_ns);
+    int (*sendto)(void *ctx, int sock, const void *data, size_t len_bytes, uint32_t ip,
+                  uint16_t port); /* may be null: datagrams vanish */
+};
+
+struct sim_board_config {
+    struct nor *nor;
+    const struct partition_table *partitions;
+    struct sim_net net;
+    size_t ram_limit_bytes;     /* heap limit, 0: none */
+    int64_t connect_timeout_ns; /* unanswered connects fail after this */
+    int64_t utc_start_s;        /* UTC at run time 0 */
+    uint64_t seed;
+    void (*event)(void *ctx, int64_t now_ns, enum lane lane, const char *event,
+                  const struct trace_field *fields, size_t n);
+    void *event_ctx;
+};
+
+struct sim_board *sim_board_new(const struct sim_board_config *cfg, struct err *err);
+void sim_board_free(struct sim_board *s);
+struct board *sim_board_board(struct sim_board *s); /* its struct board */
+
+/* Power-on at now: fresh heap, one task "main" running entry(arg). The chip must be on. */
+int sim_board_power_on(struct sim_board *s, int64_t now_ns, void (*entry)(void *), void *arg);
+/* Power cut from outside, at now: an operation in flight tears as told. Everything volatile is
+ * dropped. */
+void sim_board_power_off(struct sim_board *s, int64_t now_ns, enum nor_tear tear, uint32_t arg);
+
+enum sim_state {
+    SIM_WAITING, /* all tasks wait; next wake-up time in *next_ns (VTIME_NEVER: only the network can
+                    wake it) */
+    SIM_CUT,     /* an armed flash cut fired; the board is off, everything volatile is gone */
+    SIM_RESET,   /* the software reset the device; volatile things are gone; power it on again */
+    SIM_IDLE,    /* the software has nothing more to do in this power-on */
+    SIM_OFF      /* not powered */
+};
+enum sim_state sim_board_run(struct sim_board *s, int64_t now_ns, int64_t *next_ns);
+
+/* Owner's side of the network, between runs. Unknown or closed sock: ignored. */
+void sim_net_connected(struct sim_board *s, int sock, bool ok);
+void sim_net_data(struct sim_board *s, int sock, const void *data, size_t len_bytes);
+void sim_net_eof(struct sim_board *s,
+                 int sock); /* orderly close by the peer, after the data so far */
+void sim_net_reset(struct sim_board *s, int sock); /* RST: further calls fail */
+
+#endif
