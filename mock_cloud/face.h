@@ -1,0 +1,62 @@
+/*
+ * A face: one vendor cloud's way of speaking, on top of the common core. The core does no I/O: an
+ * HTTP request goes in, a reply comes out, time is an argument. Edges (libmicrohttpd, later
+ * Mosquitto) and the simulation call the same code.
+ */
+#ifndef OTABENCH_MOCK_CLOUD_FACE_H
+#define OTABENCH_MOCK_CLOUD_FACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "common/err.h"
+#include "common/trace.h"
+
+#define HTTP_BODY_MAX   8192 /* of a request: more is answered 413 */
+#define HTTP_TARGET_MAX 512
+
+/* A parsed request; pointers live for the call. Header values may be null when absent. */
+struct http_request {
+    const char *method; /* "GET", "POST", "HEAD" */
+    const char *path;   /* decoded path without query, begins with '/' */
+    const char *query;  /* raw text after '?', without it; null when there is none */
+    const char *range;
+    const char *if_range;
+    const char *if_none_match;
+    const char *content_type;
+    const char *host;
+    const uint8_t *body;
+    size_t body_bytes;
+};
+
+/* What the edge must send. */
+struct http_reply {
+    int status;               /* 200, 206, 416, ... */
+    const char *content_type; /* static text */
+    bool chunked;             /* control replies: Transfer-Encoding: chunked (cms-ota §1.1) */
+    bool close;               /* Connection: close after this reply, else keep-alive is announced */
+    int64_t delay_ns;         /* hold the reply back that long */
+    char content_range[96];   /* empty: no header */
+    char etag[80];            /* empty: no header; with quotes */
+    bool accept_ranges;
+    char location[HTTP_TARGET_MAX]; /* redirects; empty: no header */
+    int retry_after_s;              /* > 0: Retry-After */
+    /* The body: either in `text` (owned by the caller's buf) or a view into memory that lives as
+     * long as the cloud. */
+    struct buf text;     /* initialised by the caller with a maximum */
+    const uint8_t *view; /* null: use text */
+    size_t view_bytes;
+};
+
+struct cloud;
+
+struct face {
+    const char *name; /* "cms" */
+    /* true when the path belongs to this face and the reply has been made. */
+    bool (*http)(struct cloud *c, int64_t now_ns, const struct http_request *rq,
+                 struct http_reply *rp);
+};
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * What the cloud keeps: products, devices, firmware versions, packages, tasks (campaigns), update
+ * records per device, a message log. SQLite is the only home of this state: ":memory:" in
+ * simulation, a WAL file on the wire. Times are virtual nanoseconds given by the caller.
+ *
+ * One connection, one thread. Statements are prepared once. Texts are UTF-8, at most STORE_TEXT_MAX
+ * - 1 bytes.
+ */
+#ifndef OTABENCH_MOCK_CLOUD_STORE_H
+#define OTABENCH_MOCK_CLOUD_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/package.h"
+
+#define STORE_TEXT_MAX 128
+
+struct store;
+
+/* path null or ":memory:": in memory. Creates the schema when absent; ERR_FORMAT when the file has
+ * another schema version. */
+struct store *store_open(const char *path, struct err *err);
+void store_close(struct store *s); /* null is fine */
+/* Forgets everything, keeps the schema and prepared statements: cheap reset between simulated runs.
+ */
+int store_reset(struct store *s, struct err *err);
+
+struct store_product {
+    char product_id[STORE_TEXT_MAX];
+    char secret[STORE_TEXT_MAX]; /* productSecret (variant A), CMS key (variant C) */
+    bool cms;                    /* variant C: devices need no registration, sign key is empty */
+    bool has_team;               /* false: 2104 */
+    char oem[STORE_TEXT_MAX], model[STORE_TEXT_MAX], platform[STORE_TEXT_MAX],
+        device_type[STORE_TEXT_MAX];
+    char owner[STORE_TEXT_MAX];     /* the user whose daily visits are counted (1015) */
+    uint32_t device_visits_per_day; /* 0: no cap (1010) */
+    uint32_t owner_visits_per_day;
+    uint16_t compare_block_kib; /* how packages are made for it: device facts from its info.txt */
+    uint32_t restore_block_bytes;
+    uint32_t window_bytes;
+};
+struct store_device {
+    char device_id[STORE_TEXT_MAX]; /* A: given at register; C: the OID */
+    char product_id[STORE_TEXT_MAX];
+    char mid[STORE_TEXT_MAX];
+    char secret[STORE_TEXT_MAX];
+    char version[STORE_TEXT_MAX]; /* last reported */
+    int64_t registered_ns, seen_ns;
+};
+/* Task states (requirement RPT-17): pending -> upgrading -> success | failed; superseded. */
+enum record_state { RECORD_PENDING, RECORD_UPGRADING, RECORD_SUCCESS, RECORD_FAILED };
+struct store_package {
+    int64_t delta_id; /* 1..2147483647 */
+    char product_id[STORE_TEXT_MAX];
+    char from_version[STORE_TEXT_MAX]; /* empty: full, any source */
+    char to_version[STORE_TEXT_MAX];
+    enum package_kind kind;
+    uint32_t bytes;
+    char md5_hex[33];
+    int64_t offered_from_ns; /* a strategy change shows to devices after five minutes (CLD-11)
+                                unless the task is immediate */
+    bool withdrawn;
+};
+struct store_record {
+    int64_t delta_id;
+    char device_id[STORE_TEXT_MAX];
+    enum record_state state;
+    int download_status; /* last reportDownResult, 0 none */
+    int upgrade_status;  /* last reportUpgradeResult, 0 none */
+    int64_t created_ns, changed_ns;
+};
+
+/* put: insert or replace. get: 0, ERR_NOT_FOUND, ERR_IO. */
+int store_put_product(struct store *s, const struct store_product *p, struct err *err);
+int store_get_product(struct store *s, const char *product_id, struct store_product *out,
+                      struct err *err);
+int store_put_device(struct store *s, const struct store_device *d, struct err *err);
+int store_get_device(struct store *s, const char *device_id, struct store_device *out,
+                     struct err *err);
+int store_find_device_by_mid(struct store *s, const char *product_id, const char *mid,
+                             struct store_device *out, struct err *err);
+/* Content is kept as a blob and also in memory: store_package_bytes is valid until the package is
+ * dropped or the store reset. */
+int store_put_package(struct store *s, const struct store_package *p, const void *content,
+                      struct err *err);
+int store_get_package(struct store *s, int64_t delta_id, struct store_package *out,
+                      struct err *err);
+int store_package_bytes(struct store *s, int64_t delta_id, const uint8_t **data, size_t *len_bytes,
+                        struct err *err);
+int store_withdraw_package(struct store *s, int64_t delta_id, struct err *err);
+/* The package to offer a device of that version at now: not withdrawn, offered, exact source or
+ * full, highest target by dotted-numeric order, must be higher than version. */
+int store_find_offer(struct store *s, const char *product_id, const char *version, int64_t now_ns,
+                     struct store_package *out, struct err *err);
+int store_put_record(struct store *s, const struct store_record *r, struct err *err);
+int store_get_record(struct store *s, int64_t delta_id, const char *device_id,
+                     struct store_record *out, struct err *err);
+/* index from 0; ERR_NOT_FOUND past the end. Ordered by creation. */
+int store_record_at(struct store *s, size_t index, struct store_record *out, struct err *err);
+/* Counts a visit of that day (now / 24 h) and returns the new counts. */
+int store_count_visit(struct store *s, const char *device_id, const char *owner, int64_t now_ns,
+                      uint32_t *device_visits, uint32_t *owner_visits, struct err *err);
+int store_log_message(struct store *s, int64_t now_ns, const char *face, const char *what,
+                      const char *text, struct err *err);
+
+/* Dotted-numeric compare, field by field; text fields by byte order (design default 9). <0, 0, >0.
+ */
+int version_compare(const char *a, const char *b);
+
+#endif
