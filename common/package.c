@@ -153,7 +153,7 @@ int package_head_decode(struct package_head *h, const uint8_t in[PACKAGE_HEAD_BY
         return err_set(err, ERR_FORMAT, "package head: reserved bytes are not zero");
     int rc = get_text(h->from_version, in + HEAD_FROM, true, "package head: from_version", err);
     if (rc == 0)
-        rc = get_text(h->to_version, in + HEAD_TO, true, "package head: to_version", err);
+        rc = get_text(h->to_version, in + HEAD_TO, false, "package head: to_version", err);
     memcpy(h->table_sha256, in + HEAD_TABLE_SHA, SHA256_BYTES);
     return rc;
 }
