@@ -9,7 +9,8 @@
  * silently dropped.
  *
  * One struct nor per chip; no globals. Memory is either a file (mmap, shared: survives the process)
- * or the heap.
+ * or the heap. Tasks share a chip behind the owner's lock, as behind a bus lock: a cut tears the
+ * operation begun last.
  */
 #ifndef OTABENCH_FLASH_EMU_NOR_H
 #define OTABENCH_FLASH_EMU_NOR_H
@@ -35,7 +36,7 @@ struct nor_geometry {
     uint32_t page_bytes;    /* program page: one operation never crosses it */
     uint32_t granule_bytes; /* smallest program unit; offset and length must be multiples */
     enum nor_policy policy;
-    int64_t program_ns; /* per page */
+    int64_t program_ns; /* per full page; less data takes its share, at least a sixteenth */
     int64_t erase_ns;   /* per erase unit */
     int64_t read_ns_per_byte;
     uint32_t endurance; /* erase cycles promised per unit */
@@ -70,7 +71,7 @@ struct nor_op {
     enum nor_op_kind kind;
     uint32_t addr;
     uint32_t len_bytes;
-    const uint8_t *data; /* program: the requested bytes; erase: null */
+    const uint8_t *data; /* program: the requested bytes, for the call only; erase: null */
     bool torn;           /* a cut hit it */
     enum nor_tear tear;
     bool raised_bits; /* program asked for a 0 -> 1 change */
@@ -91,23 +92,29 @@ struct nor_hooks {
 
 struct nor;
 
-/* A chip on the heap, fully erased. seed feeds scrambles and weak cells ("nor" streams). */
+/* A chip on the heap, fully erased, powered on. geo is copied. seed feeds scrambles and weak cells
+ * ("nor" streams). Null on error: geometry that makes no sense, no memory. */
 struct nor *nor_new(const struct nor_geometry *geo, uint64_t seed, struct err *err);
-/* A chip on a file: created erased when absent, else its length must be size_bytes. ERR_IO,
- * ERR_FORMAT. Null on error. */
+/* A chip on a file: created erased when absent, else its length must be size_bytes. Counters and
+ * marks live beside it in `path`.meta (made when absent). Opening an existing chip is a power-on.
+ * Null on error, err tells (missing folder, wrong length, sidecar of another chip). */
 struct nor *nor_open(const struct nor_geometry *geo, const char *path, uint64_t seed,
                      struct err *err);
+/* A chip's files for inspection: a private copy, off, never written back. geo may be null when
+ * there is a sidecar; where there is one it decides. Null on error. */
+struct nor *nor_view(const struct nor_geometry *geo, const char *path, struct err *err);
 void nor_free(struct nor *n); /* unmaps, closes; null is fine */
 void nor_set_hooks(struct nor *n, const struct nor_hooks *hooks);
 const struct nor_geometry *nor_geo(const struct nor *n);
 
-/* Any alignment, any length inside the chip. 0; ERR_ARG outside; ERR_IO injected; ERR_DIGEST ECC
- * trap. */
+/* Any alignment, any length inside the chip. 0; ERR_ARG outside; ERR_IO injected, or power went;
+ * ERR_DIGEST ECC trap. out is written on success only. */
 int nor_read(struct nor *n, uint32_t addr, void *out, uint32_t len_bytes);
 /*
  * Programs len_bytes at addr, split at page borders into numbered operations. addr and length must
  * be granule multiples (ERR_ARG). NOR_REWRITE: result is old AND new. WRITE_ONCE/ECC: ERR_IO on a
- * granule already programmed since its erase. ERR_IO when injected or when the cut hit.
+ * granule already programmed since its erase. ERR_IO when injected or when the cut hit. A refused
+ * or failed page has no number and is not observed; the pages before it stay done.
  */
 int nor_program(struct nor *n, uint32_t addr, const void *data, uint32_t len_bytes);
 /* addr and len_bytes must be erase-unit multiples (ERR_ARG); one numbered operation per unit. */
@@ -121,18 +128,22 @@ int nor_load(struct nor *n, uint32_t addr, const void *data, uint32_t len_bytes)
 
 uint64_t nor_op_count(const struct nor *n);
 
-/* Arms one cut: at operation `number` (absolute, > nor_op_count) with that tear; arg is the tear's
- * k (bytes). 0 disarms. */
+/* Arms one cut: at operation `number` (absolute, > nor_op_count) with that tear; arg is k (bytes)
+ * of TEAR_PREFIX, for the others a variant: another arg, another draw. 0 disarms. */
 void nor_arm_cut(struct nor *n, uint64_t number, enum nor_tear tear, uint32_t arg);
 /* Cuts power now (from outside the device). An operation whose time is being spent is torn that
  * way. */
 void nor_power_off(struct nor *n, enum nor_tear tear, uint32_t arg);
-/* Weak cells settle to their later reading here, drawn from the seed and the power-on ordinal. */
+/* Weak cells settle to their later reading here, drawn from the seed and the power-on ordinal.
+ * Nothing when already on. */
 void nor_power_on(struct nor *n);
 bool nor_is_on(const struct nor *n);
 
-/* Erase cycles of the unit holding addr. */
+/* Erase cycles of the unit holding addr, torn ones included. */
 uint32_t nor_wear(const struct nor *n, uint32_t addr);
+/* Marginal cells (bits) in a range, and whether an ECC part would trap there. 0 / false outside. */
+uint32_t nor_weak_cells(const struct nor *n, uint32_t addr, uint32_t len_bytes);
+bool nor_is_torn(const struct nor *n, uint32_t addr, uint32_t len_bytes);
 
 /* I/O faults. An access of that kind touching [addr, addr+len) fails: `count` times, or for ever
  * when count < 0. At most 32 at a time. */
@@ -142,6 +153,7 @@ enum nor_io {
     NOR_IO_ERASE,
     NOR_IO_CORRUPT /* program succeeds but one bit is wrong */
 };
+/* 0; ERR_ARG: count 0, or a range that is empty or outside; ERR_LIMIT. */
 int nor_inject(struct nor *n, enum nor_io kind, uint32_t addr, uint32_t len_bytes, int count);
 void nor_clear_faults(struct nor *n);
 
@@ -149,11 +161,15 @@ void nor_clear_faults(struct nor *n);
  * well. */
 const char *nor_fault(const struct nor *n);
 
-/* Snapshot: content, wear, weak and torn marks, operation count; restore needs the same geometry.
+/*
+ * Snapshot: content, wear, weak and torn marks, operation count, power-on ordinal, on or off. Units
+ * that did not change are shared, so both calls cost what was touched since; all snapshots of a
+ * chip belong to its thread. Restore needs the same geometry (ERR_ARG), drops an operation in
+ * flight and disarms the cut; hooks and injected faults stay. Save gives null without memory.
  */
 struct nor_snapshot;
 struct nor_snapshot *nor_save(const struct nor *n);
 int nor_restore(struct nor *n, const struct nor_snapshot *s);
-void nor_snapshot_free(struct nor_snapshot *s);
+void nor_snapshot_free(struct nor_snapshot *s); /* null is fine */
 
 #endif

@@ -1,0 +1,110 @@
+/*
+ * Inside the chip: the struct behind nor.h, shared by nor.c (rules), nor_file.c (where the memory
+ * lies) and nor_snapshot.c (saved states). Nobody outside this folder includes it.
+ *
+ * Everything that survives a power cut is in two byte ranges: `cells` (the content as it reads now)
+ * and `meta` (the sidecar: counters and marks, layout in nor_file.c). The rest is the bench's.
+ */
+#ifndef OTABENCH_FLASH_EMU_NOR_CHIP_H
+#define OTABENCH_FLASH_EMU_NOR_CHIP_H
+
+#include "flash_emu/nor.h"
+#include "flash_emu/tear.h"
+
+#define NOR_SIZE_MAX   (256u << 20)
+#define NOR_PAGE_MAX   4096u
+#define NOR_NAME_MAX   24
+#define NOR_INJECT_MAX 32
+
+struct nor_injection {
+    enum nor_io kind;
+    uint32_t addr;
+    uint32_t len_bytes;
+    int count; /* left; below zero: for ever */
+};
+
+/* The operation whose time is being spent; data is a copy, for the caller's stack may be gone. */
+struct nor_flight {
+    bool active;
+    struct nor_op op;
+    uint8_t data[NOR_PAGE_MAX];
+};
+
+struct nor_cut {
+    uint64_t number; /* 0: none */
+    enum nor_tear tear;
+    uint32_t arg;
+};
+
+struct nor_unit_copy;
+
+struct nor {
+    struct nor_geometry geo;
+    char name[NOR_NAME_MAX]; /* geo.name points here */
+    uint64_t seed;
+    struct nor_hooks hooks;
+
+    uint8_t *cells;
+    uint8_t *meta;
+    size_t meta_bytes;
+    bool mapped; /* cells and meta are file mappings, else heap */
+
+    /* Into meta. Granule bitmaps have mark_bytes per unit; absent (null) under NOR_REWRITE. */
+    uint8_t *wear;    /* units x little-endian 32 bits */
+    uint8_t *flags;   /* units x UNIT_* */
+    uint8_t *written; /* granule programmed since its erase */
+    uint8_t *torn;    /* granule that an ECC part cannot read now */
+    uint8_t *weak;    /* one bit per cell: marginal */
+    uint32_t units;
+    uint32_t mark_bytes;
+
+    bool on;
+    uint64_t life; /* changes whenever power goes: a call that slept through it must not go on */
+    struct nor_cut cut;
+    struct nor_flight flight;
+    struct nor_injection injections[NOR_INJECT_MAX];
+    size_t injection_count;
+    char fault[160];
+    uint8_t before[NOR_PAGE_MAX]; /* scratch: content the operation found, while faults may hit */
+
+    struct nor_unit_copy **saved; /* per unit: the saved state it still equals, or null */
+};
+
+#define UNIT_WEAK 1u /* may hold weak cells */
+
+/* nor_file.c: memory of a new or stored chip; sets cells, meta and the pointers into it. */
+int nor_memory_heap(struct nor *n, struct err *err);
+int nor_memory_file(struct nor *n, const char *path, struct err *err);
+/* Private copy of stored memory; geometry from the sidecar, or as set in n->geo when there is none.
+ */
+int nor_memory_view(struct nor *n, const char *path, struct err *err);
+void nor_memory_free(struct nor *n);
+uint64_t nor_meta_ops(const struct nor *n);
+void nor_meta_set_ops(struct nor *n, uint64_t count);
+uint64_t nor_meta_power_ons(const struct nor *n);
+void nor_meta_set_power_ons(struct nor *n, uint64_t count);
+
+/* nor.c */
+int nor_geometry_check(const struct nor_geometry *geo, struct err *err);
+
+/* nor_cells.c */
+/* Applies an operation's outcome; sets op->raised_bits. rng may be null when nothing is torn. */
+void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome *o,
+                     struct rng *rng);
+/* Gives the marginal cells of a unit their reading for the power-on of that ordinal. */
+void nor_settle_unit(struct nor *n, uint32_t unit, uint64_t power_on);
+/* Whether any granule of the range is marked; null marks: none is. */
+bool nor_any_mark(const struct nor *n, const uint8_t *marks, uint32_t addr, uint32_t len_bytes);
+/* Marks of content that came from outside: granules in the range that hold data are written. */
+void nor_derive_marks(struct nor *n, uint32_t addr, uint32_t len_bytes);
+
+/* nor_inject.c: whether the access fails, using the fault up; and NOR_IO_CORRUPT on a finished
+ * program, given the content it found. */
+bool nor_injected(struct nor *n, enum nor_io kind, uint32_t addr, uint32_t len_bytes);
+void nor_corrupt(struct nor *n, const struct nor_op *op, const uint8_t *before);
+
+/* nor_snapshot.c: the unit is about to differ from its saved state. */
+void nor_unit_touch(struct nor *n, uint32_t unit);
+void nor_unit_release_all(struct nor *n);
+
+#endif
