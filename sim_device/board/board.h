@@ -41,17 +41,20 @@ struct board_ops {
     int64_t (*now_ns)(struct board *b); /* monotonic since power-on of the bench run */
     int64_t (*utc_s)(struct board *b);  /* the device's idea of UTC, seconds */
     /* Blocks the task until board_wake on the same channel or the time-out; BOARD_OK or
-     * BOARD_TIMEOUT. 0 tries. */
+     * BOARD_TIMEOUT. 0 tries: BOARD_TIMEOUT at once, without giving way. A null channel is only
+     * ended by the time-out. */
     int (*wait)(struct board *b, const void *channel, int64_t timeout_ns);
     /* Makes up to count waiters on channel runnable, longest waiting first, higher priority first.
      */
     void (*wake)(struct board *b, const void *channel, int count);
-    /* Creates a stopped task. Lower priority number runs first. Null when out of memory or tasks.
-     */
+    /* Creates a stopped task. Lower priority number runs first; "main" has 16. Null when out of
+     * memory or tasks. Its control block is one allocation on the heap, its stack is not counted.
+     * It ends, and its handle with it, when entry returns. */
     struct board_task *(*task_new)(struct board *b, const char *name, void (*entry)(void *),
                                    void *arg, size_t stack_bytes, uint8_t priority);
     int (*task_start)(struct board *b, struct board_task *t);
-    /* Stops and frees; the running task may destroy itself (does not return then). */
+    /* Stops and frees; the running task may destroy itself (does not return then). A flash
+     * operation it has under way is completed by the chip. */
     int (*task_free)(struct board *b, struct board_task *t);
     struct board_task *(*task_self)(struct board *b);
     /* Sockets: fd 0..BOARD_SOCKETS-1, or -1. */
@@ -102,6 +105,7 @@ struct board {
     void *event_ctx;
     struct rng rng;  /* stream ("board", "device", boot ordinal), reseeded at each power-on */
     bool flash_busy; /* a program or erase is being waited for: ports lock on it */
+    struct board_digest *digests; /* being computed; given up by board_heap_drop */
 };
 
 /* The board of the running task; null outside any task. The one thread-local of the device side. */
@@ -123,9 +127,15 @@ void board_log(struct board *b, const char *text,
                size_t len_bytes); /* event "log" on LANE_DEVICE */
 void board_event(struct board *b, enum lane lane, const char *event,
                  const struct trace_field *fields, size_t n);
+/* "program" or "erase" {op, addr, len} and, only when so, {torn, tear}, {raised}; LANE_FLASH. */
+void board_flash_event(struct board *b, const struct nor_op *op);
+void board_cut_event(struct board *b, uint64_t op, enum nor_tear tear); /* LANE_POWER "cut" */
 #define BOARD_EVENT(b, lane, name, ...)                                                            \
     board_event((b), (lane), (name), (const struct trace_field[]){__VA_ARGS__},                    \
                 sizeof((const struct trace_field[]){__VA_ARGS__}) / sizeof(struct trace_field))
+
+/* A dotted IPv4 literal, to host byte order; false (ip untouched) if it is none. */
+bool board_literal_ip(const char *text, uint32_t *ip);
 
 /*
  * The digest engine of the board, over flash: so that an explorer can memoise it. 0, or the read

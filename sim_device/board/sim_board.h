@@ -23,7 +23,9 @@ struct sim_net {
     int (*connect)(void *ctx, int sock, uint32_t ip, uint16_t port);
     /* Bytes taken (> 0, may be fewer than len), -1 when the connection is gone. */
     int (*send)(void *ctx, int sock, const void *data, size_t len_bytes);
-    void (*close)(void *ctx, int sock); /* the device closed (FIN) */
+    /* The device closed (FIN), or gave up an unanswered connect. Once per connection; not after
+     * sim_net_reset or a failed sim_net_connected, nor at a cut or reset of the device. */
+    void (*close)(void *ctx, int sock);
     /* Name look-up: 0 and *ip, or -1; *delay_ns is waited by the board before it answers. */
     int (*resolve)(void *ctx, const char *name, uint32_t *ip, int64_t *delay_ns);
     int (*sendto)(void *ctx, int sock, const void *data, size_t len_bytes, uint32_t ip,
@@ -43,11 +45,14 @@ struct sim_board_config {
     void *event_ctx;
 };
 
+/* Takes over the chip's hooks until sim_board_free, which must come before nor_free. Null: ERR_ARG,
+ * ERR_NOMEM. */
 struct sim_board *sim_board_new(const struct sim_board_config *cfg, struct err *err);
-void sim_board_free(struct sim_board *s);
+void sim_board_free(struct sim_board *s);           /* null is fine */
 struct board *sim_board_board(struct sim_board *s); /* its struct board */
 
-/* Power-on at now: fresh heap, one task "main" running entry(arg). The chip must be on. */
+/* Power-on at now: fresh heap, one task "main" running entry(arg). The chip must be on. 0,
+ * ERR_WRONG_STATE (already on, or chip off), ERR_NOMEM. */
 int sim_board_power_on(struct sim_board *s, int64_t now_ns, void (*entry)(void *), void *arg);
 /* Power cut from outside, at now: an operation in flight tears as told. Everything volatile is
  * dropped. */
@@ -61,13 +66,24 @@ enum sim_state {
     SIM_IDLE,    /* the software has nothing more to do in this power-on */
     SIM_OFF      /* not powered */
 };
+/*
+ * Time may jump, but not over *next_ns. A task that only asks (time, waits of 0) ten thousand times
+ * without letting time pass is put to sleep for 10 ms: firmware may wait busily.
+ */
 enum sim_state sim_board_run(struct sim_board *s, int64_t now_ns, int64_t *next_ns);
 
 /* Owner's side of the network, between runs. Unknown or closed sock: ignored. */
 void sim_net_connected(struct sim_board *s, int sock, bool ok);
 void sim_net_data(struct sim_board *s, int sock, const void *data, size_t len_bytes);
+/* Bytes the receive window (64 KiB) still takes. More is stored too, up to 16 MiB; beyond that the
+ * connection is reset with the event "overflow" on LANE_BENCH. */
+size_t sim_net_room(struct sim_board *s, int sock);
 void sim_net_eof(struct sim_board *s,
                  int sock); /* orderly close by the peer, after the data so far */
-void sim_net_reset(struct sim_board *s, int sock); /* RST: further calls fail */
+/* RST: further calls fail, once what had arrived has been taken. */
+void sim_net_reset(struct sim_board *s, int sock);
+/* A datagram for a datagram socket; lost when 64 KiB are waiting. */
+void sim_net_datagram(struct sim_board *s, int sock, uint32_t ip, uint16_t port, const void *data,
+                      size_t len_bytes);
 
 #endif

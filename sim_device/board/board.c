@@ -1,0 +1,249 @@
+/*
+ * What both boards share: the emulated heap, events, and the digest engine.
+ *
+ * Method of the heap: each allocation is one block of the host with a header in front, so the
+ * sanitizers see every overrun; new memory holds a fixed pattern, so firmware that reads what it
+ * never wrote at least repeats itself; a grown block always moves, so stale pointers show.
+ */
+#include "sim_device/board/board.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAP_PATTERN 0xA5
+#define LOG_MAX      512
+#define DIGEST_CHUNK 4096u
+
+struct board_block {
+    struct board_block *newer;
+    struct board_block *older;
+    size_t len_bytes;
+    _Alignas(max_align_t) uint8_t data[];
+};
+
+static _Thread_local struct board *current;
+
+struct board *board_current(void)
+{
+    return current;
+}
+
+void board_set_current(struct board *b)
+{
+    current = b;
+}
+
+static struct board_block *block_of(void *p)
+{
+    return (struct board_block *)(void *)((uint8_t *)p - offsetof(struct board_block, data));
+}
+
+/* Counts the call; whether freed_bytes may be exchanged for len_bytes now. */
+static bool heap_grants(struct board_heap *h, size_t freed_bytes, size_t len_bytes)
+{
+    h->calls++;
+    if (h->calls == h->fail_at)
+        return false;
+    size_t others_bytes = h->used_bytes - freed_bytes;
+    size_t limit_bytes = h->limit_bytes != 0 ? h->limit_bytes : SIZE_MAX / 2;
+    return others_bytes <= limit_bytes && len_bytes <= limit_bytes - others_bytes;
+}
+
+static void *block_new(struct board_heap *h, size_t len_bytes)
+{
+    struct board_block *blk = malloc(offsetof(struct board_block, data) + len_bytes);
+    if (blk == NULL)
+        return NULL;
+    memset(blk->data, HEAP_PATTERN, len_bytes);
+    blk->len_bytes = len_bytes;
+    blk->newer = NULL;
+    blk->older = h->blocks;
+    if (h->blocks != NULL)
+        h->blocks->newer = blk;
+    h->blocks = blk;
+    h->used_bytes += len_bytes;
+    return blk->data;
+}
+
+static void block_drop(struct board_heap *h, struct board_block *blk)
+{
+    if (blk->newer != NULL)
+        blk->newer->older = blk->older;
+    else
+        h->blocks = blk->older;
+    if (blk->older != NULL)
+        blk->older->newer = blk->newer;
+    assert(h->used_bytes >= blk->len_bytes);
+    h->used_bytes -= blk->len_bytes;
+    free(blk);
+}
+
+static void note_peak(struct board_heap *h)
+{
+    if (h->used_bytes > h->peak_bytes)
+        h->peak_bytes = h->used_bytes;
+}
+
+void *board_alloc(struct board *b, size_t len_bytes)
+{
+    if (len_bytes == 0 || !heap_grants(&b->heap, 0, len_bytes))
+        return NULL;
+    void *p = block_new(&b->heap, len_bytes);
+    note_peak(&b->heap);
+    return p;
+}
+
+void *board_realloc(struct board *b, void *p, size_t len_bytes)
+{
+    if (p == NULL)
+        return board_alloc(b, len_bytes);
+    if (len_bytes == 0) {
+        board_free(b, p);
+        return NULL;
+    }
+    struct board_block *old = block_of(p);
+    if (!heap_grants(&b->heap, old->len_bytes, len_bytes))
+        return NULL;
+    void *moved = block_new(&b->heap, len_bytes);
+    if (moved == NULL)
+        return NULL;
+    memcpy(moved, p, old->len_bytes < len_bytes ? old->len_bytes : len_bytes);
+    block_drop(&b->heap, old);
+    note_peak(&b->heap);
+    return moved;
+}
+
+void board_free(struct board *b, void *p)
+{
+    if (p != NULL)
+        block_drop(&b->heap, block_of(p));
+}
+
+size_t board_heap_blocks(const struct board *b)
+{
+    size_t n = 0;
+    for (const struct board_block *blk = b->heap.blocks; blk != NULL; blk = blk->older)
+        n++;
+    return n;
+}
+
+void board_sleep_ns(struct board *b, int64_t ns)
+{
+    (void)b->ops->wait(b, NULL, ns);
+}
+
+void board_event(struct board *b, enum lane lane, const char *event,
+                 const struct trace_field *fields, size_t n)
+{
+    if (b->event != NULL)
+        b->event(b->event_ctx, b->ops->now_ns(b), lane, event, fields, n);
+}
+
+void board_log(struct board *b, const char *text, size_t len_bytes)
+{
+    char line[LOG_MAX + 1];
+    while (len_bytes > 0 && (text[len_bytes - 1] == '\n' || text[len_bytes - 1] == '\r'))
+        len_bytes--;
+    if (len_bytes > LOG_MAX)
+        len_bytes = LOG_MAX;
+    memcpy(line, text, len_bytes);
+    line[len_bytes] = '\0';
+    BOARD_EVENT(b, LANE_DEVICE, "log", F_STR("text", line));
+}
+
+/* Reading takes time, and a task may be dropped while it waits: the board owns the digest. */
+struct board_digest {
+    struct board_digest *next;
+    struct board_digest *prev;
+    struct digest d;
+};
+
+static struct board_digest *digest_open(struct board *b, enum digest_kind kind)
+{
+    struct board_digest *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return NULL;
+    if (digest_begin(&g->d, kind) != 0) {
+        free(g);
+        return NULL;
+    }
+    g->next = b->digests;
+    if (g->next != NULL)
+        g->next->prev = g;
+    b->digests = g;
+    return g;
+}
+
+static void digest_close(struct board *b, struct board_digest *g)
+{
+    if (g->prev != NULL)
+        g->prev->next = g->next;
+    else
+        b->digests = g->next;
+    if (g->next != NULL)
+        g->next->prev = g->prev;
+    digest_abort(&g->d);
+    free(g);
+}
+
+void board_heap_drop(struct board *b)
+{
+    while (b->digests != NULL)
+        digest_close(b, b->digests);
+    while (b->heap.blocks != NULL)
+        block_drop(&b->heap, b->heap.blocks);
+    b->heap = (struct board_heap){.limit_bytes = b->heap.limit_bytes, .fail_at = b->heap.fail_at};
+}
+
+int board_digest_flash(struct board *b, enum digest_kind kind, uint32_t addr, uint32_t len_bytes,
+                       uint8_t *out)
+{
+    if (len_bytes > UINT32_MAX - addr)
+        return ERR_ARG;
+    struct board_digest *g = digest_open(b, kind);
+    if (g == NULL)
+        return ERR_NOMEM;
+    uint8_t chunk[DIGEST_CHUNK];
+    int rc = 0;
+    for (uint32_t done = 0; rc == 0 && done < len_bytes;) {
+        uint32_t n = len_bytes - done < DIGEST_CHUNK ? len_bytes - done : DIGEST_CHUNK;
+        rc = nor_read(b->nor, addr + done, chunk, n);
+        if (rc == 0)
+            digest_update(&g->d, chunk, n);
+        done += n;
+    }
+    if (rc == 0)
+        digest_end(&g->d, out);
+    digest_close(b, g);
+    return rc;
+}
+
+void board_flash_event(struct board *b, const struct nor_op *op)
+{
+    struct trace_field f[6] = {F_INT("op", op->number), F_INT("addr", op->addr),
+                               F_INT("len", op->len_bytes)};
+    size_t n = 3;
+    if (op->torn) {
+        f[n++] = F_INT("torn", 1);
+        f[n++] = F_STR("tear", nor_tear_name(op->tear));
+    }
+    if (op->raised_bits)
+        f[n++] = F_INT("raised", 1);
+    board_event(b, LANE_FLASH, op->kind == NOR_OP_ERASE ? "erase" : "program", f, n);
+}
+
+void board_cut_event(struct board *b, uint64_t op, enum nor_tear tear)
+{
+    BOARD_EVENT(b, LANE_POWER, "cut", F_INT("op", op), F_STR("tear", nor_tear_name(tear)));
+}
+
+bool board_literal_ip(const char *text, uint32_t *ip)
+{
+    struct in_addr a;
+    if (inet_pton(AF_INET, text, &a) != 1)
+        return false;
+    *ip = ntohl(a.s_addr);
+    return true;
+}

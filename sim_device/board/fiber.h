@@ -1,0 +1,39 @@
+/*
+ * Fibers: stacks that give way to each other by hand, in one thread. The simulated board's tasks.
+ *
+ * A fiber may be abandoned at any switch: nothing on its stack is unwound, and its stack is used
+ * again by the next fiber_prepare. The address sanitizer is told of every switch (fiber.c only).
+ */
+#ifndef OTABENCH_SIM_DEVICE_FIBER_H
+#define OTABENCH_SIM_DEVICE_FIBER_H
+
+#include <stddef.h>
+#include <ucontext.h>
+
+/* Zeroed by the owner; must not be moved. A zeroed one also stands for the thread's own stack. */
+struct fiber {
+    ucontext_t context;
+    void *stack;        /* lowest usable byte; an unmapped page lies below. Null: thread's stack */
+    size_t stack_bytes; /* usable bytes */
+    void *shadow;       /* the sanitizer's, while the fiber does not run */
+    struct fiber *from; /* who switched to it */
+    volatile int resumed;
+    void (*entry)(void *arg);
+    void *arg;
+};
+
+/*
+ * Makes the next switch to f run entry(arg) on a stack of at least stack_bytes (host code such as
+ * printf needs room: never less than 128 KiB). Keeps the old stack if it is large enough; fills it
+ * with a pattern, so code that reads what it never wrote repeats itself. entry must leave by
+ * fiber_leave. 0 or ERR_NOMEM.
+ */
+int fiber_prepare(struct fiber *f, size_t stack_bytes, void (*entry)(void *), void *arg);
+void fiber_deinit(struct fiber *f); /* releases the stack; not from f itself */
+
+/* from is the running one. Comes back when somebody switches to from. */
+void fiber_switch(struct fiber *from, struct fiber *to);
+/* As fiber_switch, and from never runs again. */
+void fiber_leave(struct fiber *from, struct fiber *to) __attribute__((noreturn));
+
+#endif
