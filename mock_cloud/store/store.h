@@ -1,10 +1,11 @@
 /*
- * What the cloud keeps: products, devices, firmware versions, packages, tasks (campaigns), update
- * records per device, a message log. SQLite is the only home of this state: ":memory:" in
+ * What the cloud keeps: products, devices, packages on offer, one update record per package and
+ * device, visit counts, a message log. SQLite is the only home of this state: ":memory:" in
  * simulation, a WAL file on the wire. Times are virtual nanoseconds given by the caller.
  *
  * One connection, one thread. Statements are prepared once. Texts are UTF-8, at most STORE_TEXT_MAX
- * - 1 bytes.
+ * - 1 bytes. Any call may also answer ERR_IO with SQLite's words, ERR_NOMEM, or ERR_LIMIT when the
+ * database has reached STORE_BYTES_MAX.
  */
 #ifndef OTABENCH_MOCK_CLOUD_STORE_H
 #define OTABENCH_MOCK_CLOUD_STORE_H
@@ -17,12 +18,17 @@
 #include "common/err.h"
 #include "common/package.h"
 
-#define STORE_TEXT_MAX 128
+#define STORE_TEXT_MAX          128
+#define STORE_BYTES_MAX         ((int64_t)1 << 30) /* the whole database */
+#define STORE_PACKAGES_MAX      4096
+#define STORE_PACKAGE_BYTES_MAX (64u << 20)
+#define STORE_MESSAGES_MAX      100000 /* the log keeps the newest */
+#define STORE_MESSAGE_TEXT_MAX  512    /* longer text is cut */
 
 struct store;
 
-/* path null or ":memory:": in memory. Creates the schema when absent; ERR_FORMAT when the file has
- * another schema version. */
+/* path null or ":memory:": in memory. Creates the schema when absent; ERR_FORMAT when the file is
+ * no database, not one of ours, or has another schema version; ERR_IO when it cannot be opened. */
 struct store *store_open(const char *path, struct err *err);
 void store_close(struct store *s); /* null is fine */
 /* Forgets everything, keeps the schema and prepared statements: cheap reset between simulated runs.
@@ -51,8 +57,16 @@ struct store_device {
     char version[STORE_TEXT_MAX]; /* last reported */
     int64_t registered_ns, seen_ns;
 };
-/* Task states (requirement RPT-17): pending -> upgrading -> success | failed; superseded. */
-enum record_state { RECORD_PENDING, RECORD_UPGRADING, RECORD_SUCCESS, RECORD_FAILED };
+/* Task states (requirement RPT-17): pending -> upgrading -> success | failed. Superseded: another
+ * package was offered before the device had begun with this one. */
+enum record_state {
+    RECORD_PENDING,
+    RECORD_UPGRADING,
+    RECORD_SUCCESS,
+    RECORD_FAILED,
+    RECORD_SUPERSEDED
+};
+const char *record_state_name(enum record_state state); /* "pending", ... */
 struct store_package {
     int64_t delta_id; /* 1..2147483647 */
     char product_id[STORE_TEXT_MAX];
@@ -71,10 +85,11 @@ struct store_record {
     enum record_state state;
     int download_status; /* last reportDownResult, 0 none */
     int upgrade_status;  /* last reportUpgradeResult, 0 none */
-    int64_t created_ns, changed_ns;
+    int64_t created_ns;
+    int64_t changed_ns; /* last sign of life of this attempt: offer, download or report */
 };
 
-/* put: insert or replace. get: 0, ERR_NOT_FOUND, ERR_IO. */
+/* put: insert or replace. get: 0, ERR_NOT_FOUND. */
 int store_put_product(struct store *s, const struct store_product *p, struct err *err);
 int store_get_product(struct store *s, const char *product_id, struct store_product *out,
                       struct err *err);
@@ -84,7 +99,8 @@ int store_get_device(struct store *s, const char *device_id, struct store_device
 int store_find_device_by_mid(struct store *s, const char *product_id, const char *mid,
                              struct store_device *out, struct err *err);
 /* Content is kept as a blob and also in memory: store_package_bytes is valid until the package is
- * dropped or the store reset. */
+ * put again or the store reset or closed. ERR_ARG for an id outside 1..2147483647; ERR_LIMIT above
+ * STORE_PACKAGES_MAX or STORE_PACKAGE_BYTES_MAX. content holds p->bytes bytes. */
 int store_put_package(struct store *s, const struct store_package *p, const void *content,
                       struct err *err);
 int store_get_package(struct store *s, int64_t delta_id, struct store_package *out,
@@ -93,7 +109,8 @@ int store_package_bytes(struct store *s, int64_t delta_id, const uint8_t **data,
                         struct err *err);
 int store_withdraw_package(struct store *s, int64_t delta_id, struct err *err);
 /* The package to offer a device of that version at now: not withdrawn, offered, exact source or
- * full, highest target by dotted-numeric order, must be higher than version. */
+ * full, highest target by dotted-numeric order, must be higher than version. Among equal targets
+ * the difference wins over the full image, then the newer id. ERR_NOT_FOUND: nothing. */
 int store_find_offer(struct store *s, const char *product_id, const char *version, int64_t now_ns,
                      struct store_package *out, struct err *err);
 int store_put_record(struct store *s, const struct store_record *r, struct err *err);
@@ -101,13 +118,27 @@ int store_get_record(struct store *s, int64_t delta_id, const char *device_id,
                      struct store_record *out, struct err *err);
 /* index from 0; ERR_NOT_FOUND past the end. Ordered by creation. */
 int store_record_at(struct store *s, size_t index, struct store_record *out, struct err *err);
+/* A pending record of the device for another package than delta_id; ERR_NOT_FOUND: none. */
+int store_find_other_pending(struct store *s, const char *device_id, int64_t delta_id,
+                             struct store_record *out, struct err *err);
+/* The upgrading record with the oldest sign of life; ERR_NOT_FOUND: none. */
+int store_find_oldest_upgrading(struct store *s, struct store_record *out, struct err *err);
 /* Counts a visit of that day (now / 24 h) and returns the new counts. */
 int store_count_visit(struct store *s, const char *device_id, const char *owner, int64_t now_ns,
                       uint32_t *device_visits, uint32_t *owner_visits, struct err *err);
 int store_log_message(struct store *s, int64_t now_ns, const char *face, const char *what,
                       const char *text, struct err *err);
+struct store_message {
+    int64_t now_ns;
+    char face[STORE_TEXT_MAX], what[STORE_TEXT_MAX], text[STORE_MESSAGE_TEXT_MAX];
+};
+/* index from 0 = oldest kept; ERR_NOT_FOUND past the end. */
+int store_message_at(struct store *s, size_t index, struct store_message *out, struct err *err);
 
-/* Dotted-numeric compare, field by field; text fields by byte order (design default 9). <0, 0, >0.
+/*
+ * Dotted-numeric compare, field by field: <0, 0, >0 (design default 9). Fields of digits compare as
+ * numbers of any length, others by byte order, and a number is lower than any text. A missing field
+ * counts as 0, so "1.0" equals "1".
  */
 int version_compare(const char *a, const char *b);
 

@@ -1,0 +1,77 @@
+/*
+ * Inside the store: the prepared statements and the few calls every table's file is written with.
+ *
+ * A row function begins a statement (row_begin), binds its parameters in order, steps it once
+ * (row_get, or row_run when no row is expected) and ends it (row_end). Bound texts are not copied,
+ * so they must live until row_end.
+ */
+#ifndef OTABENCH_MOCK_CLOUD_STORE_ROWS_H
+#define OTABENCH_MOCK_CLOUD_STORE_ROWS_H
+
+#include <sqlite3.h>
+
+#include "mock_cloud/store/store.h"
+
+enum statement {
+    ST_BEGIN,
+    ST_COMMIT,
+    ST_ROLLBACK,
+    ST_PUT_PRODUCT,
+    ST_GET_PRODUCT,
+    ST_PUT_DEVICE,
+    ST_GET_DEVICE,
+    ST_FIND_DEVICE,
+    ST_PUT_PACKAGE,
+    ST_GET_PACKAGE,
+    ST_GET_CONTENT,
+    ST_WITHDRAW,
+    ST_OFFERS,
+    ST_PUT_RECORD,
+    ST_GET_RECORD,
+    ST_RECORD_AT,
+    ST_OTHER_PENDING,
+    ST_OLDEST_UPGRADING,
+    ST_VISIT,
+    ST_PUT_MESSAGE,
+    ST_TRIM_MESSAGES,
+    ST_MESSAGE_AT,
+    ST_COUNT
+};
+
+/* Package content in memory, ordered by delta_id. */
+struct content {
+    int64_t delta_id;
+    uint8_t *data; /* owned; one byte even when empty */
+    size_t len_bytes;
+};
+
+struct store {
+    sqlite3 *db;
+    sqlite3_stmt *statement[ST_COUNT];
+    struct content *content;
+    size_t content_count, content_cap;
+};
+
+struct row {
+    sqlite3_stmt *st;
+    int next; /* parameter or column */
+};
+
+struct row row_begin(struct store *s, enum statement which);
+void row_bind_text(struct row *r, const char *text);
+void row_bind_int(struct row *r, int64_t v);
+void row_bind_blob(struct row *r, const void *data, size_t len_bytes);
+/* 0 with a row to read, ERR_NOT_FOUND without one; what names the deed for the error text. */
+int row_get(struct store *s, struct row *r, const char *what, struct err *err);
+int row_run(struct store *s, struct row *r, const char *what, struct err *err); /* and row_end */
+/* Columns in order. Text longer than room - 1 is cut. */
+void row_text(struct row *r, char *out, size_t room);
+int64_t row_int(struct row *r);
+void row_end(struct row *r);
+
+int store_begin(struct store *s, struct err *err);
+/* Commits when rc is 0, else rolls back; returns rc or the commit's error. */
+int store_finish(struct store *s, int rc, struct err *err);
+void content_drop_all(struct store *s);
+
+#endif

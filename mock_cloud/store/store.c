@@ -1,0 +1,323 @@
+#include "mock_cloud/store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mock_cloud/store/rows.h"
+
+#define APPLICATION_ID 0x4F544142 /* "OTAB" */
+#define SCHEMA_VERSION 1
+#define PAGE_BYTES     4096
+#define BUSY_MS        5000
+
+static const char schema[] =
+    "CREATE TABLE product("
+    " product_id TEXT PRIMARY KEY, secret TEXT NOT NULL, cms INT NOT NULL, has_team INT NOT NULL,"
+    " oem TEXT NOT NULL, model TEXT NOT NULL, platform TEXT NOT NULL, device_type TEXT NOT NULL,"
+    " owner TEXT NOT NULL, device_visits_per_day INT NOT NULL, owner_visits_per_day INT NOT NULL,"
+    " compare_block_kib INT NOT NULL, restore_block_bytes INT NOT NULL, window_bytes INT NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE device("
+    " device_id TEXT PRIMARY KEY, product_id TEXT NOT NULL, mid TEXT NOT NULL,"
+    " secret TEXT NOT NULL, version TEXT NOT NULL, registered_ns INT NOT NULL,"
+    " seen_ns INT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX device_by_mid ON device(product_id, mid);"
+    "CREATE TABLE package("
+    " delta_id INTEGER PRIMARY KEY CHECK(delta_id BETWEEN 1 AND 2147483647),"
+    " product_id TEXT NOT NULL, from_version TEXT NOT NULL, to_version TEXT NOT NULL,"
+    " kind INT NOT NULL, bytes INT NOT NULL, md5_hex TEXT NOT NULL, offered_from_ns INT NOT NULL,"
+    " withdrawn INT NOT NULL, content BLOB NOT NULL) STRICT;"
+    "CREATE INDEX package_by_product ON package(product_id);"
+    "CREATE TABLE record("
+    " sequence INTEGER PRIMARY KEY, delta_id INT NOT NULL, device_id TEXT NOT NULL,"
+    " state INT NOT NULL, download_status INT NOT NULL, upgrade_status INT NOT NULL,"
+    " created_ns INT NOT NULL, changed_ns INT NOT NULL, UNIQUE(delta_id, device_id)) STRICT;"
+    "CREATE INDEX record_by_device ON record(device_id);"
+    "CREATE INDEX record_by_state ON record(state, changed_ns);"
+    "CREATE TABLE visit("
+    " kind INT NOT NULL, who TEXT NOT NULL, day INT NOT NULL, count INT NOT NULL,"
+    " PRIMARY KEY(kind, who)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE message("
+    " sequence INTEGER PRIMARY KEY, now_ns INT NOT NULL, face TEXT NOT NULL, what TEXT NOT NULL,"
+    " text TEXT NOT NULL) STRICT;";
+
+static const char forget[] = "DELETE FROM message; DELETE FROM visit; DELETE FROM record;"
+                             "DELETE FROM package; DELETE FROM device; DELETE FROM product;";
+
+#define PRODUCT_COLUMNS                                                                            \
+    "product_id, secret, cms, has_team, oem, model, platform, device_type, owner,"                 \
+    " device_visits_per_day, owner_visits_per_day, compare_block_kib, restore_block_bytes,"        \
+    " window_bytes"
+#define DEVICE_COLUMNS "device_id, product_id, mid, secret, version, registered_ns, seen_ns"
+#define PACKAGE_COLUMNS                                                                            \
+    "delta_id, product_id, from_version, to_version, kind, bytes, md5_hex, offered_from_ns,"       \
+    " withdrawn"
+#define RECORD_COLUMNS                                                                             \
+    "delta_id, device_id, state, download_status, upgrade_status, created_ns, changed_ns"
+
+static const char *const statements[ST_COUNT] = {
+    [ST_BEGIN] = "BEGIN IMMEDIATE",
+    [ST_COMMIT] = "COMMIT",
+    [ST_ROLLBACK] = "ROLLBACK",
+    [ST_PUT_PRODUCT] = "INSERT OR REPLACE INTO product(" PRODUCT_COLUMNS ")"
+                       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [ST_GET_PRODUCT] = "SELECT " PRODUCT_COLUMNS " FROM product WHERE product_id = ?",
+    [ST_PUT_DEVICE] = "INSERT OR REPLACE INTO device(" DEVICE_COLUMNS ") VALUES(?,?,?,?,?,?,?)",
+    [ST_GET_DEVICE] = "SELECT " DEVICE_COLUMNS " FROM device WHERE device_id = ?",
+    [ST_FIND_DEVICE] = "SELECT " DEVICE_COLUMNS " FROM device WHERE product_id = ? AND mid = ?"
+                       " ORDER BY device_id LIMIT 1",
+    [ST_PUT_PACKAGE] = "INSERT OR REPLACE INTO package(" PACKAGE_COLUMNS ", content)"
+                       " VALUES(?,?,?,?,?,?,?,?,?,?)",
+    [ST_GET_PACKAGE] = "SELECT " PACKAGE_COLUMNS " FROM package WHERE delta_id = ?",
+    [ST_GET_CONTENT] = "SELECT content FROM package WHERE delta_id = ?",
+    [ST_WITHDRAW] = "UPDATE package SET withdrawn = 1 WHERE delta_id = ? RETURNING delta_id",
+    [ST_OFFERS] = "SELECT " PACKAGE_COLUMNS " FROM package WHERE product_id = ?1"
+                  " AND from_version IN ('', ?2) AND offered_from_ns <= ?3 AND withdrawn = 0"
+                  " ORDER BY delta_id",
+    [ST_PUT_RECORD] = "INSERT INTO record(" RECORD_COLUMNS ") VALUES(?,?,?,?,?,?,?)"
+                      " ON CONFLICT(delta_id, device_id) DO UPDATE SET state = excluded.state,"
+                      " download_status = excluded.download_status,"
+                      " upgrade_status = excluded.upgrade_status,"
+                      " created_ns = excluded.created_ns, changed_ns = excluded.changed_ns",
+    [ST_GET_RECORD] = "SELECT " RECORD_COLUMNS " FROM record WHERE delta_id = ? AND device_id = ?",
+    [ST_RECORD_AT] = "SELECT " RECORD_COLUMNS " FROM record ORDER BY sequence LIMIT 1 OFFSET ?",
+    [ST_OTHER_PENDING] = "SELECT " RECORD_COLUMNS " FROM record WHERE device_id = ?"
+                         " AND delta_id <> ? AND state = ? ORDER BY sequence LIMIT 1",
+    [ST_OLDEST_UPGRADING] = "SELECT " RECORD_COLUMNS " FROM record WHERE state = ?"
+                            " ORDER BY changed_ns, sequence LIMIT 1",
+    /* One row per visitor: a new day starts its count again. */
+    [ST_VISIT] = "INSERT INTO visit(kind, who, day, count) VALUES(?,?,?,1)"
+                 " ON CONFLICT(kind, who) DO UPDATE SET"
+                 " count = iif(day = excluded.day, min(count + 1, 4294967295), 1),"
+                 " day = excluded.day RETURNING count",
+    [ST_PUT_MESSAGE] = "INSERT INTO message(now_ns, face, what, text) VALUES(?,?,?,?)"
+                       " RETURNING sequence",
+    [ST_TRIM_MESSAGES] = "DELETE FROM message WHERE sequence <= ?",
+    [ST_MESSAGE_AT] = "SELECT now_ns, face, what, text FROM message ORDER BY sequence"
+                      " LIMIT 1 OFFSET ?",
+};
+
+/* SQLite's result as ours, with its words. */
+static int failed(struct store *s, int rc, const char *what, struct err *err)
+{
+    static const struct {
+        int sqlite;
+        int code;
+    } table[] = {
+        {SQLITE_NOMEM, ERR_NOMEM},    {SQLITE_FULL, ERR_LIMIT},    {SQLITE_TOOBIG, ERR_LIMIT},
+        {SQLITE_CONSTRAINT, ERR_ARG}, {SQLITE_NOTADB, ERR_FORMAT}, {SQLITE_CORRUPT, ERR_FORMAT},
+        {SQLITE_READONLY, ERR_IO},
+    };
+    int code = ERR_IO;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if ((rc & 0xff) == table[i].sqlite)
+            code = table[i].code;
+    return err_set(err, code, "store: cannot %s: %s", what, sqlite3_errmsg(s->db));
+}
+
+struct row row_begin(struct store *s, enum statement which)
+{
+    return (struct row){.st = s->statement[which], .next = 1};
+}
+
+void row_bind_text(struct row *r, const char *text)
+{
+    (void)sqlite3_bind_text(r->st, r->next++, text, -1, SQLITE_STATIC);
+}
+
+void row_bind_int(struct row *r, int64_t v)
+{
+    (void)sqlite3_bind_int64(r->st, r->next++, v);
+}
+
+void row_bind_blob(struct row *r, const void *data, size_t len_bytes)
+{
+    (void)sqlite3_bind_blob64(r->st, r->next++, data, len_bytes, SQLITE_STATIC);
+}
+
+int row_get(struct store *s, struct row *r, const char *what, struct err *err)
+{
+    int rc = sqlite3_step(r->st);
+    r->next = 0;
+    if (rc == SQLITE_ROW)
+        return 0;
+    if (rc == SQLITE_DONE)
+        return err_set(err, ERR_NOT_FOUND, "store: %s: there is none", what);
+    return failed(s, rc, what, err);
+}
+
+int row_run(struct store *s, struct row *r, const char *what, struct err *err)
+{
+    int rc = sqlite3_step(r->st);
+    int result = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : failed(s, rc, what, err);
+    row_end(r);
+    return result;
+}
+
+void row_text(struct row *r, char *out, size_t room)
+{
+    const char *text = (const char *)sqlite3_column_text(r->st, r->next++);
+    (void)snprintf(out, room, "%s", text == NULL ? "" : text);
+}
+
+int64_t row_int(struct row *r)
+{
+    return sqlite3_column_int64(r->st, r->next++);
+}
+
+void row_end(struct row *r)
+{
+    (void)sqlite3_reset(r->st);
+    (void)sqlite3_clear_bindings(r->st);
+}
+
+int store_begin(struct store *s, struct err *err)
+{
+    struct row r = row_begin(s, ST_BEGIN);
+    return row_run(s, &r, "begin", err);
+}
+
+int store_finish(struct store *s, int rc, struct err *err)
+{
+    if (rc == 0) {
+        struct row r = row_begin(s, ST_COMMIT);
+        rc = row_run(s, &r, "commit", err);
+    }
+    if (rc != 0 && sqlite3_get_autocommit(s->db) == 0) {
+        struct row r = row_begin(s, ST_ROLLBACK);
+        (void)row_run(s, &r, "roll back", NULL);
+    }
+    return rc;
+}
+
+static int execute(struct store *s, const char *sql, const char *what, struct err *err)
+{
+    int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : failed(s, rc, what, err);
+}
+
+static int pragma_int(struct store *s, const char *sql, int64_t *out, struct err *err)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        *out = sqlite3_column_int64(st, 0);
+    int result = rc == SQLITE_ROW ? 0 : failed(s, rc, "read the file's head", err);
+    (void)sqlite3_finalize(st);
+    return result;
+}
+
+static int create_schema(struct store *s, struct err *err)
+{
+    char stamp[96];
+    (void)snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                   APPLICATION_ID, SCHEMA_VERSION);
+    int rc = execute(s, "BEGIN IMMEDIATE", "begin", err);
+    if (rc == 0)
+        rc = execute(s, schema, "create the tables", err);
+    if (rc == 0)
+        rc = execute(s, stamp, "stamp the file", err);
+    if (rc == 0)
+        rc = execute(s, "COMMIT", "commit", err);
+    return rc;
+}
+
+/* An empty file becomes ours; any other must be ours already, of this version. */
+static int check_schema(struct store *s, struct err *err)
+{
+    int64_t tables = 0, application = 0, version = 0;
+    int rc = pragma_int(s, "SELECT count(*) FROM sqlite_schema", &tables, err);
+    if (rc == 0)
+        rc = pragma_int(s, "PRAGMA application_id", &application, err);
+    if (rc == 0)
+        rc = pragma_int(s, "PRAGMA user_version", &version, err);
+    if (rc != 0)
+        return rc;
+    if (tables == 0 && application == 0)
+        return create_schema(s, err);
+    if (application != APPLICATION_ID)
+        return err_set(err, ERR_FORMAT, "store: a database of another program");
+    if (version != SCHEMA_VERSION)
+        return err_set(err, ERR_FORMAT, "store: schema version %lld, must be %d",
+                       (long long)version, SCHEMA_VERSION);
+    return 0;
+}
+
+static int prepare(struct store *s, struct err *err)
+{
+    for (int i = 0; i < ST_COUNT; i++) {
+        int rc = sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                    &s->statement[i], NULL);
+        if (rc != SQLITE_OK)
+            return failed(s, rc, "prepare a statement", err);
+    }
+    return 0;
+}
+
+static int set_up(struct store *s, const char *path, struct err *err)
+{
+    int rc = sqlite3_open_v2(
+        path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (s->db == NULL)
+        return err_set(err, ERR_NOMEM, "store: no memory");
+    if (rc != SQLITE_OK)
+        return failed(s, rc, "open the database", err);
+    (void)sqlite3_busy_timeout(s->db, BUSY_MS);
+    char limits[160];
+    /* Debian's SQLite overwrites what is deleted unless told not to: nothing here is secret. */
+    (void)snprintf(limits, sizeof limits,
+                   "PRAGMA secure_delete = OFF; PRAGMA max_page_count = %lld",
+                   (long long)(STORE_BYTES_MAX / PAGE_BYTES));
+    int result = check_schema(s, err);
+    if (result == 0)
+        result = execute(s, limits, "set limits", err);
+    if (result == 0)
+        result = execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
+                         "use a write-ahead log", err);
+    if (result == 0)
+        result = prepare(s, err);
+    return result;
+}
+
+struct store *store_open(const char *path, struct err *err)
+{
+    const char *name = path == NULL ? ":memory:" : path;
+    struct store *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        (void)err_set(err, ERR_NOMEM, "store: no memory");
+        return NULL;
+    }
+    int rc = set_up(s, name, err);
+    if (rc != 0) {
+        (void)err_prefix(err, rc, "%s", name);
+        store_close(s);
+        return NULL;
+    }
+    return s;
+}
+
+void store_close(struct store *s)
+{
+    if (s == NULL)
+        return;
+    for (int i = 0; i < ST_COUNT; i++)
+        (void)sqlite3_finalize(s->statement[i]);
+    content_drop_all(s);
+    free(s->content);
+    (void)sqlite3_close(s->db);
+    free(s);
+}
+
+int store_reset(struct store *s, struct err *err)
+{
+    int rc = store_begin(s, err);
+    if (rc != 0)
+        return rc;
+    rc = store_finish(s, execute(s, forget, "forget everything", err), err);
+    if (rc == 0)
+        content_drop_all(s);
+    return rc;
+}

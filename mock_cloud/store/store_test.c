@@ -1,0 +1,485 @@
+#include "mock_cloud/store/store.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/testing/testing.h"
+#include "common/vtime.h"
+
+#define DAY_NS (INT64_C(86400) * NS_PER_S)
+
+static struct store *open_memory(void)
+{
+    struct err err = {""};
+    struct store *s = store_open(NULL, &err);
+    REQUIRE_OK(s == NULL ? ERR_IO : 0, &err);
+    return s;
+}
+
+static struct store_product sample_product(void)
+{
+    return (struct store_product){.product_id = "g1i3zV1okW",
+                                  .secret = "55FD426FD4D481226881AE7C1A853F0F",
+                                  .cms = true,
+                                  .has_team = true,
+                                  .oem = "acme",
+                                  .model = "m1",
+                                  .platform = "W217",
+                                  .device_type = "watch",
+                                  .owner = "someone",
+                                  .device_visits_per_day = 4000000000u,
+                                  .owner_visits_per_day = 7,
+                                  .compare_block_kib = 64,
+                                  .restore_block_bytes = 65536,
+                                  .window_bytes = 16384};
+}
+
+static struct store_package sample_package(int64_t id, const char *from, const char *to)
+{
+    struct store_package p = {.delta_id = id,
+                              .product_id = "p",
+                              .kind = from[0] == '\0' ? PACKAGE_FULL : PACKAGE_DELTA,
+                              .bytes = 4,
+                              .md5_hex = "0123456789abcdef0123456789abcdef"};
+    (void)snprintf(p.from_version, sizeof p.from_version, "%s", from);
+    (void)snprintf(p.to_version, sizeof p.to_version, "%s", to);
+    return p;
+}
+
+static void check_same_product(const struct store_product *a, const struct store_product *b)
+{
+    CHECK_STR(a->product_id, b->product_id);
+    CHECK_STR(a->secret, b->secret);
+    CHECK_INT(a->cms, b->cms);
+    CHECK_INT(a->has_team, b->has_team);
+    CHECK_STR(a->oem, b->oem);
+    CHECK_STR(a->model, b->model);
+    CHECK_STR(a->platform, b->platform);
+    CHECK_STR(a->device_type, b->device_type);
+    CHECK_STR(a->owner, b->owner);
+    CHECK_INT(a->device_visits_per_day, b->device_visits_per_day);
+    CHECK_INT(a->owner_visits_per_day, b->owner_visits_per_day);
+    CHECK_INT(a->compare_block_kib, b->compare_block_kib);
+    CHECK_INT(a->restore_block_bytes, b->restore_block_bytes);
+    CHECK_INT(a->window_bytes, b->window_bytes);
+}
+
+static void products_come_back(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    struct store_product p = sample_product(), got = {.product_id = ""};
+    CHECK_OK(store_put_product(s, &p, &err), &err);
+    CHECK_OK(store_get_product(s, p.product_id, &got, &err), &err);
+    check_same_product(&got, &p);
+    p.has_team = false;
+    CHECK_OK(store_put_product(s, &p, &err), &err);
+    CHECK_OK(store_get_product(s, p.product_id, &got, &err), &err);
+    CHECK_INT(got.has_team, false);
+    CHECK_ERR(store_get_product(s, "G1I3ZV1OKW", &got, &err), ERR_NOT_FOUND);
+    CHECK_ERR(store_put_product(s, &(struct store_product){.product_id = ""}, &err), ERR_ARG);
+    store_close(s);
+}
+
+static void devices_come_back(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    struct store_device d = {.device_id = "d1",
+                             .product_id = "p",
+                             .mid = "861234567890123",
+                             .secret = "k",
+                             .version = "1.0",
+                             .registered_ns = 5,
+                             .seen_ns = INT64_MAX};
+    CHECK_OK(store_put_device(s, &d, &err), &err);
+    struct store_device got;
+    CHECK_OK(store_get_device(s, "d1", &got, &err), &err);
+    CHECK_STR(got.mid, d.mid);
+    CHECK_STR(got.secret, "k");
+    CHECK_STR(got.version, "1.0");
+    CHECK_INT(got.registered_ns, 5);
+    CHECK_INT(got.seen_ns, INT64_MAX);
+    CHECK_OK(store_find_device_by_mid(s, "p", d.mid, &got, &err), &err);
+    CHECK_STR(got.device_id, "d1");
+    CHECK_ERR(store_find_device_by_mid(s, "q", d.mid, &got, &err), ERR_NOT_FOUND);
+    CHECK_ERR(store_get_device(s, "d2", &got, &err), ERR_NOT_FOUND);
+    store_close(s);
+}
+
+static void packages_keep_their_bytes(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    const uint8_t *data = NULL;
+    size_t len = 0;
+    /* Out of order, so that the ordered array in memory is exercised. */
+    static const int64_t ids[] = {7, 3, 9, 1, 8};
+    for (size_t i = 0; i < 5; i++) {
+        char text[8];
+        (void)snprintf(text, sizeof text, "pkg%lld", (long long)ids[i]);
+        struct store_package p = sample_package(ids[i], "1.0", "1.1");
+        CHECK_OK(store_put_package(s, &p, text, &err), &err);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        char text[8];
+        (void)snprintf(text, sizeof text, "pkg%lld", (long long)ids[i]);
+        CHECK_OK(store_package_bytes(s, ids[i], &data, &len, &err), &err);
+        CHECK_INT(len, 4);
+        CHECK_MEM(data, text, 4);
+    }
+    struct store_package again = sample_package(9, "1.0", "1.2");
+    again.bytes = 2;
+    CHECK_OK(store_put_package(s, &again, "zz", &err), &err);
+    CHECK_OK(store_package_bytes(s, 9, &data, &len, &err), &err);
+    CHECK_INT(len, 2);
+    struct store_package got;
+    CHECK_OK(store_get_package(s, 9, &got, &err), &err);
+    CHECK_STR(got.to_version, "1.2");
+    CHECK_INT(got.kind, PACKAGE_DELTA);
+    CHECK_ERR(store_package_bytes(s, 2, &data, &len, &err), ERR_NOT_FOUND);
+    CHECK_ERR(store_get_package(s, 2, &got, &err), ERR_NOT_FOUND);
+    store_close(s);
+}
+
+static void package_limits_hold(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    struct store_package p = sample_package(0, "", "2");
+    CHECK_ERR(store_put_package(s, &p, "abcd", &err), ERR_ARG);
+    p.delta_id = INT64_C(2147483648);
+    CHECK_ERR(store_put_package(s, &p, "abcd", &err), ERR_ARG);
+    p.delta_id = INT32_MAX;
+    CHECK_OK(store_put_package(s, &p, "abcd", &err), &err);
+    p.delta_id = 1;
+    p.bytes = STORE_PACKAGE_BYTES_MAX + 1;
+    CHECK_ERR(store_put_package(s, &p, "abcd", &err), ERR_LIMIT);
+    p.bytes = 0;
+    CHECK_OK(store_put_package(s, &p, NULL, &err), &err);
+    const uint8_t *data = NULL;
+    size_t len = 1;
+    CHECK_OK(store_package_bytes(s, 1, &data, &len, &err), &err);
+    CHECK_INT(len, 0);
+    store_close(s);
+}
+
+struct offer_row {
+    const char *name;
+    const char *version;
+    int64_t now_ns;
+    int64_t want_id; /* 0: none */
+};
+
+/* The catalogue all rows of the table below ask. */
+static void fill_offers(struct store *s)
+{
+    static const struct {
+        int64_t id;
+        const char *from, *to;
+        int64_t offered_from_ns;
+        bool withdrawn;
+    } packages[] = {
+        {1, "1.0", "1.1", 0, false}, {2, "1.1", "1.2", 0, false},  {3, "", "1.2", 0, false},
+        {4, "1.0", "1.9", 0, false}, {5, "1.0", "1.10", 0, false}, {6, "1.0", "3.0", 100, false},
+        {7, "", "9.0", 0, true},     {8, "1.0", "1.10", 0, false}, {9, "1.9", "1.1", 0, false},
+    };
+    for (size_t i = 0; i < sizeof packages / sizeof packages[0]; i++) {
+        struct store_package p = sample_package(packages[i].id, packages[i].from, packages[i].to);
+        p.offered_from_ns = packages[i].offered_from_ns;
+        p.withdrawn = packages[i].withdrawn;
+        REQUIRE_OK(store_put_package(s, &p, "abcd", NULL), NULL);
+    }
+}
+
+static const struct offer_row offers[] = {
+    {"highest target, not latest text; newer of equals", "1.0", 99, 8},
+    {"a package shows from its time on", "1.0", 100, 6},
+    {"difference before full image", "1.1", 0, 2},
+    {"full image for an unknown source", "0.3", 0, 3},
+    {"the same version is no offer", "1.2", 0, 0},
+    {"never downwards", "1.9", 0, 0},
+    {"withdrawn is no offer", "8.0", 0, 0},
+};
+
+static void offer_is_found(const void *row)
+{
+    const struct offer_row *o = row;
+    struct store *s = open_memory();
+    fill_offers(s);
+    struct store_package got = {.delta_id = 0};
+    struct err err = {""};
+    int rc = store_find_offer(s, "p", o->version, o->now_ns, &got, &err);
+    if (o->want_id == 0)
+        CHECK_ERR(rc, ERR_NOT_FOUND);
+    else
+        CHECK_OK(rc, &err);
+    CHECK_INT(got.delta_id, o->want_id);
+    CHECK_ERR(store_find_offer(s, "other", o->version, o->now_ns, &got, &err), ERR_NOT_FOUND);
+    store_close(s);
+}
+
+static const char *offer_name(const void *row)
+{
+    return ((const struct offer_row *)row)->name;
+}
+
+static void withdrawing_ends_an_offer(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    struct store_package p = sample_package(1, "1.0", "1.1"), got;
+    CHECK_OK(store_put_package(s, &p, "abcd", &err), &err);
+    CHECK_OK(store_find_offer(s, "p", "1.0", 0, &got, &err), &err);
+    CHECK_OK(store_withdraw_package(s, 1, &err), &err);
+    CHECK_ERR(store_find_offer(s, "p", "1.0", 0, &got, &err), ERR_NOT_FOUND);
+    CHECK_ERR(store_withdraw_package(s, 2, &err), ERR_NOT_FOUND);
+    store_close(s);
+}
+
+static void records_keep_their_order(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    struct store_record a = {.delta_id = 2, .device_id = "d", .created_ns = 10, .changed_ns = 10};
+    struct store_record b = {.delta_id = 1, .device_id = "d", .created_ns = 20, .changed_ns = 20};
+    struct store_record got;
+    CHECK_OK(store_put_record(s, &a, &err), &err);
+    CHECK_OK(store_put_record(s, &b, &err), &err);
+    a.state = RECORD_UPGRADING;
+    a.changed_ns = 30;
+    CHECK_OK(store_put_record(s, &a, &err), &err);
+    CHECK_OK(store_record_at(s, 0, &got, &err), &err);
+    CHECK_INT(got.delta_id, 2);
+    CHECK_INT(got.state, RECORD_UPGRADING);
+    CHECK_INT(got.changed_ns, 30);
+    CHECK_OK(store_record_at(s, 1, &got, &err), &err);
+    CHECK_INT(got.delta_id, 1);
+    CHECK_ERR(store_record_at(s, 2, &got, &err), ERR_NOT_FOUND);
+
+    CHECK_OK(store_find_other_pending(s, "d", 2, &got, &err), &err);
+    CHECK_INT(got.delta_id, 1);
+    CHECK_ERR(store_find_other_pending(s, "d", 1, &got, &err), ERR_NOT_FOUND);
+    b.state = RECORD_UPGRADING;
+    CHECK_OK(store_put_record(s, &b, &err), &err);
+    CHECK_OK(store_find_oldest_upgrading(s, &got, &err), &err);
+    CHECK_INT(got.delta_id, 1);
+    store_close(s);
+}
+
+static void visits_are_counted_per_day(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    uint32_t device = 0, owner = 0;
+    CHECK_OK(store_count_visit(s, "d1", "o", 0, &device, &owner, &err), &err);
+    CHECK_OK(store_count_visit(s, "d2", "o", DAY_NS - 1, &device, &owner, &err), &err);
+    CHECK_INT(device, 1);
+    CHECK_INT(owner, 2);
+    /* A device named as its owner is still another visitor. */
+    CHECK_OK(store_count_visit(s, "o", "o", 5, &device, &owner, &err), &err);
+    CHECK_INT(device, 1);
+    CHECK_INT(owner, 3);
+    CHECK_OK(store_count_visit(s, "d1", "o", DAY_NS, &device, &owner, &err), &err);
+    CHECK_INT(device, 1);
+    CHECK_INT(owner, 1);
+    store_close(s);
+}
+
+static void the_log_keeps_the_newest(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    char long_text[2 * STORE_MESSAGE_TEXT_MAX];
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    struct store_message m;
+    CHECK_OK(store_log_message(s, 1, "cms", "check", long_text, &err), &err);
+    CHECK_OK(store_message_at(s, 0, &m, &err), &err);
+    CHECK_INT(strlen(m.text), STORE_MESSAGE_TEXT_MAX - 1);
+    for (int64_t i = 2; i <= STORE_MESSAGES_MAX + 2; i++)
+        if (store_log_message(s, i, "cms", "check", "", &err) != 0)
+            CHECK_OK(ERR_IO, &err);
+    CHECK_OK(store_message_at(s, 0, &m, &err), &err);
+    CHECK_INT(m.now_ns, 3);
+    CHECK_OK(store_message_at(s, STORE_MESSAGES_MAX - 1, &m, &err), &err);
+    CHECK_INT(m.now_ns, STORE_MESSAGES_MAX + 2);
+    CHECK_ERR(store_message_at(s, STORE_MESSAGES_MAX, &m, &err), ERR_NOT_FOUND);
+    store_close(s);
+}
+
+static void reset_forgets_everything(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    for (int round = 0; round < 3; round++) {
+        struct store_product product = sample_product();
+        struct store_package package = sample_package(1, "1.0", "1.1");
+        struct store_device device = {.device_id = "d"};
+        struct store_record record = {.delta_id = 1, .device_id = "d"};
+        uint32_t visits = 0, owner = 0;
+        CHECK_ERR(store_get_product(s, product.product_id, &product, &err), ERR_NOT_FOUND);
+        CHECK_ERR(store_get_package(s, 1, &package, &err), ERR_NOT_FOUND);
+        const uint8_t *data = NULL;
+        size_t len = 0;
+        CHECK_ERR(store_package_bytes(s, 1, &data, &len, &err), ERR_NOT_FOUND);
+        CHECK_ERR(store_get_device(s, "d", &device, &err), ERR_NOT_FOUND);
+        CHECK_ERR(store_record_at(s, 0, &record, &err), ERR_NOT_FOUND);
+        struct store_message m;
+        CHECK_ERR(store_message_at(s, 0, &m, &err), ERR_NOT_FOUND);
+        product = sample_product();
+        package = sample_package(1, "1.0", "1.1");
+        CHECK_OK(store_put_product(s, &product, &err), &err);
+        CHECK_OK(store_put_package(s, &package, "abcd", &err), &err);
+        CHECK_OK(store_put_device(s, &device, &err), &err);
+        CHECK_OK(store_put_record(s, &record, &err), &err);
+        CHECK_OK(store_log_message(s, 1, "a", "b", "c", &err), &err);
+        CHECK_OK(store_count_visit(s, "d", "o", 0, &visits, &owner, &err), &err);
+        CHECK_INT(visits, 1);
+        CHECK_OK(store_reset(s, &err), &err);
+    }
+    store_close(s);
+}
+
+static void a_file_is_there_after_reopening(void)
+{
+    char dir[TEST_PATH_MAX], path[TEST_PATH_MAX + 16];
+    test_tmpdir(dir);
+    (void)snprintf(path, sizeof path, "%s/cloud.db", dir);
+    struct err err = {""};
+    struct store *s = store_open(path, &err);
+    REQUIRE_OK(s == NULL ? ERR_IO : 0, &err);
+    struct store_product product = sample_product(), got_product;
+    struct store_package package = sample_package(4, "1.0", "1.1");
+    struct store_record record = {
+        .delta_id = 4, .device_id = "d", .state = RECORD_FAILED, .upgrade_status = 99};
+    uint32_t visits = 0, owner = 0;
+    CHECK_OK(store_put_product(s, &product, &err), &err);
+    CHECK_OK(store_put_package(s, &package, "\0\1\2\xff", &err), &err);
+    CHECK_OK(store_put_record(s, &record, &err), &err);
+    CHECK_OK(store_count_visit(s, "d", "o", 0, &visits, &owner, &err), &err);
+    CHECK_OK(store_log_message(s, 9, "cms", "check", "x", &err), &err);
+    store_close(s);
+
+    s = store_open(path, &err);
+    REQUIRE_OK(s == NULL ? ERR_IO : 0, &err);
+    CHECK_OK(store_get_product(s, product.product_id, &got_product, &err), &err);
+    check_same_product(&got_product, &product);
+    const uint8_t *data = NULL;
+    size_t len = 0;
+    CHECK_OK(store_package_bytes(s, 4, &data, &len, &err), &err);
+    CHECK_INT(len, 4);
+    CHECK_MEM(data, "\0\1\2\xff", 4);
+    CHECK_OK(store_get_record(s, 4, "d", &record, &err), &err);
+    CHECK_INT(record.state, RECORD_FAILED);
+    CHECK_INT(record.upgrade_status, 99);
+    CHECK_OK(store_count_visit(s, "d", "o", 0, &visits, &owner, &err), &err);
+    CHECK_INT(visits, 2);
+    struct store_message m;
+    CHECK_OK(store_message_at(s, 0, &m, &err), &err);
+    CHECK_INT(m.now_ns, 9);
+    CHECK_OK(store_reset(s, &err), &err);
+    CHECK_ERR(store_get_record(s, 4, "d", &record, &err), ERR_NOT_FOUND);
+    store_close(s);
+}
+
+static void run_sql(const char *path, const char *sql)
+{
+    sqlite3 *db = NULL;
+    REQUIRE(sqlite3_open(path, &db) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
+    (void)sqlite3_close(db);
+}
+
+static void foreign_files_are_refused(void)
+{
+    char dir[TEST_PATH_MAX], path[TEST_PATH_MAX + 16];
+    test_tmpdir(dir);
+    struct err err = {""};
+
+    (void)snprintf(path, sizeof path, "%s/other.db", dir);
+    run_sql(path, "CREATE TABLE t(x)");
+    CHECK(store_open(path, &err) == NULL);
+    CHECK_HAS(err.text, "another program");
+    CHECK_HAS(err.text, "other.db");
+
+    (void)snprintf(path, sizeof path, "%s/text.db", dir);
+    FILE *f = fopen(path, "w");
+    REQUIRE(f != NULL);
+    for (int i = 0; i < 200; i++)
+        (void)fputs("this is no database\n", f);
+    (void)fclose(f);
+    CHECK(store_open(path, &err) == NULL);
+    CHECK_HAS(err.text, "not a database");
+
+    (void)snprintf(path, sizeof path, "%s/new.db", dir);
+    struct store *s = store_open(path, &err);
+    REQUIRE(s != NULL);
+    store_close(s);
+    run_sql(path, "PRAGMA user_version = 77");
+    CHECK(store_open(path, &err) == NULL);
+    CHECK_HAS(err.text, "schema version 77, must be 1");
+
+    (void)snprintf(path, sizeof path, "%s/no/such", dir);
+    CHECK(store_open(path, &err) == NULL);
+    CHECK_HAS(err.text, "cannot open");
+}
+
+struct version_row {
+    const char *a, *b;
+    int order;
+};
+
+static const struct version_row versions[] = {
+    {"1.9", "1.10", -1},
+    {"1.10", "1.10", 0},
+    {"2", "1.999", 1},
+    {"1.0", "1", 0},
+    {"1.01", "1.1", 0},
+    {"1.0.1", "1", 1},
+    {"", "0", 0},
+    {"", "0.1", -1},
+    {"99999999999999999999999999", "100000000000000000000000000", -1},
+    {"V1.0", "V2.0", -1},
+    {"ONEOS_V1.9", "ONEOS_V1.10", -1},
+    {"1.0.a", "1.0.b", -1},
+    {"1.0.ab", "1.0.a", 1},
+    {"1.10", "1.1a", -1},
+    {"1.9", "1.1a", -1},
+    {"1.0.beta", "1.0", 1},
+    {"1..2", "1.0.2", 0},
+};
+
+static void version_order(const void *row)
+{
+    const struct version_row *v = row;
+    int ab = version_compare(v->a, v->b), ba = version_compare(v->b, v->a);
+    CHECK_INT((ab > 0) - (ab < 0), v->order);
+    CHECK_INT((ba > 0) - (ba < 0), -v->order);
+}
+
+static const char *version_name(const void *row)
+{
+    static char name[96];
+    const struct version_row *v = row;
+    (void)snprintf(name, sizeof name, "'%s' and '%s'", v->a, v->b);
+    return name;
+}
+
+static const struct test tests[] = {
+    {"products come back as they were put", products_come_back},
+    {"devices come back and are found by mid", devices_come_back},
+    {"packages keep their bytes", packages_keep_their_bytes},
+    {"package limits hold", package_limits_hold},
+    TEST_ROWS("offer", offer_is_found, offers, offer_name),
+    {"withdrawing ends an offer", withdrawing_ends_an_offer},
+    {"records keep their order of creation", records_keep_their_order},
+    {"visits are counted per day", visits_are_counted_per_day},
+    {"the log keeps the newest messages", the_log_keeps_the_newest},
+    {"reset forgets everything", reset_forgets_everything},
+    {"a file store is there after reopening", a_file_is_there_after_reopening},
+    {"foreign and damaged files are refused", foreign_files_are_refused},
+    TEST_ROWS("version order of", version_order, versions, version_name),
+};
+TEST_MAIN("store", tests)
