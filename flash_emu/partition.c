@@ -111,14 +111,28 @@ int partition_guard(struct nor *n, const struct partition_table *t)
     return 0;
 }
 
-uint32_t partition_guard_check(const struct nor *n, const struct partition_table *t)
+/* First address in [from, to) without its guard byte, or to. */
+static uint32_t first_broken(const struct nor *n, uint32_t from, uint32_t to)
 {
     const uint8_t *cells = nor_peek(n);
+    while (from < to && cells[from] == guard_byte(from))
+        from++;
+    return from;
+}
+
+bool partition_guard_holds(const struct nor *n, uint32_t addr, uint32_t len_bytes)
+{
+    return first_broken(n, addr, addr + len_bytes) == addr + len_bytes;
+}
+
+uint32_t partition_guard_check(const struct nor *n, const struct partition_table *t)
+{
     uint32_t from = 0;
     uint32_t to;
-    while (next_gap(t, nor_geo(n)->size_bytes, &from, &to))
-        for (; from < to; from++)
-            if (cells[from] != guard_byte(from))
-                return from;
+    for (; next_gap(t, nor_geo(n)->size_bytes, &from, &to); from = to) {
+        uint32_t broken = first_broken(n, from, to);
+        if (broken < to)
+            return broken;
+    }
     return UINT32_MAX;
 }

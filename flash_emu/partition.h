@@ -22,7 +22,7 @@ struct partition_table {
 };
 
 /* Checks names (unique, non-empty), alignment, bounds, overlap against the chip. 0 or ERR_FORMAT
- * naming the partition. */
+ * naming the partition and what is allowed. */
 int partition_check(const struct partition_table *t, const struct nor_geometry *geo,
                     struct err *err);
 const struct partition *partition_find(const struct partition_table *t, const char *name);
@@ -33,5 +33,7 @@ const struct partition *partition_at(const struct partition_table *t, uint32_t a
 int partition_guard(struct nor *n, const struct partition_table *t);
 /* Address of the first guard byte that changed, or UINT32_MAX when all hold. */
 uint32_t partition_guard_check(const struct nor *n, const struct partition_table *t);
+/* Whether every byte of a range inside the chip holds the guard pattern. */
+bool partition_guard_holds(const struct nor *n, uint32_t addr, uint32_t len_bytes);
 
 #endif
