@@ -146,7 +146,7 @@ static void code_table(uint8_t code, struct inst out[2])
 }
 
 /* Section 5.3. The address is below here, the position of the copy in source plus target. */
-static int get_address(struct vcdiff *v, uint8_t mode, uint64_t here, uint32_t *out, struct err *e)
+static int get_address(struct vcdiff *v, uint8_t mode, uint32_t here, uint32_t *out, struct err *e)
 {
     uint32_t at = cursor_at(&v->addr);
     uint64_t address;
@@ -161,17 +161,17 @@ static int get_address(struct vcdiff *v, uint8_t mode, uint64_t here, uint32_t *
         if (mode == MODE_SELF)
             address = n;
         else if (mode == MODE_HERE)
-            address = here - n; /* wraps to far above here when n is too large */
+            address = (uint64_t)here - n; /* wraps far above here when n is too large */
         else
             address = (uint64_t)v->near[mode - MODE_NEAR] + n;
     }
     if (rc != 0)
         return rc;
-    if (address >= here || address > UINT32_MAX)
-        return err_set(e, ERR_FORMAT,
-                       "the COPY address at delta offset %u (mode %u) lies outside the %llu bytes "
-                       "decoded so far",
-                       at, mode, (unsigned long long)here);
+    if (address >= here)
+        return err_set(
+            e, ERR_FORMAT,
+            "the COPY address at delta offset %u (mode %u) is not below %u, where the copy goes",
+            at, mode, here);
     *out = (uint32_t)address;
     v->near[v->near_slot] = *out;
     v->near_slot = (v->near_slot + 1) % VCDIFF_NEAR;
@@ -185,7 +185,7 @@ static int copy(struct vcdiff *v, const struct vcdiff_window *w, const struct in
                 uint8_t *out, uint32_t done, struct err *e)
 {
     uint32_t address = 0;
-    int rc = get_address(v, in->mode, (uint64_t)w->source_len + done, &address, e);
+    int rc = get_address(v, in->mode, w->source_len + done, &address, e);
     if (rc != 0)
         return rc;
     if (address >= w->source_len) { /* from this window: may run into its own output */
@@ -372,8 +372,10 @@ static int delta_header(struct vcdiff *v, struct vcdiff_window *w, struct err *e
     if ((uint64_t)w->data_len + w->inst_len + w->addr_len != cursor_left(c))
         return err_set(e, ERR_FORMAT, "sections of %u, %u and %u bytes do not add up to %u",
                        w->data_len, w->inst_len, w->addr_len, cursor_left(c));
-    if (w->target_len > UINT32_MAX - w->target_pos)
-        return err_set(e, ERR_LIMIT, "the new image exceeds 32 bits");
+    if (w->target_len > UINT32_MAX - w->target_pos || w->target_len > UINT32_MAX - w->source_len)
+        return err_set(e, ERR_LIMIT,
+                       "target of %u bytes exceeds 32 bits, with %u before it or %u of segment",
+                       w->target_len, w->target_pos, w->source_len);
     return 0;
 }
 

@@ -10,7 +10,8 @@
  * Refused as ERR_UNSUPPORTED, although the format has them: secondary compression, custom code
  * tables, other versions (0x53 is SDCH), and VCD_TARGET windows, which copy from target bytes
  * before the window and would force the loader to read back what it has already flashed.
- * Stricter than the text: no number is longer than five bytes, and a delta has at least one window.
+ * Stricter than the text: numbers have at most five digits and 32 bits, the image stays below 4 GiB
+ * and so does a segment with its target, and a delta has at least one window.
  *
  *     rc = vcdiff_open(&v, &io, delta_bytes, source_bytes, e);
  *     while (rc == 0 && (rc = vcdiff_next(&v, &w, e)) == 0)
@@ -18,11 +19,12 @@
  *     // rc is VCDIFF_END when all went well; v.target_pos is then the size of the new image
  *
  * Without Adler-32 the format notices neither a wrong source nor a flipped literal: a manifest
- * with digests of source, delta and target has to stand around it. Numbers are at most 2^32 - 1.
+ * with digests of source, delta and target has to stand around it.
  *
- * Errors: ERR_FORMAT malformed or truncated; ERR_LIMIT the window does not fit out_cap, or the
- * image 32 bits; ERR_UNSUPPORTED as above; ERR_DIGEST the Adler-32 differs; a negative return of
- * a callback is passed through as it is. The text names window and delta offset.
+ * Errors: ERR_FORMAT malformed or truncated; ERR_LIMIT the window does not fit the buffer, or the
+ * image, or segment and target of a window, 32 bits; ERR_UNSUPPORTED as above; ERR_DIGEST the
+ * Adler-32 differs; a negative return of a callback is passed through as it is. The text names
+ * window and delta offset.
  */
 #ifndef OTABENCH_SIM_DEVICE_BOOT_VCDIFF_H
 #define OTABENCH_SIM_DEVICE_BOOT_VCDIFF_H
