@@ -1,0 +1,52 @@
+/*
+ * What a scenario installs: the images of every version and the packages offered, made once per
+ * run from the specification. Nothing here knows devices or networks.
+ */
+#ifndef OTABENCH_ENGINE_BUILD_H
+#define OTABENCH_ENGINE_BUILD_H
+
+#include "mock_cloud/packages/packages.h"
+#include "scenarios/engine/scenario.h"
+
+/* delta_id of offer n; the heal package has BUILD_HEAL_ID. */
+#define BUILD_DELTA_ID     1000
+#define BUILD_HEAL_ID      9000
+#define BUILD_HEAL_VERSION "99.0"
+
+struct build_package {
+    struct buf bytes;
+    enum package_kind kind;
+    struct store_package row; /* as the cloud stores it */
+};
+
+struct build {
+    struct buf images[SCENARIO_VERSIONS_MAX][PACKAGE_FILES_MAX];
+    struct build_package offers[SCENARIO_VERSIONS_MAX];
+    struct build_package heal;
+    struct buf heal_image; /* new content of the first file */
+    uint8_t altered_byte; /* base_altered: the factory image's byte at altered_at is this instead */
+    uint32_t altered_at;  /* in the first file */
+    const char *note;     /* static text when a fall-back was used, else null */
+};
+
+struct build_options {
+    const char *cache_dir;
+    const char *firmware_dir; /* image paths are tried here after the scenario's own directory and
+                                 the working directory */
+};
+
+/* 0 or the error of the image or package that failed. b is initialised either way; call build_free.
+ */
+int build_make(struct build *b, const struct scenario *s, const struct build_options *o,
+               struct err *err);
+void build_free(struct build *b);
+
+/* The heal package: a full package of a small first file, installable over `from`. */
+int build_heal(struct build *b, const struct scenario *s, const struct build_options *o,
+               const char *from_version, struct err *err);
+
+/* Index of the version all of whose files are complete at `flash`; -1 none, n_versions for the heal
+ * version. */
+int build_version_of(const struct build *b, const struct scenario *s, const uint8_t *flash);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * The judge: watches the event stream of a run and the flash, and says requirement by requirement
+ * whether the update behaved. Always on; a scenario cannot switch a check off.
+ *
+ * A check is "seen" when the run exercised it and "failed" at the first violation, with the
+ * sentence that explains it. At the end: failed -> fail, seen -> pass, neither -> not-applicable.
+ * Events come from the simulated world directly and from the wire as parsed trace lines: same
+ * judge, same verdicts.
+ */
+#ifndef OTABENCH_ENGINE_JUDGE_H
+#define OTABENCH_ENGINE_JUDGE_H
+
+#include "common/trace.h"
+#include "scenarios/engine/result.h"
+
+/* A package as the bench knows it to be, whatever the network made of it. */
+struct judge_package {
+    int64_t delta_id;
+    const uint8_t *bytes; /* outlives the judge */
+    uint32_t len_bytes;
+    uint32_t from, to; /* version indexes */
+    enum package_kind kind;
+    enum tamper tamper;
+    bool heal; /* the known-good update of the heal phase */
+};
+
+#define JUDGE_PACKAGES_MAX 12
+
+struct judge_setup {
+    const struct scenario *scenario;
+    uint32_t download_offset; /* chip address of the download partition */
+    uint32_t package_limit;   /* largest package the device may take */
+    uint32_t segment_bytes;
+    /* Flash as it reads now; valid at every event. */
+    const uint8_t *(*flash)(void *ctx);
+    /* Version that is complete in flash now, "?" when it is neither. */
+    const char *(*version)(void *ctx);
+    /* First byte outside "app" and "download" that changed (guard or user data), UINT32_MAX: none.
+     */
+    uint32_t (*foreign_change)(void *ctx);
+    void *ctx;
+};
+
+struct judge;
+
+struct judge *judge_new(const struct judge_setup *setup);
+void judge_free(struct judge *j);
+int judge_add_package(struct judge *j, const struct judge_package *p); /* ERR_LIMIT */
+
+/* Every event of the run, in order. */
+void judge_event(struct judge *j, int64_t now_ns, enum lane lane, const char *event,
+                 const struct trace_field *fields, size_t n);
+/* A network fault happened (its action, as documented in docs/scenarios.md). */
+void judge_network(struct judge *j, int64_t now_ns, enum net_action action,
+                   enum link_action byte_action);
+/* Main phase over / heal phase over. Call in this order, then judge_results. */
+void judge_main_over(struct judge *j, int64_t now_ns);
+void judge_heal_over(struct judge *j, int64_t now_ns, bool healed, const char *why);
+void judge_expectations(struct judge *j);
+
+/* Appends the checks that were seen to r and counts them into r->verdict (PASS, FAIL,
+ * EXPECTED_FAIL, ...). */
+void judge_results(const struct judge *j, struct run_result *r);
+
+#endif

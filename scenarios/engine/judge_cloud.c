@@ -1,0 +1,195 @@
+/* What the cloud saw: requests, codes, faults it was told to commit, ranges asked for. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenarios/engine/judge_internal.h"
+
+static int request_kind(const char *name)
+{
+    for (int i = 0; i < RQ_COUNT; i++)
+        if (strcmp(name, cloud_request_name((enum cloud_request)i)) == 0)
+            return i;
+    return RQ_OTHER;
+}
+
+/* Which requirements a scripted cloud fault exercises. Failing them is found where the harm shows.
+ */
+static const struct {
+    enum cloud_fault_kind kind;
+    const char *ids[3];
+} fault_rows[] = {
+    {CF_TRUNCATE, {"DWN-05", "INT-04", NULL}}, {CF_EXTRA, {"DWN-06", "SEC-06", NULL}},
+    {CF_SHIFT, {"DWN-14", NULL, NULL}},        {CF_SHIFT_SILENT, {"DWN-14", "INT-05", NULL}},
+    {CF_CORRUPT, {"INT-03", "INT-05", NULL}},  {CF_IGNORE_RANGE, {"DWN-12", NULL, NULL}},
+    {CF_RANGE_416, {"DWN-13", NULL, NULL}},    {CF_WRONG_DIGEST, {"INT-01", "INT-05", NULL}},
+    {CF_BAD_DIGEST, {"INT-06", NULL, NULL}},   {CF_WRONG_SIZE, {"DWN-04", "LIM-08", NULL}},
+    {CF_NOT_JSON, {"LIM-16", NULL, NULL}},     {CF_REDIRECT, {"DWN-27", NULL, NULL}},
+    {CF_STATUS, {"NET-16", NULL, NULL}},       {CF_DELAY, {"NET-04", NULL, NULL}},
+    {CF_CODE, {"CLD-05", NULL, NULL}},
+};
+
+static enum cloud_fault_kind fault_kind(const char *name)
+{
+    for (int k = 0; k < CF_KIND_COUNT; k++)
+        if (strcmp(name, cloud_fault_name((enum cloud_fault_kind)k)) == 0)
+            return (enum cloud_fault_kind)k;
+    return CF_KIND_COUNT;
+}
+
+static void on_fault(struct judge *j, const struct ev *e)
+{
+    enum cloud_fault_kind k = fault_kind(ev_text(e, "kind"));
+    if (k >= CF_KIND_COUNT)
+        return;
+    j->faults_hit[k]++;
+    for (size_t i = 0; i < sizeof fault_rows / sizeof fault_rows[0]; i++)
+        for (int n = 0; fault_rows[i].kind == k && n < 3 && fault_rows[i].ids[n] != NULL; n++)
+            judge_seen(j, fault_rows[i].ids[n]);
+    if (request_kind(ev_text(e, "rq")) == RQ_DOWNLOAD) {
+        j->faults_on_download++;
+        j->breaks++;
+        if (k != CF_DELAY && k != CF_CLOSE)
+            j->dirty = true;
+    }
+}
+
+static void on_range(struct judge *j, const struct ev *e, const char *range)
+{
+    uint64_t from = 0;
+    uint64_t to = 0;
+    if (sscanf(range, "bytes=%lu-%lu", &from, &to) != 2)
+        return;
+    const struct judge_setup *s = &j->setup;
+    j->first_range_from = (uint32_t)from;
+    if (j->package == NULL)
+        return;
+    uint64_t total = j->package->len_bytes;
+    uint64_t len = to - from + 1;
+    bool last = to + 1 == total;
+    JUDGE(j, "DWN-20", len == s->segment_bytes || (last && len <= s->segment_bytes),
+          "request for bytes %lu-%lu is %lu long; index demands %u", from, to, len,
+          s->segment_bytes);
+
+    /* Never beyond what flash really holds. */
+    const uint8_t *flash = s->flash(s->ctx) + s->download_offset;
+    bool durable = from <= total && memcmp(flash, j->package->bytes, (size_t)from) == 0;
+    if (from > 0 && !j->dirty) {
+        JUDGE(j, "PWR-04", durable, "asked for byte %lu although the bytes before are not in flash",
+              from);
+        JUDGE(j, "DWN-18", durable, "asked for byte %lu: there is a gap before it", from);
+    }
+    if (j->verified && !j->dirty && j->cuts > 0)
+        judge_fail(j, "PWR-06", "byte %lu is downloaded again after the package was verified",
+                   from);
+    if (j->clean_start_due) {
+        JUDGE(j, "INT-09", from == 0, "after a digest mismatch the download went on at byte %lu",
+              from);
+        j->clean_start_due = false;
+        j->stored_segments = 0;
+    }
+    if (j->resume_expected) {
+        uint64_t stored = (uint64_t)j->stored_segments * s->segment_bytes;
+        if (stored > total)
+            stored = total;
+        /* A cut may cost the mark of the segment under way; write-once flash restarts at its erase
+         * unit. */
+        uint64_t slack = j->cut_since_range ? 2u * s->segment_bytes : 0;
+        if (j->cut_since_range && s->scenario->device.geometry.policy != NOR_REWRITE)
+            slack += s->scenario->device.geometry.erase_bytes;
+        if (stored > 0 && !j->dirty) {
+            bool kept = from + slack >= stored;
+            JUDGE(j, "DWN-08", kept && durable,
+                  "resumed at byte %lu; %lu bytes were stored before the break", from, stored);
+            if (j->cut_since_range)
+                JUDGE(j, "PWR-05", kept, "the cut cost the progress: resumed at byte %lu of %lu",
+                      from, stored);
+            j->resumed = true;
+        }
+        j->resume_expected = j->cut_since_range = false;
+    } else if (from == 0 && j->stored_segments > 0) {
+        j->restarts++;
+        j->stored_segments = 0;
+    }
+    j->phase = PHASE_DOWNLOAD;
+    j->last_progress_ns = e->now_ns;
+}
+
+static void on_request(struct judge *j, const struct ev *e)
+{
+    int kind = request_kind(ev_text(e, "rq"));
+    j->requests[kind]++;
+    j->requests_in_call[kind]++;
+    j->run_of_same = kind == j->last_request ? j->run_of_same + 1 : 1;
+    j->last_request = kind;
+    if (kind == RQ_CHECK && j->limited_ns >= 0) {
+        int64_t pause = (int64_t)j->setup.scenario->device.check_interval_ms * NS_PER_MS;
+        JUDGE(j, "CLD-08", e->now_ns - j->limited_ns >= pause,
+              "asked again %ld ms after a visit-limit answer",
+              (long)((e->now_ns - j->limited_ns) / NS_PER_MS));
+        j->limited_ns = -1;
+    }
+    if (kind == RQ_DOWNLOAD) {
+        if (j->code_seen) {
+            judge_fail(j, "CLD-05", "downloads although the cloud answered %d", j->code);
+            if (j->code == 1001 || j->code == 1002 || j->code == 2001)
+                judge_fail(j, "CLD-02", "downloads although the cloud answered %d", j->code);
+            if (j->code == 2103)
+                judge_fail(j, "CLD-07", "downloads although it is not registered");
+        }
+        if (j->package != NULL && !j->package->heal &&
+            strcmp(judge_version_name(j, j->package->to), j->version) == 0)
+            judge_fail(j, "SEC-02", "downloads version %s, which is running", j->version);
+        on_range(j, e, ev_text(e, "range"));
+    }
+}
+
+static void on_code(struct judge *j, const struct ev *e, int kind, int code)
+{
+    if (kind != RQ_CHECK && kind != RQ_REGISTER)
+        return;
+    if (code == 1000) {
+        j->code_seen = false;
+        return;
+    }
+    j->code_seen = true;
+    j->code = code;
+    judge_seen(j, "CLD-05");
+    if (code == 2101)
+        judge_seen(j, "CLD-06");
+    if (code == 2103)
+        judge_seen(j, "CLD-07");
+    if (code == 1001 || code == 1002 || code == 2001)
+        judge_seen(j, "CLD-02");
+    if (code == 1010 || code == 1015) {
+        judge_seen(j, "CLD-08");
+        j->limited_ns = e->now_ns;
+    }
+}
+
+static void on_reply(struct judge *j, const struct ev *e)
+{
+    int kind = request_kind(ev_text(e, "rq"));
+    int status = (int)ev_int(e, "status", 0);
+    int code = (int)ev_int(e, "code", 0);
+    if (code != 0)
+        on_code(j, e, kind, code);
+    if (kind == RQ_DOWNLOAD) {
+        j->last_download_http = status;
+        j->served_bytes += (uint64_t)ev_int(e, "bytes", 0);
+        if (status != 200 && status != 206)
+            judge_seen(j, "DWN-02");
+        if (status == 403 || status == 404)
+            judge_seen(j, "DWN-24");
+    }
+}
+
+void judge_cloud_event(struct judge *j, const struct ev *e)
+{
+    if (ev_is(e, LANE_CLOUD, "fault"))
+        on_fault(j, e);
+    else if (ev_is(e, LANE_CLOUD, "request"))
+        on_request(j, e);
+    else if (ev_is(e, LANE_CLOUD, "reply"))
+        on_reply(j, e);
+}

@@ -1,0 +1,199 @@
+/* What the agent did with its download: announcement, segments, digest, pending record, flash it
+ * touched. */
+#include <stdio.h>
+#include <string.h>
+
+#include "scenarios/engine/judge_internal.h"
+
+static void on_package(struct judge *j, const struct ev *e)
+{
+    int64_t delta_id = ev_int(e, "delta_id", 0);
+    const struct judge_package *found = NULL;
+    for (size_t i = 0; i < j->n_packages; i++)
+        if (j->packages[i].delta_id == delta_id)
+            found = &j->packages[i];
+    if (found != j->package) {
+        if (j->package != NULL && j->stored_segments > 0 && !j->verified)
+            judge_seen(j, "DWN-33");
+        j->package = found;
+        j->stored_segments = 0;
+        j->served_bytes = 0;
+        j->breaks = 0;
+        j->restarts = 0;
+        j->resume_expected = false;
+        j->clean_start_due = false;
+        j->dirty = false;
+        j->resumed = false;
+        j->verified = j->pending = false;
+        j->faults_on_download = 0;
+    }
+    if (found == NULL)
+        return;
+    if (found->len_bytes > j->setup.package_limit) {
+        judge_seen(j, "LIM-01");
+        judge_seen(j, "LIM-02");
+    } else if (found->len_bytes == j->setup.package_limit) {
+        judge_seen(j, "LIM-02");
+    }
+    if (!found->heal && found->from != found->to &&
+        version_compare(judge_version_name(j, found->to), judge_version_name(j, found->from)) < 0)
+        judge_seen(j, "SEC-01");
+}
+
+/* The requirements whose harm shows as wrong bytes behind a verified package. */
+static const char *const content_ids[] = {"DWN-01", "DWN-04", "DWN-05", "DWN-06", "DWN-12",
+                                          "DWN-13", "DWN-14", "INT-01", "INT-03", "INT-04",
+                                          "INT-05", "INT-07", "INT-08", "SEC-06"};
+
+static bool is_seen(struct judge *j, const char *id)
+{
+    const struct requirement *r;
+    for (size_t i = 0; (r = requirement_at(i)) != NULL; i++)
+        if (strcmp(r->id, id) == 0)
+            return j->checks[i].seen;
+    return false;
+}
+
+static void on_pending(struct judge *j)
+{
+    bool intact = judge_package_intact(j);
+    judge_seen(j, "DWN-01");
+    judge_seen(j, "INT-01");
+    if (j->resumed)
+        judge_seen(j, "INT-08");
+    if (!intact)
+        for (size_t i = 0; i < sizeof content_ids / sizeof content_ids[0]; i++)
+            if (is_seen(j, content_ids[i]))
+                judge_fail(j, content_ids[i],
+                           "accepted as verified, but flash differs from the package served");
+    if (j->faults_hit[CF_WRONG_DIGEST] > 0 && j->faults_on_download == 0 &&
+        j->last_request == RQ_DOWNLOAD && j->code_seen)
+        judge_fail(j, "INT-01", "accepted although the announced digest is another");
+    if (j->package != NULL) {
+        if (j->package->len_bytes > j->setup.package_limit) {
+            judge_fail(j, "LIM-01", "accepted %u bytes; the area holds %u", j->package->len_bytes,
+                       j->setup.package_limit);
+            judge_fail(j, "LIM-02", "accepted %u bytes; the area holds %u", j->package->len_bytes,
+                       j->setup.package_limit);
+        }
+        uint64_t size = j->package->len_bytes;
+        uint64_t unit = j->setup.segment_bytes;
+        if (j->setup.scenario->device.geometry.policy != NOR_REWRITE)
+            unit += j->setup.scenario->device.geometry.erase_bytes;
+        if (j->breaks > 0 && j->faults_hit[CF_IGNORE_RANGE] == 0) {
+            uint64_t bound = size * (1 + j->restarts) + j->breaks * 3 * unit;
+            JUDGE(j, "DWN-19", j->served_bytes <= bound,
+                  "%lu bytes served for a package of %lu with %u breaks; bound %lu",
+                  (unsigned long)j->served_bytes, (unsigned long)size, j->breaks,
+                  (unsigned long)bound);
+        }
+    }
+    j->verified = j->pending = true;
+    j->restore_allowed = true;
+    j->phase = PHASE_VERIFIED;
+}
+
+static void on_segment(struct judge *j, const struct ev *e)
+{
+    j->stored_segments = (uint32_t)ev_int(e, "number", 0);
+    j->last_progress_ns = e->now_ns;
+    j->run_of_same = 0;
+    if (j->last_download_http != 0 && j->last_download_http != 200 && j->last_download_http != 206)
+        judge_fail(j, "DWN-02", "stored a segment from a reply with status %d",
+                   j->last_download_http);
+}
+
+static void on_start(struct judge *j, const struct ev *e)
+{
+    const char *version = j->setup.version(j->setup.ctx);
+    j->starts++;
+    j->app_running = true;
+    (void)snprintf(j->version, sizeof j->version, "%s", ev_text(e, "version"));
+    judge_seen(j, "BOT-02");
+    bool whole = strcmp(version, "?") != 0;
+    if (j->setup.scenario->device.file_count > 1 && j->restored_count + j->cuts > 0)
+        JUDGE(j, "BOT-16", whole, "firmware was started with files of different versions");
+    if (!whole) {
+        judge_fail(j, j->cuts > 0 ? "PWR-02" : "BOT-01",
+                   "firmware was started that is neither the old nor the new build");
+    }
+    if (j->cuts > 0) {
+        j->boots_since_cut = 0;
+        if (whole && j->phase == PHASE_RESTORE)
+            judge_seen(j, "PWR-02");
+    }
+    if (j->phase == PHASE_BOOT || j->phase == PHASE_RESTORE || j->phase == PHASE_RESULT)
+        j->phase = PHASE_IDLE;
+    /* A download interrupted by the restart is expected to resume. */
+    if (!j->verified && j->stored_segments > 0)
+        j->resume_expected = true;
+}
+
+void judge_download_event(struct judge *j, const struct ev *e)
+{
+    if (ev_is(e, LANE_DEVICE, "package"))
+        on_package(j, e);
+    else if (ev_is(e, LANE_DEVICE, "segment"))
+        on_segment(j, e);
+    else if (ev_is(e, LANE_DEVICE, "pending"))
+        on_pending(j);
+    else if (ev_is(e, LANE_DEVICE, "start"))
+        on_start(j, e);
+    else if (ev_is(e, LANE_DEVICE, "verify")) {
+        if (ev_int(e, "ok", 1) == 0) {
+            j->clean_start_due = true;
+            j->dirty = false;
+            j->phase = PHASE_IDLE;
+            judge_seen(j, "INT-01");
+        }
+    } else if (ev_is(e, LANE_DEVICE, "config")) {
+        j->config_refused = true;
+        const struct device_config *c = &j->setup.scenario->device;
+        if (c->segment_index < 3 || c->segment_index > 5)
+            judge_seen(j, "LIM-14");
+        if (c->network_protocol != 2)
+            judge_seen(j, "CLD-01");
+        if (c->file_count > PACKAGE_FILES_MAX)
+            judge_seen(j, "LIM-05");
+    }
+}
+
+/* Flash operations are judged by where and when they happen. */
+void judge_flash_event(struct judge *j, const struct ev *e)
+{
+    const struct device_config *c = &j->setup.scenario->device;
+    uint32_t addr = (uint32_t)ev_int(e, "addr", 0);
+    uint32_t len = (uint32_t)ev_int(e, "len", 0);
+    const struct partition *p = partition_at(&c->partitions, addr);
+    if (p == NULL) {
+        judge_fail(j, "PWR-16", "operation at 0x%x hits a guard area", addr);
+        return;
+    }
+    if (strcmp(p->name, "download") == 0) {
+        uint32_t rel = addr - j->setup.download_offset;
+        bool program = strcmp(e->name, "program") == 0;
+        if (j->package != NULL && j->app_running && program && rel < j->setup.package_limit) {
+            uint32_t unit = c->geometry.granule_bytes;
+            uint32_t end = (j->package->len_bytes + unit - 1) / unit * unit;
+            JUDGE(j, "DWN-06", rel + len <= end,
+                  "programs up to byte %u; the package was announced with %u", rel + len,
+                  j->package->len_bytes);
+        }
+        if (j->package != NULL && j->app_running && rel < j->setup.package_limit &&
+            j->package->len_bytes > j->setup.package_limit)
+            judge_fail(j, "LIM-01", "flash is changed for a package that cannot fit");
+        return;
+    }
+    if (strcmp(p->name, "app") == 0) {
+        bool listed = false;
+        for (uint32_t i = 0; i < c->file_count; i++)
+            listed = listed || (addr >= c->files[i].address &&
+                                addr + len <= c->files[i].address + c->files[i].area_bytes);
+        JUDGE(j, "BOT-17", listed, "operation at 0x%x is in no listed file", addr);
+        JUDGE(j, "BOT-02", !j->app_running, "the running firmware is changed at 0x%x", addr);
+        JUDGE(j, "BOT-08", j->app_running || j->boot_verified || j->phase == PHASE_RESTORE,
+              "firmware is rewritten before anything was verified");
+        return;
+    }
+    judge_fail(j, "PWR-16", "operation at 0x%x is in partition '%s'", addr, p->name);
+}

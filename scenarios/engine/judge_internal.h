@@ -1,0 +1,131 @@
+/* Shared by the judge's files only. */
+#ifndef OTABENCH_ENGINE_JUDGE_INTERNAL_H
+#define OTABENCH_ENGINE_JUDGE_INTERNAL_H
+
+#include "scenarios/engine/judge.h"
+
+#define CHECKS_MAX 128
+
+/* What the device is doing, as far as events tell. Decides which requirement a power cut exercises.
+ */
+enum phase { PHASE_IDLE, PHASE_DOWNLOAD, PHASE_VERIFIED, PHASE_BOOT, PHASE_RESTORE, PHASE_RESULT };
+
+struct check_state {
+    bool seen, failed;
+    char detail[RESULT_DETAIL_MAX];
+};
+
+/* An event's fields with look-up; lives for one judge_event call. */
+struct ev {
+    int64_t now_ns;
+    enum lane lane;
+    const char *name;
+    const struct trace_field *fields;
+    size_t n;
+};
+bool ev_is(const struct ev *e, enum lane lane, const char *name);
+int64_t ev_int(const struct ev *e, const char *key, int64_t absent);
+const char *ev_text(const struct ev *e, const char *key); /* "" when absent */
+
+struct judge {
+    struct judge_setup setup;
+    struct judge_package packages[JUDGE_PACKAGES_MAX];
+    size_t n_packages;
+    struct check_state checks[CHECKS_MAX];
+
+    /* device */
+    enum phase phase;
+    bool app_running; /* firmware runs (not the boot loader) */
+    bool config_refused;
+    bool bricked;
+    bool main_over;
+    uint32_t boots, cuts, resets;
+    uint32_t boots_since_cut;
+    uint32_t starts;
+    char version[DEVICE_TEXT_MAX];      /* at the last start */
+    char main_version[DEVICE_TEXT_MAX]; /* in flash at the end of the main phase */
+    uint64_t heap_peak_agent, heap_peak_boot;
+    int64_t heap_base_used; /* used bytes after the first API call, -1: none yet */
+
+    /* API calls */
+    int results[SCENARIO_EXPECT_MAX];
+    uint32_t n_results;
+    int last_result;
+    bool has_result;
+    int64_t last_progress_ns;
+
+    /* cloud, per API call and overall */
+    uint32_t requests[RQ_COUNT];
+    uint32_t requests_in_call[RQ_COUNT];
+    uint32_t run_of_same; /* consecutive requests of one kind since anything else happened */
+    int last_request;     /* enum cloud_request or -1 */
+    int download_status[SCENARIO_EXPECT_MAX];
+    uint32_t n_download_status;
+    int upgrade_status[SCENARIO_EXPECT_MAX];
+    uint32_t n_upgrade_status;
+    int sent_download_status; /* of the report under way, 0 none */
+    int sent_upgrade_status;
+    bool code_seen; /* a service code other than 1000 answered check or register in this call */
+    int code;
+    int64_t limited_ns; /* when 1010/1015 was answered; -1 none */
+    uint32_t faults_hit[CF_KIND_COUNT];
+    uint64_t faults_on_download;
+
+    /* the package being downloaded */
+    const struct judge_package *package; /* as last announced to the device */
+    uint64_t served_bytes;               /* payload served for it */
+    uint32_t stored_segments;            /* marked by the device */
+    uint32_t breaks;                     /* network breaks, cuts and faulty replies during it */
+    uint32_t restarts;                   /* legitimate starts from byte 0 */
+    bool resume_expected;                /* the next range follows a break */
+    bool cut_since_range;
+    bool dirty;             /* a fault may have spoilt stored bytes: lower bounds do not apply */
+    bool clean_start_due;   /* digest mismatch: the next range must begin at 0 */
+    bool verified;          /* digest matched, not yet restored */
+    bool pending;           /* pending record written */
+    int last_download_http; /* status of the last download reply */
+    uint32_t first_range_from;
+    bool resumed;
+
+    /* boot loader */
+    bool boot_verified;   /* "verify ok" in this boot */
+    bool restore_allowed; /* a pending package has not been consumed yet */
+    int64_t boot_result;  /* last "result", 0 none */
+    bool report_owed;     /* a result exists and the device has not seen it accepted */
+    bool report_accepted; /* the cloud accepted a report for the last result */
+    uint32_t restored_count;
+    char restored_to[SCENARIO_VERSIONS_MAX][DEVICE_TEXT_MAX];
+
+    /* network */
+    bool net_seen[NET_ACTION_COUNT];
+    bool byte_seen[LINK_ACTION_COUNT];
+    uint32_t outages;
+    bool net_any;
+};
+
+void judge_seen(struct judge *j, const char *id);
+void judge_fail(struct judge *j, const char *id, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* seen, and failed unless ok. */
+#define JUDGE(j, id, ok, ...)                                                                      \
+    do {                                                                                           \
+        if (ok)                                                                                    \
+            judge_seen((j), (id));                                                                 \
+        else                                                                                       \
+            judge_fail((j), (id), __VA_ARGS__);                                                    \
+    } while (0)
+
+/* The stored package equals the true bytes. */
+bool judge_package_intact(const struct judge *j);
+const char *judge_version_name(const struct judge *j, uint32_t index);
+
+void judge_cloud_event(struct judge *j, const struct ev *e);
+void judge_download_event(struct judge *j, const struct ev *e);
+void judge_boot_event(struct judge *j, const struct ev *e);
+void judge_flash_event(struct judge *j, const struct ev *e);
+void judge_report_event(struct judge *j, const struct ev *e);
+void judge_api_event(struct judge *j, const struct ev *e);
+void judge_power_event(struct judge *j, const struct ev *e);
+void judge_finish(struct judge *j, int64_t now_ns, bool healed, const char *why);
+
+#endif

@@ -1,0 +1,166 @@
+/* API results, reports to the cloud, retry counts and memory of the agent. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenarios/engine/judge_internal.h"
+
+/* Results of the vendor's API as the protocol note lists them (§5). */
+enum { API_OK = 0, API_FAILURE = -1, API_LAST_VERSION = -4, API_NO_UPGRADE = -5, API_EXISTS = -8 };
+
+static int body_int(const char *body, const char *key)
+{
+    const char *at = strstr(body, key);
+    return at == NULL ? 0 : (int)strtol(at + strlen(key), NULL, 10);
+}
+
+static void on_report_request(struct judge *j, const struct ev *e)
+{
+    const char *rq = ev_text(e, "rq");
+    const char *body = ev_text(e, "body");
+    if (strcmp(rq, cloud_request_name(RQ_REPORT_DOWNLOAD)) == 0) {
+        j->sent_download_status = body_int(body, "\"downloadStatus\":");
+        if (j->sent_download_status == 1)
+            JUDGE(j, "INT-16", j->verified && judge_package_intact(j),
+                  "reported a successful download of bytes that are not the package");
+    } else if (strcmp(rq, cloud_request_name(RQ_REPORT_UPGRADE)) == 0) {
+        j->sent_upgrade_status = body_int(body, "\"updateStatus\":");
+        judge_seen(j, "RPT-02");
+        JUDGE(j, "RPT-03", j->boot_result != 0, "reports an upgrade that never took place");
+        JUDGE(j, "RPT-14", j->report_owed, "reports again after its result was accepted");
+        if (j->boot_result != 0)
+            JUDGE(j, "RPT-16", j->sent_upgrade_status == j->boot_result,
+                  "reports status %d; the boot loader left %ld", j->sent_upgrade_status,
+                  (long)j->boot_result);
+        if (j->sent_upgrade_status == UPDATE_OK && j->package != NULL && !j->package->heal) {
+            const char *want = judge_version_name(j, j->package->to);
+            const char *have = j->setup.version(j->setup.ctx);
+            JUDGE(j, "BOT-01", strcmp(want, have) == 0,
+                  "reports success of %s while flash holds %s", want, have);
+        }
+    }
+}
+
+static void on_report_reply(struct judge *j, const struct ev *e)
+{
+    const char *rq = ev_text(e, "rq");
+    bool accepted = ev_int(e, "code", 0) == 1000;
+    if (strcmp(rq, cloud_request_name(RQ_REPORT_DOWNLOAD)) == 0) {
+        if (accepted && !j->main_over && j->n_download_status < SCENARIO_EXPECT_MAX)
+            j->download_status[j->n_download_status++] = j->sent_download_status;
+        j->sent_download_status = 0;
+    } else if (strcmp(rq, cloud_request_name(RQ_REPORT_UPGRADE)) == 0) {
+        if (accepted) {
+            j->report_accepted = true;
+            if (!j->main_over && j->n_upgrade_status < SCENARIO_EXPECT_MAX)
+                j->upgrade_status[j->n_upgrade_status++] = j->sent_upgrade_status;
+        }
+        j->sent_upgrade_status = 0;
+    }
+}
+
+void judge_report_event(struct judge *j, const struct ev *e)
+{
+    if (ev_is(e, LANE_CLOUD, "request"))
+        on_report_request(j, e);
+    else if (ev_is(e, LANE_CLOUD, "reply"))
+        on_report_reply(j, e);
+}
+
+static void on_report_result(struct judge *j, int result)
+{
+    uint32_t sent = j->requests_in_call[RQ_REPORT_UPGRADE];
+    if (result == API_OK) {
+        JUDGE(j, "RPT-01", j->report_accepted, "says 'reported' but the cloud accepted nothing");
+        j->report_owed = false;
+    } else if (result == API_NO_UPGRADE) {
+        JUDGE(j, "RPT-01", sent == 0, "says 'nothing to report' after sending a report");
+        if (j->report_owed) {
+            judge_fail(j, "RPT-02", "says 'nothing to report' while a result is owed");
+            if (j->cuts > 0)
+                judge_fail(j, "PWR-08", "the result of the restore was lost");
+        }
+    } else {
+        judge_seen(j, "RPT-01");
+    }
+}
+
+/* A call that could not decode any answer must stop after 1 + try_count requests of a kind. */
+static void judge_retries(struct judge *j)
+{
+    uint32_t allowed = 1u + j->setup.scenario->device.try_count;
+    static const enum cloud_request kinds[] = {RQ_REGISTER, RQ_CHECK, RQ_REPORT_DOWNLOAD,
+                                               RQ_REPORT_UPGRADE};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        uint32_t n = j->requests_in_call[kinds[i]];
+        if (n <= 1)
+            continue;
+        JUDGE(j, "CLD-09", n <= allowed, "%u %s requests in one call; %u are allowed", n,
+              cloud_request_name(kinds[i]), allowed);
+        if (j->faults_hit[CF_NOT_JSON] >= allowed)
+            JUDGE(j, "LIM-09", n == allowed, "%u %s requests in one call; exactly %u expected", n,
+                  cloud_request_name(kinds[i]), allowed);
+    }
+}
+
+static void on_upgrade_result(struct judge *j, const char *call, int result)
+{
+    if (!j->main_over) {
+        if (j->n_results < SCENARIO_EXPECT_MAX)
+            j->results[j->n_results++] = result;
+        j->last_result = result;
+        j->has_result = true;
+    }
+    if (j->code_seen) {
+        int want = j->code == 2101 ? API_LAST_VERSION : API_FAILURE;
+        JUDGE(j, "CLD-05", result == want, "code %d ended in result %d; documented is %d", j->code,
+              result, want);
+        if (j->code == 2101)
+            JUDGE(j, "CLD-06", result == want, "code 2101 ended in result %d", result);
+    }
+    if (result == API_EXISTS) {
+        JUDGE(j, "DWN-37", j->requests_in_call[RQ_DOWNLOAD] == 0 && judge_package_intact(j),
+              "says 'already downloaded' but fetched, or flash holds something else");
+    }
+    if (strstr(call, "only_upgrade") != NULL && result == API_OK)
+        JUDGE(j, "DWN-36", j->pending, "only_upgrade succeeded without a verified package");
+    if (result == API_OK && strstr(call, "check") == NULL && !j->pending)
+        judge_fail(j, "INT-01", "the call succeeded without a verified package");
+    if (result == API_FAILURE && j->pending == false && j->stored_segments > 0)
+        j->resume_expected = true;
+}
+
+void judge_api_event(struct judge *j, const struct ev *e)
+{
+    if (ev_is(e, LANE_DEVICE, "api")) {
+        const char *call = ev_text(e, "call");
+        int result = (int)ev_int(e, "result", 0);
+        if (strstr(call, "report") != NULL)
+            on_report_result(j, result);
+        else
+            on_upgrade_result(j, call, result);
+        judge_retries(j);
+        memset(j->requests_in_call, 0, sizeof j->requests_in_call);
+        j->code_seen = false;
+        j->last_request = -1;
+        if (j->setup.scenario->device.alloc_fail_at > 0)
+            judge_seen(j, "LIM-11");
+    } else if (ev_is(e, LANE_DEVICE, "heap")) {
+        uint64_t peak = (uint64_t)ev_int(e, "peak", 0);
+        int64_t used = ev_int(e, "used", 0);
+        if (peak > j->heap_peak_agent)
+            j->heap_peak_agent = peak;
+        JUDGE(j, "DWN-35", peak <= j->setup.scenario->device.ram_bytes,
+              "%lu bytes of RAM used, %u configured", (unsigned long)peak,
+              j->setup.scenario->device.ram_bytes);
+        if (j->heap_base_used >= 0)
+            JUDGE(j, "LIM-12", used <= j->heap_base_used,
+                  "%ld bytes stay allocated after a call; %ld after the first", (long)used,
+                  (long)j->heap_base_used);
+        else
+            j->heap_base_used = used;
+    } else if (ev_is(e, LANE_DEVICE, "start")) {
+        j->heap_base_used = -1;
+        j->requests_in_call[RQ_DOWNLOAD] = 0;
+    }
+}
