@@ -1,0 +1,572 @@
+#include "flash_emu/tear.h"
+
+#include "flash_emu/nor_testing.h"
+
+#define PAGE 256u
+
+/* ---- plans ---- */
+
+struct plan_row {
+    const char *name;
+    enum nor_op_kind kind;
+    enum nor_tear tear;
+    uint32_t arg, len, granule;
+    uint32_t done_from, done_to, torn_from, torn_to;
+    bool weak;
+};
+#define P NOR_OP_PROGRAM
+#define E NOR_OP_ERASE
+static const struct plan_row plan_rows[] = {
+    {"program nothing", P, TEAR_NOTHING, 9, 256, 1, 0, 0, 0, 0, false},
+    {"program prefix", P, TEAR_PREFIX, 100, 256, 1, 0, 100, 0, 0, false},
+    {"program prefix in granules", P, TEAR_PREFIX, 101, 256, 8, 0, 96, 0, 0, false},
+    {"program prefix of nothing", P, TEAR_PREFIX, 7, 256, 8, 0, 0, 0, 0, false},
+    {"program prefix too long", P, TEAR_PREFIX, 1000, 256, 8, 0, 256, 0, 0, false},
+    {"program all but last byte", P, TEAR_ALL_BUT_LAST, 0, 256, 1, 0, 255, 0, 0, false},
+    {"program all but last granule", P, TEAR_ALL_BUT_LAST, 0, 256, 8, 0, 248, 0, 0, false},
+    {"program all but the only granule", P, TEAR_ALL_BUT_LAST, 0, 8, 8, 0, 0, 0, 0, false},
+    {"program scrambled", P, TEAR_SCRAMBLED, 0, 256, 8, 0, 0, 0, 256, false},
+    {"program half-erased", P, TEAR_HALF_ERASED, 0, 256, 8, 0, 0, 0, 256, false},
+    {"program weak", P, TEAR_WEAK, 0, 256, 8, 0, 256, 0, 0, true},
+    {"program done", P, TEAR_DONE, 0, 256, 8, 0, 256, 0, 0, false},
+    {"erase nothing", E, TEAR_NOTHING, 0, 4096, 1, 0, 0, 0, 0, false},
+    {"erase prefix", E, TEAR_PREFIX, 1001, 4096, 8, 0, 1000, 0, 0, false},
+    {"erase all but last 16th", E, TEAR_ALL_BUT_LAST, 0, 4096, 8, 0, 3840, 0, 0, false},
+    {"erase all but last granule", E, TEAR_ALL_BUT_LAST, 0, 64, 8, 0, 56, 0, 0, false},
+    {"erase scrambled", E, TEAR_SCRAMBLED, 0, 4096, 1, 0, 0, 0, 4096, false},
+    {"erase weak", E, TEAR_WEAK, 0, 4096, 1, 0, 4096, 0, 0, true},
+    {"erase done", E, TEAR_DONE, 0, 4096, 1, 0, 4096, 0, 0, false},
+};
+#undef P
+#undef E
+
+static const char *plan_name(const void *row)
+{
+    return ((const struct plan_row *)row)->name;
+}
+
+static void plan_is(const void *row)
+{
+    const struct plan_row *r = row;
+    struct rng rng;
+    rng_init(&rng, 1, "test", "plan", 0);
+    struct tear_outcome o = tear_plan(r->tear, r->kind, r->arg, r->len, r->granule, &rng);
+    CHECK_INT(o.done_from, r->done_from);
+    CHECK_INT(o.done_to, r->done_to);
+    CHECK_INT(o.torn_from, r->torn_from);
+    CHECK_INT(o.torn_to, r->torn_to);
+    CHECK_INT(o.weak, r->weak);
+}
+
+static void half_erased_takes_either_half(void)
+{
+    int first = 0;
+    int second = 0;
+    for (uint64_t i = 0; i < 64; i++) {
+        struct rng rng;
+        rng_init(&rng, 1, "test", "half", i);
+        struct tear_outcome o = tear_plan(TEAR_HALF_ERASED, NOR_OP_ERASE, 0, 4096, 8, &rng);
+        bool is_first = o.done_from == 0;
+        CHECK_INT(o.done_from, is_first ? 0 : 2048);
+        CHECK_INT(o.done_to, is_first ? 2048 : 4096);
+        CHECK_INT(o.torn_from, is_first ? 2048 : 0);
+        CHECK_INT(o.torn_to, is_first ? 4096 : 2048);
+        first += is_first;
+        second += !is_first;
+    }
+    CHECK(first > 0 && second > 0);
+}
+
+static void names_and_values_agree(void)
+{
+    enum nor_tear tear;
+    for (int i = 0; i < TEAR_COUNT; i++) {
+        CHECK_INT(nor_tear_parse(nor_tear_name((enum nor_tear)i), &tear), 0);
+        CHECK_INT(tear, i);
+    }
+    CHECK_STR(nor_tear_name(TEAR_ALL_BUT_LAST), "all-but-last");
+    CHECK_STR(nor_tear_name(TEAR_COUNT), "unknown");
+    CHECK_ERR(nor_tear_parse("Weak", &tear), ERR_NOT_FOUND);
+    CHECK_ERR(nor_tear_parse("", &tear), ERR_NOT_FOUND);
+}
+
+static void settle_reads_marginal_cells_only(void)
+{
+    const uint8_t weak[4] = {0x0F, 0, 0xF0, 0xFF};
+    const uint8_t cells[4] = {0x55, 0x55, 0x55, 0x55};
+    uint8_t got[4];
+    const uint8_t want[2][4] = {{0x50, 0x55, 0x05, 0x00}, {0x5F, 0x55, 0xF5, 0xFF}};
+    struct rng rng;
+    rng_init(&rng, 1, "test", "settle", 0);
+    for (int mode = READING_ALL_0; mode <= READING_ALL_1; mode++) {
+        memcpy(got, cells, 4);
+        CHECK(tear_settle(got, weak, 4, (enum tear_reading)mode, &rng));
+        CHECK_MEM(got, want[mode], 4);
+    }
+    memcpy(got, cells, 4);
+    CHECK(tear_settle(got, weak, 4, READING_MIXED, &rng));
+    for (size_t i = 0; i < 4; i++)
+        CHECK_INT((got[i] ^ cells[i]) & ~weak[i], 0);
+    CHECK(!tear_settle(got, weak + 1, 1, READING_ALL_0, &rng));
+}
+
+/* ---- torn programs ---- */
+
+/* A chip whose unit 1 holds `old` where the policy lets it be programmed again, else is erased. */
+static struct nor *torn_program(const void *row, uint64_t seed, enum nor_tear tear, uint32_t arg,
+                                uint8_t old[PAGE], uint8_t data[PAGE])
+{
+    const struct chip_row *c = row;
+    struct nor *n = chip_new(row, seed);
+    uint32_t unit = nor_geo(n)->erase_bytes;
+    memset(old, 0xFF, PAGE);
+    if (c->policy == NOR_REWRITE)
+        memset(old, 0xBD, PAGE);
+    fill_data(data, PAGE, 1);
+    CHECK_INT(nor_load(n, unit + PAGE, old, PAGE), 0);
+    nor_arm_cut(n, 1, tear, arg);
+    CHECK_ERR(nor_program(n, unit + PAGE, data, PAGE), ERR_IO);
+    CHECK(all_are(nor_peek(n), unit + PAGE, 0xFF));
+    CHECK(all_are(nor_peek(n) + unit + 2 * PAGE, 3 * unit - 2 * PAGE, 0xFF));
+    return n;
+}
+
+static void and_with(uint8_t *cells, const uint8_t *data, size_t len_bytes)
+{
+    for (size_t i = 0; i < len_bytes; i++)
+        cells[i] &= data[i];
+}
+
+static void torn_program_leaves_a_front(const void *row)
+{
+    static const struct {
+        enum nor_tear tear;
+        uint32_t arg;
+    } rows[] = {{TEAR_NOTHING, 0},  {TEAR_PREFIX, 0},   {TEAR_PREFIX, 1},   {TEAR_PREFIX, 8},
+                {TEAR_PREFIX, 101}, {TEAR_PREFIX, 256}, {TEAR_PREFIX, 999}, {TEAR_ALL_BUT_LAST, 0},
+                {TEAR_DONE, 0},     {TEAR_WEAK, 0}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t want[PAGE];
+        uint8_t data[PAGE];
+        struct nor *n = torn_program(row, 1, rows[i].tear, rows[i].arg, want, data);
+        uint32_t granule = nor_geo(n)->granule_bytes;
+        uint32_t at = nor_geo(n)->erase_bytes + PAGE;
+        uint32_t done = PAGE;
+        uint32_t fallen = 0;
+        if (rows[i].tear == TEAR_NOTHING)
+            done = 0;
+        if (rows[i].tear == TEAR_ALL_BUT_LAST)
+            done = PAGE - granule;
+        if (rows[i].tear == TEAR_PREFIX && rows[i].arg < PAGE)
+            done = rows[i].arg - rows[i].arg % granule;
+        for (uint32_t k = 0; k < PAGE; k++)
+            for (int bit = 0; bit < 8; bit++)
+                fallen += (want[k] & ~data[k]) >> bit & 1;
+        and_with(want, data, done);
+        CHECK_MEM(nor_peek(n) + at, want, PAGE);
+        CHECK(!nor_is_torn(n, 0, nor_geo(n)->size_bytes));
+        CHECK_INT(nor_weak_cells(n, 0, nor_geo(n)->size_bytes),
+                  rows[i].tear == TEAR_WEAK ? fallen : 0);
+        CHECK_INT(nor_weak_cells(n, at, PAGE), rows[i].tear == TEAR_WEAK ? fallen : 0);
+
+        if (rows[i].tear != TEAR_WEAK) {
+            uint8_t got[PAGE];
+            nor_power_on(n);
+            CHECK_INT(nor_read(n, at, got, PAGE), 0);
+            CHECK_MEM(got, want, PAGE);
+            /* What was not reached may still be programmed, whatever the policy. */
+            if (done < PAGE)
+                CHECK_INT(nor_program(n, at + done, data + done, PAGE - done), 0);
+        }
+        nor_free(n);
+    }
+}
+
+static void scrambled_program_leaves_a_subset(const void *row)
+{
+    const struct chip_row *c = row;
+    static const enum nor_tear tears[] = {TEAR_SCRAMBLED, TEAR_HALF_ERASED};
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t old[PAGE];
+        uint8_t data[PAGE];
+        uint8_t got[PAGE];
+        struct nor *n = torn_program(row, 1, tears[i], 0, old, data);
+        uint32_t at = nor_geo(n)->erase_bytes + PAGE;
+        const uint8_t *cells = nor_peek(n) + at;
+        int moved = 0;
+        int unmoved = 0;
+        for (uint32_t k = 0; k < PAGE; k++) {
+            CHECK_INT(cells[k] & ~old[k], 0);             /* no bit rose */
+            CHECK_INT((old[k] & data[k]) & ~cells[k], 0); /* none fell that should not */
+            moved += cells[k] != old[k];
+            unmoved += cells[k] != (old[k] & data[k]);
+        }
+        CHECK(moved > 16 && unmoved > 16);
+        CHECK_INT(nor_weak_cells(n, at, PAGE), 0);
+
+        nor_power_on(n);
+        memset(got, 0xEE, PAGE);
+        int rc = nor_read(n, at, got, PAGE);
+        if (c->policy == NOR_ECC) {
+            CHECK_ERR(rc, ERR_DIGEST);
+            CHECK(all_are(got, PAGE, 0xEE));
+            CHECK_ERR(nor_read(n, at + PAGE - 1, got, 1), ERR_DIGEST);
+            CHECK(nor_is_torn(n, at, PAGE));
+        } else {
+            CHECK_INT(rc, 0);
+            CHECK_MEM(got, cells, PAGE);
+            CHECK(!nor_is_torn(n, at, PAGE));
+        }
+        /* Only the pages of the operation: the neighbours read well. */
+        CHECK_INT(nor_read(n, at - 1, got, 1), 0);
+        CHECK_INT(nor_read(n, at + PAGE, got, 1), 0);
+        rc = nor_program(n, at, data, PAGE);
+        if (c->policy == NOR_REWRITE) {
+            CHECK_INT(rc, 0);
+            and_with(old, data, PAGE);
+            CHECK_MEM(cells, old, PAGE);
+        } else {
+            CHECK_ERR(rc, ERR_IO);
+            CHECK_INT(nor_erase(n, at - PAGE, nor_geo(n)->erase_bytes), 0);
+            CHECK_INT(nor_program(n, at, data, PAGE), 0);
+            CHECK_INT(nor_read(n, at, got, PAGE), 0);
+            CHECK_MEM(got, data, PAGE);
+        }
+        nor_free(n);
+    }
+}
+
+/* ---- torn erases ---- */
+
+static struct nor *torn_erase(const void *row, enum nor_tear tear, uint32_t arg, uint8_t *old)
+{
+    struct nor *n = chip_new(row, 1);
+    uint32_t unit = nor_geo(n)->erase_bytes;
+    /* The last quarter holds nothing. */
+    fill_data(old, unit / 4 * 3, 2);
+    memset(old + unit / 4 * 3, 0xFF, unit / 4);
+    for (uint32_t u = 0; u < 3; u++)
+        CHECK_INT(nor_load(n, u * unit, old, unit), 0);
+    nor_arm_cut(n, 1, tear, arg);
+    CHECK_ERR(nor_erase(n, unit, unit), ERR_IO);
+    CHECK_MEM(nor_peek(n), old, unit);
+    CHECK_MEM(nor_peek(n) + 2 * unit, old, unit);
+    CHECK_INT(nor_wear(n, 0) + nor_wear(n, 2 * unit), 0);
+    return n;
+}
+
+static void torn_erase_leaves_a_front(const void *row)
+{
+    static uint8_t old[65536];
+    static const struct {
+        enum nor_tear tear;
+        uint32_t arg;
+    } rows[] = {{TEAR_NOTHING, 0},      {TEAR_PREFIX, 0}, {TEAR_PREFIX, 1001}, {TEAR_PREFIX, ~0u},
+                {TEAR_ALL_BUT_LAST, 0}, {TEAR_DONE, 0},   {TEAR_WEAK, 0}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct nor *n = torn_erase(row, rows[i].tear, rows[i].arg, old);
+        const struct nor_geometry *geo = nor_geo(n);
+        uint32_t unit = geo->erase_bytes;
+        uint32_t done = unit;
+        uint32_t zeros = 0;
+        if (rows[i].tear == TEAR_NOTHING)
+            done = 0;
+        if (rows[i].tear == TEAR_ALL_BUT_LAST)
+            done = unit - unit / 16;
+        if (rows[i].tear == TEAR_PREFIX && rows[i].arg < unit)
+            done = rows[i].arg - rows[i].arg % geo->granule_bytes;
+        for (uint32_t k = 0; k < unit; k++)
+            for (int bit = 0; bit < 8; bit++)
+                zeros += ~old[k] >> bit & 1;
+        memset(old, 0xFF, done);
+        CHECK_MEM(nor_peek(n) + unit, old, unit);
+        CHECK_INT(nor_wear(n, unit), done > 0);
+        CHECK(!nor_is_torn(n, 0, geo->size_bytes));
+        CHECK_INT(nor_weak_cells(n, 0, geo->size_bytes), rows[i].tear == TEAR_WEAK ? zeros : 0);
+        nor_power_on(n);
+        uint8_t data[8] = {0};
+        if (done >= 8)
+            CHECK_INT(nor_program(n, unit, data, 8), 0);
+        else if (geo->policy != NOR_REWRITE)
+            CHECK_ERR(nor_program(n, unit, data, 8), ERR_IO);
+        nor_free(n);
+    }
+}
+
+static void scattered_erase_raises_a_subset(const void *row)
+{
+    const struct chip_row *c = row;
+    static uint8_t old[65536];
+    static const enum nor_tear tears[] = {TEAR_SCRAMBLED, TEAR_HALF_ERASED};
+    for (size_t i = 0; i < 2; i++) {
+        struct nor *n = torn_erase(row, tears[i], 0, old);
+        uint32_t unit = nor_geo(n)->erase_bytes;
+        const uint8_t *cells = nor_peek(n) + unit;
+        uint8_t got[16];
+        uint32_t from = 0; /* of the scattered part */
+        uint32_t to = unit;
+        if (tears[i] == TEAR_HALF_ERASED) {
+            from = all_are(cells, unit / 2, 0xFF) ? unit / 2 : 0;
+            to = from + unit / 2;
+            CHECK(all_are(cells + (from == 0 ? unit / 2 : 0), unit / 2, 0xFF));
+        }
+        uint32_t moved = 0;
+        uint32_t unmoved = 0;
+        for (uint32_t k = from; k < to && k < unit / 4 * 3; k++) {
+            CHECK_INT(old[k] & ~cells[k], 0); /* no bit fell */
+            moved += cells[k] != old[k];
+            unmoved += cells[k] != 0xFF;
+        }
+        CHECK(moved > unit / 16 && unmoved > unit / 16);
+        CHECK(all_are(cells + unit / 4 * 3, unit / 4, 0xFF));
+        CHECK_INT(nor_wear(n, unit), 1);
+        nor_power_on(n);
+        int rc = nor_read(n, unit + from, got, sizeof(got));
+        CHECK_INT(rc, c->policy == NOR_ECC ? ERR_DIGEST : 0);
+        /* Granules that held nothing read well. */
+        CHECK_INT(nor_read(n, unit + unit / 4 * 3, got, sizeof(got)), 0);
+        CHECK_INT(nor_erase(n, unit, unit), 0);
+        CHECK(all_are(cells, unit, 0xFF));
+        CHECK_INT(nor_read(n, unit + from, got, sizeof(got)), 0);
+        CHECK_INT(nor_wear(n, unit), 2);
+        nor_free(n);
+    }
+}
+
+/* ---- repeatable ---- */
+
+static void same_seed_same_tear(const void *row)
+{
+    uint8_t old[PAGE];
+    uint8_t data[PAGE];
+    struct nor *a = torn_program(row, 5, TEAR_SCRAMBLED, 0, old, data);
+    struct nor *b = torn_program(row, 5, TEAR_SCRAMBLED, 0, old, data);
+    struct nor *other_seed = torn_program(row, 6, TEAR_SCRAMBLED, 0, old, data);
+    struct nor *other_arg = torn_program(row, 5, TEAR_SCRAMBLED, 1, old, data);
+    uint32_t size = nor_geo(a)->size_bytes;
+    CHECK_MEM(nor_peek(b), nor_peek(a), size);
+    CHECK(memcmp(nor_peek(a), nor_peek(other_seed), size) != 0);
+    CHECK(memcmp(nor_peek(a), nor_peek(other_arg), size) != 0);
+    nor_free(a);
+    nor_free(b);
+    nor_free(other_seed);
+    nor_free(other_arg);
+}
+
+/* ---- weak cells ---- */
+
+static void cycle(struct nor *n)
+{
+    nor_power_off(n, TEAR_NOTHING, 0);
+    nor_power_on(n);
+}
+
+#define CYCLES 40
+
+static void weak_program_reads_differently_later(const void *row)
+{
+    const struct chip_row *c = row;
+    uint8_t old[PAGE];
+    uint8_t data[PAGE];
+    uint8_t got[PAGE];
+    uint8_t again[PAGE];
+    struct nor *n = torn_program(row, 3, TEAR_WEAK, 0, old, data);
+    uint32_t at = nor_geo(n)->erase_bytes + PAGE;
+    int right = 0;
+    int wrong = 0;
+    and_with(data, old, PAGE);
+    for (int i = 0; i < CYCLES; i++) {
+        cycle(n);
+        memset(got, 0xEE, PAGE);
+        memset(again, 0xEE, PAGE);
+        int rc = nor_read(n, at, got, PAGE);
+        CHECK_INT(nor_read(n, at, again, PAGE), rc);
+        CHECK_MEM(again, got, PAGE); /* one reading within one power-on */
+        if (c->policy == NOR_ECC) {
+            CHECK(rc == 0 || rc == ERR_DIGEST);
+            if (rc == 0)
+                CHECK_MEM(got, data, PAGE); /* right or not at all */
+        } else {
+            CHECK_INT(rc, 0);
+            for (uint32_t k = 0; k < PAGE; k++) {
+                CHECK_INT(got[k] & ~old[k], 0);
+                CHECK_INT(data[k] & ~got[k], 0);
+            }
+        }
+        bool ok = rc == 0 && memcmp(got, data, PAGE) == 0;
+        right += ok;
+        wrong += !ok;
+        CHECK(nor_weak_cells(n, at, PAGE) > 0);
+    }
+    CHECK(right > 0 && wrong > 0);
+    nor_free(n);
+}
+
+static void weak_program_becomes_firm(const void *row)
+{
+    const struct chip_row *c = row;
+    uint8_t old[PAGE];
+    uint8_t data[PAGE];
+    uint8_t got[PAGE];
+    struct nor *n = torn_program(row, 3, TEAR_WEAK, 0, old, data);
+    uint32_t unit = nor_geo(n)->erase_bytes;
+    uint32_t at = unit + PAGE;
+    cycle(n);
+    if (c->policy == NOR_REWRITE) {
+        /* Half of it programmed again: that half is firm, the other is not. */
+        CHECK_INT(nor_program(n, at, data, PAGE / 2), 0);
+        CHECK_INT(nor_weak_cells(n, at, PAGE / 2), 0);
+        CHECK(nor_weak_cells(n, at + PAGE / 2, PAGE / 2) > 0);
+        CHECK_INT(nor_program(n, at + PAGE / 2, data + PAGE / 2, PAGE / 2), 0);
+        and_with(data, old, PAGE);
+    } else {
+        CHECK_ERR(nor_program(n, at, data, PAGE), ERR_IO);
+        CHECK_INT(nor_erase(n, unit, unit), 0);
+        memset(data, 0xFF, PAGE);
+    }
+    CHECK_INT(nor_weak_cells(n, 0, nor_geo(n)->size_bytes), 0);
+    for (int i = 0; i < CYCLES; i++) {
+        cycle(n);
+        CHECK_INT(nor_read(n, at, got, PAGE), 0);
+        CHECK_MEM(got, data, PAGE);
+    }
+    nor_free(n);
+}
+
+static void weak_erase_shows_old_bits(const void *row)
+{
+    const struct chip_row *c = row;
+    static uint8_t old[65536];
+    static uint8_t got[65536];
+    struct nor *n = torn_erase(row, TEAR_WEAK, 0, old);
+    uint32_t unit = nor_geo(n)->erase_bytes;
+    int erased = 0;
+    int shows = 0;
+    CHECK(all_are(nor_peek(n) + unit, unit, 0xFF));
+    for (int i = 0; i < CYCLES; i++) {
+        cycle(n);
+        int rc = nor_read(n, unit, got, unit);
+        CHECK(rc == 0 || (rc == ERR_DIGEST && c->policy == NOR_ECC));
+        bool blank = rc == 0 && all_are(got, unit, 0xFF);
+        bool subset = true;
+        for (uint32_t k = 0; rc == 0 && k < unit; k++)
+            subset = subset && (old[k] & ~got[k]) == 0;
+        CHECK(subset);
+        erased += blank;
+        shows += !blank;
+        CHECK_INT(nor_read(n, unit + unit / 4 * 3, got, 64), 0);
+        CHECK(all_are(got, 64, 0xFF));
+    }
+    CHECK(erased > 0 && shows > 0);
+    CHECK_INT(nor_erase(n, unit, unit), 0);
+    for (int i = 0; i < CYCLES; i++) {
+        cycle(n);
+        CHECK(all_are(nor_peek(n) + unit, unit, 0xFF));
+        CHECK_INT(nor_read(n, unit, got, unit), 0);
+    }
+    nor_free(n);
+}
+
+static void programming_over_a_weak_erase_firms_zeros_only(const void *row)
+{
+    const struct chip_row *c = row;
+    static uint8_t old[65536];
+    struct nor *n = torn_erase(row, TEAR_WEAK, 0, old);
+    uint32_t unit = nor_geo(n)->erase_bytes;
+    uint8_t data[16];
+    uint8_t got[16];
+    int right = 0;
+    int wrong = 0;
+    memset(data, 0x0F, sizeof(data));
+    nor_power_on(n);
+    CHECK_INT(nor_program(n, unit, data, sizeof(data)), 0);
+    for (int i = 0; i < CYCLES; i++) {
+        cycle(n);
+        int rc = nor_read(n, unit, got, sizeof(got));
+        CHECK(rc == 0 || c->policy == NOR_ECC);
+        for (uint32_t k = 0; rc == 0 && k < sizeof(got); k++)
+            CHECK_INT(got[k] & 0xF0, 0);
+        bool ok = rc == 0 && memcmp(got, data, sizeof(got)) == 0;
+        right += ok;
+        wrong += !ok;
+    }
+    CHECK(right > 0 && wrong > 0);
+    memset(data, 0, sizeof(data));
+    if (c->policy == NOR_REWRITE) {
+        CHECK_INT(nor_program(n, unit, data, sizeof(data)), 0);
+        for (int i = 0; i < CYCLES; i++) {
+            cycle(n);
+            CHECK_MEM(nor_peek(n) + unit, data, sizeof(data));
+        }
+    }
+    nor_free(n);
+}
+
+static void readings_follow_seed_and_ordinal(const void *row)
+{
+    uint8_t old[PAGE];
+    uint8_t data[PAGE];
+    struct nor *a = torn_program(row, 3, TEAR_WEAK, 0, old, data);
+    struct nor *b = torn_program(row, 3, TEAR_WEAK, 0, old, data);
+    struct nor *other = torn_program(row, 4, TEAR_WEAK, 0, old, data);
+    uint32_t at = nor_geo(a)->erase_bytes + PAGE;
+    uint8_t got[3][PAGE];
+    int rc[3];
+    int differ = 0;
+    for (int i = 0; i < CYCLES; i++) {
+        struct nor *chips[3] = {a, b, other};
+        memset(got, 0, sizeof(got));
+        for (int k = 0; k < 3; k++) {
+            cycle(chips[k]);
+            rc[k] = nor_read(chips[k], at, got[k], PAGE);
+        }
+        CHECK_INT(rc[1], rc[0]);
+        CHECK_MEM(got[1], got[0], PAGE);
+        differ += rc[2] != rc[0] || memcmp(got[2], got[0], PAGE) != 0;
+    }
+    CHECK(differ > 0);
+    nor_free(a);
+    nor_free(b);
+    nor_free(other);
+}
+
+static void load_makes_cells_firm(const void *row)
+{
+    uint8_t old[PAGE];
+    uint8_t data[PAGE];
+    struct nor *n = torn_program(row, 3, TEAR_WEAK, 0, old, data);
+    uint32_t at = nor_geo(n)->erase_bytes + PAGE;
+    nor_power_on(n);
+    CHECK_INT(nor_load(n, at, data, PAGE), 0);
+    CHECK_INT(nor_weak_cells(n, at, PAGE), 0);
+    for (int i = 0; i < CYCLES; i++) {
+        cycle(n);
+        CHECK_INT(nor_read(n, at, old, PAGE), 0);
+        CHECK_MEM(old, data, PAGE);
+    }
+    nor_free(n);
+}
+
+static const struct test tests[] = {
+    TEST_ROWS("plan", plan_is, plan_rows, plan_name),
+    {"half-erased takes either half", half_erased_takes_either_half},
+    {"names and values agree", names_and_values_agree},
+    {"settling reads marginal cells only", settle_reads_marginal_cells_only},
+    TEST_ROWS("a torn program leaves a front", torn_program_leaves_a_front, chip_rows, chip_name),
+    TEST_ROWS("a scrambled program leaves a subset", scrambled_program_leaves_a_subset, chip_rows,
+              chip_name),
+    TEST_ROWS("a torn erase leaves a front", torn_erase_leaves_a_front, chip_rows, chip_name),
+    TEST_ROWS("a scattered erase raises a subset", scattered_erase_raises_a_subset, chip_rows,
+              chip_name),
+    TEST_ROWS("same seed, same tear", same_seed_same_tear, chip_rows, chip_name),
+    TEST_ROWS("a weak program reads differently later", weak_program_reads_differently_later,
+              chip_rows, chip_name),
+    TEST_ROWS("a weak program becomes firm", weak_program_becomes_firm, chip_rows, chip_name),
+    TEST_ROWS("a weak erase shows old bits", weak_erase_shows_old_bits, chip_rows, chip_name),
+    TEST_ROWS("programming over a weak erase firms zeros only",
+              programming_over_a_weak_erase_firms_zeros_only, chip_rows, chip_name),
+    TEST_ROWS("readings follow seed and ordinal", readings_follow_seed_and_ordinal, chip_rows,
+              chip_name),
+    TEST_ROWS("load makes cells firm", load_makes_cells_firm, chip_rows, chip_name),
+};
+TEST_MAIN("tears", tests)
