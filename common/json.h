@@ -3,9 +3,11 @@
  * place in the document.
  *
  * Refused although cJSON takes it: trailing bytes, duplicate keys, a byte order mark, raw control
- * characters, non-UTF-8, "\u0000", leading zeros and "1.", more than the given size or depth.
- * Keys are compared with their case. Integers are exact: a fraction, an exponent that makes one, or
- * a value beyond 2^53 is not an integer.
+ * characters, non-UTF-8, "\u0000", leading zeros and "1.", more than the given size or depth,
+ * numbers a double cannot keep (json_text.h). Keys are compared with their case. Integers are
+ * exact: a fraction, an exponent that makes one, or a value beyond +-(2^53 - 1) is not an integer.
+ *
+ * Errors of syntax name the place as "line:column: ..." from 1, all others as "$.path: ...".
  */
 #ifndef OTABENCH_COMMON_JSON_H
 #define OTABENCH_COMMON_JSON_H
@@ -21,7 +23,7 @@
 
 struct json_limits {
     size_t max_bytes; /* of the text */
-    int max_depth;    /* nested arrays and objects; the root counts 1 */
+    int max_depth;    /* nested arrays and objects; the root counts 1; 1..CJSON_NESTING_LIMIT */
     bool comments; /* allow // and slash-star comments (scenario files), blanked before parsing */
 };
 
@@ -30,8 +32,8 @@ struct json {
 };
 
 /*
- * Parses the whole of text[0..len). 0; ERR_LIMIT, ERR_FORMAT (line and column in err), ERR_NOMEM.
- * On failure doc->root is null.
+ * Parses the whole of text[0..len_bytes), which needs no terminator. 0; ERR_FORMAT; ERR_LIMIT (size
+ * or depth); ERR_NOMEM; ERR_ARG (limits). On failure doc->root is null.
  */
 int json_parse(struct json *doc, const char *text, size_t len_bytes,
                const struct json_limits *limits, struct err *err);
@@ -40,7 +42,10 @@ int json_parse_file(struct json *doc, const char *path, const struct json_limits
                     struct err *err);
 void json_free(struct json *doc); /* null root is fine */
 
-/* Place of node below root, as "$.network[3].at_ms"; "$" for root; cut to JSON_PATH_MAX - 1. */
+/*
+ * Place of node below root, as "$.network[3].at_ms" or $["odd key"]; "$" for root, "$.?" if it is
+ * not there; cut to JSON_PATH_MAX - 1 bytes.
+ */
 void json_path(const cJSON *root, const cJSON *node, char out[JSON_PATH_MAX]);
 
 /*
@@ -70,7 +75,10 @@ int json_only_keys(const cJSON *root, const cJSON *obj, const char *const *keys,
 int json_error(const cJSON *root, const cJSON *node, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Appends s as a JSON string with quotes to a struct buf (see bytes.h); 0 or the buffer's error. */
+/*
+ * Appends s as a JSON string with quotes to a struct buf (see bytes.h); a byte that is not UTF-8
+ * becomes \ufffd. 0, or the buffer's error and nothing appended.
+ */
 struct buf;
 int json_put_string(struct buf *out, const char *s);
 
