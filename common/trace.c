@@ -1,13 +1,19 @@
 #include "common/trace.h"
 
+#include <assert.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/bytes.h"
 
 #define TRACE_TEXT_MAX 512
+#define INT_CHARS_MAX  20 /* of INT64_MIN */
 #define TRACE_LINE_MAX 4096
+/* Kept free while fields are written, so that the line can always be closed: quote, brace, NUL (the
+ * newline takes its place). */
+#define TRACE_TAIL_BYTES 3
 
 struct trace {
     struct trace_sink sink;
@@ -50,10 +56,14 @@ void trace_free(struct trace *t)
 /* Formatting by hand: the trace is written on every flash operation, and printf would lead. */
 static void put(struct trace *t, const char *s, size_t n)
 {
-    if (n > TRACE_LINE_MAX - 2 - t->len)
-        n = TRACE_LINE_MAX - 2 - t->len;
+    assert(n <= sizeof t->line - t->len);
     memcpy(t->line + t->len, s, n);
     t->len += n;
+}
+
+static bool fits(const struct trace *t, size_t n)
+{
+    return t->len + n + TRACE_TAIL_BYTES <= sizeof t->line;
 }
 
 static void put_text(struct trace *t, const char *s)
@@ -63,7 +73,7 @@ static void put_text(struct trace *t, const char *s)
 
 static void put_int(struct trace *t, int64_t v)
 {
-    char tmp[24];
+    char tmp[INT_CHARS_MAX];
     size_t at = sizeof tmp;
     uint64_t u = v < 0 ? UINT64_C(0) - (uint64_t)v : (uint64_t)v;
     do {
@@ -75,23 +85,28 @@ static void put_int(struct trace *t, int64_t v)
     put(t, tmp + at, sizeof tmp - at);
 }
 
+/* One character at a time as a whole: what does not fit is left out. */
 static void put_string(struct trace *t, const char *s)
 {
     put(t, "\"", 1);
     size_t n = strnlen(s, TRACE_TEXT_MAX);
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)s[i];
+        char piece[7] = {(char)c};
+        size_t len = 1;
         if (c == '"' || c == '\\') {
-            char esc[2] = {'\\', (char)c};
-            put(t, esc, 2);
+            piece[0] = '\\';
+            piece[1] = (char)c;
+            len = 2;
         } else if (c < 0x20 || c >= 0x7f) {
             /* Log text may hold any byte; the line stays ASCII, so it is always valid JSON. */
-            char esc[7] = "\\u00";
-            hex_encode(esc + 4, &c, 1);
-            put(t, esc, 6);
-        } else {
-            put(t, s + i, 1);
+            memcpy(piece, "\\u00", 4);
+            hex_encode(piece + 4, &c, 1);
+            len = 6;
         }
+        if (!fits(t, len))
+            break;
+        put(t, piece, len);
     }
     put(t, "\"", 1);
 }
@@ -110,6 +125,9 @@ void trace_emit(struct trace *t, int64_t t_ns, enum lane lane, const char *event
     put_text(t, event);
     put_text(t, "\"");
     for (size_t i = 0; i < n; i++) {
+        /* Room for the key, its punctuation and any integer or an empty string, or no field. */
+        if (!fits(t, strlen(fields[i].key) + 4 + INT_CHARS_MAX))
+            break;
         put_text(t, ",\"");
         put_text(t, fields[i].key);
         put_text(t, "\":");

@@ -5,7 +5,8 @@
  * One line per event, keys in this order: t (ns), lane, event, then the fields as given:
  *   {"t":1200000,"lane":"flash","event":"program","op":17,"addr":4096,"len":128}
  * Fields are integers, strings (JSON-escaped, cut at 512 bytes) or digests; no floats, no
- * addresses, no wall clock.
+ * addresses, no wall clock. A line has less than 4096 bytes: a string is cut, and fields are left
+ * out at the end, so that it is valid JSON in any case.
  */
 #ifndef OTABENCH_COMMON_TRACE_H
 #define OTABENCH_COMMON_TRACE_H
