@@ -1,0 +1,219 @@
+#include "scenarios/engine/sim_net.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void net_event(struct sim_net_bridge *b, const char *event, uint32_t conn, const char *what)
+{
+    struct trace_field f[2] = {F_INT("conn", conn), F_STR("what", what)};
+    b->event(b->ctx, b->now_ns, LANE_NETWORK, event, f, what == NULL ? 1 : 2);
+}
+
+static struct net_conn *by_number(struct sim_net_bridge *b, uint32_t number)
+{
+    for (size_t i = 0; i < NET_CONNS; i++)
+        if (number != 0 && b->conns[i].number == number)
+            return &b->conns[i];
+    return NULL;
+}
+
+static struct net_conn *by_sock(struct sim_net_bridge *b, int sock)
+{
+    for (size_t i = 0; i < NET_CONNS; i++)
+        if (b->conns[i].number != 0 && b->conns[i].sock == sock)
+            return &b->conns[i];
+    return NULL;
+}
+
+static void drop(struct net_conn *c)
+{
+    if (c->fd >= 0)
+        (void)close(c->fd);
+    *c = (struct net_conn){.sock = -1, .fd = -1};
+}
+
+static int on_connect(void *ctx, int sock, uint32_t ip, uint16_t port)
+{
+    struct sim_net_bridge *b = ctx;
+    (void)ip;
+    (void)port; /* one cloud serves every address the device was told */
+    struct net_conn *c = NULL;
+    for (size_t i = 0; i < NET_CONNS && c == NULL; i++)
+        if (b->conns[i].number == 0)
+            c = &b->conns[i];
+    if (c == NULL)
+        return -1;
+    uint32_t number = link_connect(b->link, b->now_ns);
+    if (number == 0)
+        return -1;
+    *c = (struct net_conn){.number = number, .sock = sock, .fd = -1};
+    net_event(b, "connect", number, NULL);
+    return 0;
+}
+
+static int on_send(void *ctx, int sock, const void *data, size_t len_bytes)
+{
+    struct sim_net_bridge *b = ctx;
+    struct net_conn *c = by_sock(b, sock);
+    if (c == NULL)
+        return -1;
+    (void)link_send(b->link, c->number, LINK_UP, data, len_bytes, b->now_ns);
+    return (int)len_bytes;
+}
+
+static void on_close(void *ctx, int sock)
+{
+    struct sim_net_bridge *b = ctx;
+    struct net_conn *c = by_sock(b, sock);
+    if (c == NULL)
+        return;
+    link_fin(b->link, c->number, LINK_UP, b->now_ns);
+    c->sock = -1;
+    if (!link_is_live(b->link, c->number))
+        drop(c);
+}
+
+static int on_resolve(void *ctx, const char *name, uint32_t *ip, int64_t *delay_ns)
+{
+    struct sim_net_bridge *b = ctx;
+    (void)name;
+    *ip = 0x7f000001;
+    *delay_ns = 0;
+    return b->dns_down ? -1 : 0;
+}
+
+void bridge_net(struct sim_net_bridge *b, struct sim_net *out)
+{
+    *out = (struct sim_net){
+        .ctx = b, .connect = on_connect, .send = on_send, .close = on_close, .resolve = on_resolve};
+}
+
+/* Takes what the cloud wrote; an orderly close by the cloud travels as an end of stream. */
+static bool read_cloud(struct sim_net_bridge *b, struct net_conn *c)
+{
+    uint8_t chunk[16384];
+    bool any = false;
+    while (c->fd >= 0) {
+        ssize_t n = recv(c->fd, chunk, sizeof chunk, MSG_DONTWAIT);
+        if (n > 0) {
+            b->bytes_down += (uint64_t)n;
+            (void)link_send(b->link, c->number, LINK_DOWN, chunk, (size_t)n, b->now_ns);
+            any = true;
+        } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            break;
+        } else {
+            link_fin(b->link, c->number, LINK_DOWN, b->now_ns);
+            (void)close(c->fd);
+            c->fd = -1;
+            any = true;
+        }
+    }
+    return any;
+}
+
+static void run_edge(struct sim_net_bridge *b)
+{
+    b->edge_next_ns = edge_run(b->edge, b->now_ns);
+}
+
+static void write_cloud(struct sim_net_bridge *b, struct net_conn *c, const uint8_t *data,
+                        size_t len_bytes)
+{
+    b->current = c->number;
+    while (len_bytes > 0 && c->fd >= 0) {
+        ssize_t n = send(c->fd, data, len_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n > 0) {
+            data += n;
+            len_bytes -= (size_t)n;
+        } else if (n < 0 && errno == EAGAIN) {
+            run_edge(b); /* the socketpair is full: let the server read */
+        } else {
+            break;
+        }
+    }
+    run_edge(b);
+    (void)read_cloud(b, c);
+}
+
+static void on_event(struct sim_net_bridge *b, const struct link_event *ev)
+{
+    struct net_conn *c = by_number(b, ev->conn);
+    if (c == NULL)
+        return;
+    switch (ev->kind) {
+    case LINK_EV_CONNECTED:
+        c->fd = edge_connect(b->edge, NULL);
+        net_event(b, c->fd >= 0 ? "connected" : "refused", c->number, NULL);
+        sim_net_connected(b->board, c->sock, c->fd >= 0);
+        break;
+    case LINK_EV_REFUSED:
+        net_event(b, "refused", c->number, NULL);
+        sim_net_connected(b->board, c->sock, false);
+        drop(c);
+        return;
+    case LINK_EV_DATA:
+        if (ev->dir == LINK_DOWN && c->sock >= 0)
+            sim_net_data(b->board, c->sock, ev->data, ev->len_bytes);
+        else if (ev->dir == LINK_UP)
+            write_cloud(b, c, ev->data, ev->len_bytes);
+        break;
+    case LINK_EV_EOF:
+        if (ev->dir == LINK_DOWN && c->sock >= 0) {
+            net_event(b, "eof", c->number, "device");
+            sim_net_eof(b->board, c->sock);
+        } else if (ev->dir == LINK_UP && c->fd >= 0) {
+            (void)shutdown(c->fd, SHUT_WR);
+            run_edge(b);
+            (void)read_cloud(b, c);
+        }
+        break;
+    case LINK_EV_RESET:
+        net_event(b, "reset", c->number, NULL);
+        if (c->sock >= 0)
+            sim_net_reset(b->board, c->sock);
+        break;
+    }
+    if (!link_is_live(b->link, c->number))
+        drop(c);
+}
+
+bool bridge_pump(struct sim_net_bridge *b, int64_t now_ns)
+{
+    b->now_ns = now_ns;
+    bool any = false;
+    if (b->edge_next_ns <= now_ns) {
+        run_edge(b);
+        for (size_t i = 0; i < NET_CONNS; i++)
+            if (b->conns[i].number != 0)
+                any = read_cloud(b, &b->conns[i]) || any;
+    }
+    struct link_event ev;
+    while (link_next(b->link, now_ns, &ev)) {
+        on_event(b, &ev);
+        any = true;
+    }
+    return any;
+}
+
+void bridge_device_gone(struct sim_net_bridge *b)
+{
+    for (size_t i = 0; i < NET_CONNS; i++)
+        if (b->conns[i].number != 0) {
+            link_vanish(b->link, b->conns[i].number);
+            drop(&b->conns[i]);
+        }
+    run_edge(b);
+}
+
+void bridge_close_all(struct sim_net_bridge *b)
+{
+    for (size_t i = 0; i < NET_CONNS; i++)
+        drop(&b->conns[i]);
+}
+
+int64_t bridge_next(const struct sim_net_bridge *b)
+{
+    return vtime_min(link_deadline(b->link), b->edge_next_ns);
+}
