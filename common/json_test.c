@@ -463,6 +463,8 @@ static void reads_member(const void *row)
     CHECK_INT(need, rc == 1 ? ERR_FORMAT : rc);
     if (rc == 1)
         CHECK_STR(err.text, "$.o: needs \"k\"");
+    else
+        CHECK_STR(err.text, rc < 0 ? c->want : "");
 
     /* Not an object at all. */
     CHECK_ERR(get(c, doc.root, cJSON_GetObjectItem(obj, "K"), got, &err), ERR_FORMAT);

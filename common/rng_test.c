@@ -141,6 +141,18 @@ static void below_stays_below_and_is_even(void)
         CHECK(rng_below(&r, n) < n);
 }
 
+/* A state made so that the first draw is exactly the bound of 2^63 + 1, the smallest value that
+ * must be thrown away: taken, it would come out as 0 once too often. */
+static void below_rejects_from_the_limit_on(void)
+{
+    const uint64_t n = (UINT64_C(1) << 63) + 1;
+    const struct rng made = {{1, UINT64_C(0xb06c16c16c16c16c), 2, 3}};
+    struct rng r = made;
+    CHECK(rng_u64(&r) == n);
+    r = made;
+    CHECK(rng_below(&r, n) == UINT64_C(0x2fd2f9445fffeb76));
+}
+
 static void fill_is_the_little_endian_stream(void)
 {
     uint8_t want[13];
@@ -163,6 +175,7 @@ static const struct test tests[] = {
     {"draws do not disturb other streams", draws_do_not_disturb_other_streams},
     {"below known answers", below_known_answers},
     {"below is even and in range", below_stays_below_and_is_even},
+    {"below rejects from the limit on", below_rejects_from_the_limit_on},
     {"fill is the stream in little endian", fill_is_the_little_endian_stream},
 };
 

@@ -258,7 +258,7 @@ static void on_start(const CU_pTest handle, const CU_pSuite suite)
     job_of(handle)->start_ns = now_ns();
 }
 
-/* The list of CUnit is global; only the records of this test count. */
+/* failure begins the tail of CUnit's list that belongs to this test. */
 static void on_complete(const CU_pTest handle, const CU_pSuite suite,
                         const CU_pFailureRecord failure)
 {
@@ -267,8 +267,6 @@ static void on_complete(const CU_pTest handle, const CU_pSuite suite,
     job->time_ns = now_ns() - job->start_ns;
     job->ran = true;
     for (CU_pFailureRecord f = failure; f != NULL; f = f->pNext) {
-        if (f->pTest != handle)
-            continue;
         const char *separator = job->failures.len_bytes > 0 ? "\n" : "";
         const char *story = f->strCondition != NULL ? f->strCondition : "failed";
         int rc = f->uiLineNumber > 0 ? buf_printf(&job->failures, "%s%s:%u: %s", separator,
