@@ -112,6 +112,7 @@ void nor_free(struct nor *n)
 
 void nor_set_hooks(struct nor *n, const struct nor_hooks *hooks)
 {
+    nor_end_life(n);
     n->hooks = hooks != NULL ? *hooks : (struct nor_hooks){0};
 }
 
@@ -151,12 +152,11 @@ static bool spend(struct nor *n, int64_t ns)
     return n->life == life;
 }
 
-static void lose_power(struct nor *n)
+void nor_end_life(struct nor *n)
 {
-    n->on = false;
     n->life++;
-    n->flight.active = false;
-    n->cut = (struct nor_cut){0};
+    for (size_t i = 0; i < NOR_FLIGHTS; i++)
+        n->flights[i].active = false;
 }
 
 static void tear_operation(struct nor *n, struct nor_op *op, enum nor_tear tear, uint32_t arg)
@@ -176,6 +176,28 @@ static void observe(struct nor *n, const struct nor_op *op)
         n->hooks.observe(n->hooks.ctx, op);
 }
 
+/* Tears what is in flight, in the order it was begun, and only then tells. */
+static void lose_power(struct nor *n, enum nor_tear tear, uint32_t arg)
+{
+    struct nor_op *torn[NOR_FLIGHTS];
+    size_t count = 0;
+    for (size_t i = 0; i < NOR_FLIGHTS; i++) {
+        if (!n->flights[i].active)
+            continue;
+        size_t k = count++;
+        for (; k > 0 && torn[k - 1]->number > n->flights[i].op.number; k--)
+            torn[k] = torn[k - 1];
+        torn[k] = &n->flights[i].op;
+    }
+    for (size_t i = 0; i < count; i++)
+        tear_operation(n, torn[i], tear, arg);
+    n->on = false;
+    n->cut = (struct nor_cut){0};
+    nor_end_life(n);
+    for (size_t i = 0; i < count; i++)
+        observe(n, torn[i]);
+}
+
 void nor_arm_cut(struct nor *n, uint64_t number, enum nor_tear tear, uint32_t arg)
 {
     n->cut = (struct nor_cut){.number = number, .tear = tear, .arg = arg};
@@ -183,14 +205,8 @@ void nor_arm_cut(struct nor *n, uint64_t number, enum nor_tear tear, uint32_t ar
 
 void nor_power_off(struct nor *n, enum nor_tear tear, uint32_t arg)
 {
-    if (!n->on)
-        return;
-    bool torn = n->flight.active;
-    if (torn)
-        tear_operation(n, &n->flight.op, tear, arg);
-    lose_power(n);
-    if (torn)
-        observe(n, &n->flight.op);
+    if (n->on)
+        lose_power(n, tear, arg);
 }
 
 void nor_power_on(struct nor *n)
@@ -255,29 +271,38 @@ static int64_t time_before_cut(enum nor_tear tear, int64_t ns)
     return tear == TEAR_DONE ? ns : ns / 2;
 }
 
-/* Numbers the operation, lets its time pass, and makes it so - or lets the armed cut tear it. */
-static int operate(struct nor *n, struct nor_op *op, int64_t ns)
+/* Numbers the operation and takes a slot for it; null when too many overlap. */
+static struct nor_flight *begin(struct nor *n, const struct nor_op *op)
 {
-    op->number = nor_meta_ops(n) + 1;
-    nor_meta_set_ops(n, op->number);
-    bool armed = n->cut.number == op->number;
-    struct nor_cut cut = n->cut;
-
-    n->flight.op = *op;
-    n->flight.active = true;
+    struct nor_flight *f = n->flights;
+    while (f < n->flights + NOR_FLIGHTS && f->active)
+        f++;
+    if (f == n->flights + NOR_FLIGHTS)
+        return NULL;
+    f->active = true;
+    f->op = *op;
+    f->op.number = nor_meta_ops(n) + 1;
+    nor_meta_set_ops(n, f->op.number);
     if (op->data != NULL) {
-        memcpy(n->flight.data, op->data, op->len_bytes);
-        n->flight.op.data = n->flight.data;
+        memcpy(f->data, op->data, op->len_bytes);
+        f->op.data = f->data;
     }
+    return f;
+}
+
+/* Lets the operation's time pass and makes it so - or lets the armed cut tear it. */
+static int operate(struct nor *n, const struct nor_op *wanted, int64_t ns)
+{
+    struct nor_flight *f = begin(n, wanted);
+    if (f == NULL)
+        return ERR_LIMIT;
+    struct nor_op *op = &f->op;
+    struct nor_cut cut = n->cut;
+    bool armed = cut.number == op->number;
     if (!spend(n, armed ? time_before_cut(cut.tear, ns) : ns))
         return ERR_IO;
-    if (n->flight.op.number == op->number)
-        n->flight.active = false;
-
     if (armed) {
-        tear_operation(n, op, cut.tear, cut.arg);
-        lose_power(n);
-        observe(n, op);
+        lose_power(n, cut.tear, cut.arg);
         if (n->hooks.power_lost != NULL)
             n->hooks.power_lost(n->hooks.ctx, op);
         return ERR_IO;
@@ -289,6 +314,7 @@ static int operate(struct nor *n, struct nor_op *op, int64_t ns)
     nor_take_effect(n, op, &all, NULL);
     if (may_corrupt)
         nor_corrupt(n, op, n->before);
+    f->active = false;
     observe(n, op);
     return 0;
 }

@@ -9,8 +9,9 @@
  * silently dropped.
  *
  * One struct nor per chip; no globals. Memory is either a file (mmap, shared: survives the process)
- * or the heap. Tasks share a chip behind the owner's lock, as behind a bus lock: a cut tears the
- * operation begun last.
+ * or the heap. The chip does not queue: an owner whose tasks share it holds a lock, as a driver
+ * holds the bus. Where calls overlap all the same (at most 16, then ERR_LIMIT), each takes effect
+ * at its own end, and a cut tears all of them.
  */
 #ifndef OTABENCH_FLASH_EMU_NOR_H
 #define OTABENCH_FLASH_EMU_NOR_H
@@ -104,6 +105,7 @@ struct nor *nor_open(const struct nor_geometry *geo, const char *path, uint64_t 
  * there is a sidecar; where there is one it decides. Null on error. */
 struct nor *nor_view(const struct nor_geometry *geo, const char *path, struct err *err);
 void nor_free(struct nor *n); /* unmaps, closes; null is fine */
+/* Null: none. An operation of the old owner that is in flight is forgotten. */
 void nor_set_hooks(struct nor *n, const struct nor_hooks *hooks);
 const struct nor_geometry *nor_geo(const struct nor *n);
 

@@ -12,9 +12,10 @@
 #include "flash_emu/tear.h"
 
 #define NOR_SIZE_MAX   (256u << 20)
-#define NOR_PAGE_MAX   4096u
+#define NOR_PAGE_MAX   1024u
 #define NOR_NAME_MAX   24
 #define NOR_INJECT_MAX 32
+#define NOR_FLIGHTS    16
 
 struct nor_injection {
     enum nor_io kind;
@@ -23,7 +24,7 @@ struct nor_injection {
     int count; /* left; below zero: for ever */
 };
 
-/* The operation whose time is being spent; data is a copy, for the caller's stack may be gone. */
+/* An operation whose time is being spent; data is a copy, for the caller's stack may be gone. */
 struct nor_flight {
     bool active;
     struct nor_op op;
@@ -59,9 +60,9 @@ struct nor {
     uint32_t mark_bytes;
 
     bool on;
-    uint64_t life; /* changes whenever power goes: a call that slept through it must not go on */
+    uint64_t life; /* changes when power goes: a call that slept through it must not go on */
     struct nor_cut cut;
-    struct nor_flight flight;
+    struct nor_flight flights[NOR_FLIGHTS]; /* one, unless the owner's tasks overlap */
     struct nor_injection injections[NOR_INJECT_MAX];
     size_t injection_count;
     char fault[160];
@@ -85,6 +86,8 @@ uint64_t nor_meta_power_ons(const struct nor *n);
 void nor_meta_set_power_ons(struct nor *n, uint64_t count);
 
 /* nor.c */
+/* Forgets operations in flight: their callers fail without an effect. */
+void nor_end_life(struct nor *n);
 int nor_geometry_check(const struct nor_geometry *geo, struct err *err);
 
 /* nor_cells.c */

@@ -140,9 +140,8 @@ int nor_restore(struct nor *n, const struct nor_snapshot *s)
     nor_meta_set_ops(n, s->ops);
     nor_meta_set_power_ons(n, s->power_ons);
     n->on = s->on;
-    n->life++;
-    n->flight.active = false;
     n->cut = (struct nor_cut){0};
+    nor_end_life(n);
     return 0;
 }
 

@@ -141,6 +141,54 @@ static void restore_drops_flight_and_cut(const void *row)
     nor_free(n);
 }
 
+static void weak(struct nor *n, uint32_t at)
+{
+    uint8_t zero[8] = {0};
+    nor_arm_cut(n, nor_op_count(n) + 1, TEAR_WEAK, 0);
+    CHECK_ERR(nor_program(n, at, zero, 8), ERR_IO);
+    nor_power_on(n);
+}
+
+static void marginal_cells_do_not_leak_back(const void *row)
+{
+    struct nor *n = chip_new(row, 1);
+    struct nor_snapshot *s = nor_save(n);
+    weak(n, 0);
+    CHECK_INT(nor_restore(n, s), 0);
+    CHECK_INT(nor_weak_cells(n, 0, 4096), 0);
+    weak(n, 256);
+    CHECK_INT(nor_weak_cells(n, 0, 256), 0);
+    CHECK_INT(nor_weak_cells(n, 256, 8), 64);
+    nor_snapshot_free(s);
+    nor_free(n);
+}
+
+static void later_readings_repeat(const void *row)
+{
+    enum { CYCLES = 20 };
+    struct nor *n = chip_new(row, 1);
+    uint8_t seen[CYCLES][8];
+    weak(n, 0);
+    nor_power_off(n, TEAR_NOTHING, 0);
+    struct nor_snapshot *s = nor_save(n);
+    for (int round = 0; round < 2; round++) {
+        CHECK_INT(nor_restore(n, s), 0);
+        CHECK(!nor_is_on(n));
+        for (int i = 0; i < CYCLES; i++) {
+            uint8_t got[8];
+            nor_power_on(n);
+            if (nor_read(n, 0, got, 8) != 0)
+                memset(got, 0xEE, 8);
+            if (round == 0)
+                memcpy(seen[i], got, 8);
+            CHECK_MEM(got, seen[i], 8);
+            nor_power_off(n, TEAR_NOTHING, 0);
+        }
+    }
+    nor_snapshot_free(s);
+    nor_free(n);
+}
+
 static void other_geometry_is_refused(void)
 {
     struct nor *a = chip_new(&chip_rows[0], 1);
@@ -160,6 +208,9 @@ static const struct test tests[] = {
               restored_chip_is_equal_and_lives_the_same, chip_rows, chip_name),
     TEST_ROWS("sharing never shows", sharing_never_shows, chip_rows, chip_name),
     TEST_ROWS("restore drops flight and cut", restore_drops_flight_and_cut, chip_rows, chip_name),
+    TEST_ROWS("marginal cells do not leak back", marginal_cells_do_not_leak_back, chip_rows,
+              chip_name),
+    TEST_ROWS("later readings repeat", later_readings_repeat, chip_rows, chip_name),
     {"another geometry is refused", other_geometry_is_refused},
 };
 TEST_MAIN("flash snapshots", tests)

@@ -34,7 +34,7 @@ static const struct bad_geometry bad_geometries[] = {
     {"erase unit not in pages", 8200, 4100, 256, 1},
     {"page not in granules", 8192, 4096, 256, 3},
     {"too large", 512u << 20, 4096, 256, 1},
-    {"page too large", 1u << 20, 65536, 8192, 1},
+    {"page too large", 1u << 20, 65536, 2048, 1},
 };
 
 static const char *bad_geometry_name(const void *row)
@@ -53,6 +53,10 @@ static void bad_geometry_is_refused(const void *row)
     geo.granule_bytes = b->granule;
     CHECK(nor_new(&geo, 0, &err) == NULL);
     CHECK_HAS(err.text, "spi4k");
+    geo = *nor_geometry_find("spi4k");
+    geo.erase_ns = -1;
+    CHECK(nor_new(&geo, 0, &err) == NULL);
+    CHECK_HAS(err.text, "negative");
 }
 
 static void new_chip_is_erased_and_on(const void *row)
@@ -229,6 +233,8 @@ static void bad_ranges_are_refused(const void *row)
     CHECK_INT(d.ops, 0);
     CHECK_INT(d.spent_ns, 0);
     CHECK(nor_fault(n) == NULL);
+    CHECK_INT(nor_weak_cells(n, size - 8, 9), 0);
+    CHECK(!nor_is_torn(n, size, 1));
     nor_free(n);
 }
 
@@ -488,6 +494,105 @@ static void plug_pulled_while_erasing_or_reading(const void *row)
     nor_free(n);
 }
 
+/* A second task: begins an erase while the first one's program is under way. */
+struct second_task {
+    struct nor *chip;
+    int depth;
+    bool cut;
+    int rc;
+    size_t torn;
+    uint64_t numbers[2];
+};
+
+static void spend_and_switch(void *ctx, int64_t ns)
+{
+    struct second_task *t = ctx;
+    (void)ns;
+    if (++t->depth == 1)
+        t->rc = nor_erase(t->chip, 0, nor_geo(t->chip)->erase_bytes);
+    else if (t->cut)
+        nor_power_off(t->chip, TEAR_ALL_BUT_LAST, 0);
+}
+
+static void note_torn(void *ctx, const struct nor_op *op)
+{
+    struct second_task *t = ctx;
+    if (op->torn && t->torn < 2)
+        t->numbers[t->torn++] = op->number;
+}
+
+static void overlapping_calls_are_all_torn(const void *row)
+{
+    for (int cut = 0; cut < 2; cut++) {
+        struct nor *n = chip_new(row, 1);
+        struct second_task t = {.chip = n, .cut = cut == 1};
+        uint32_t unit = nor_geo(n)->erase_bytes;
+        uint32_t granule = nor_geo(n)->granule_bytes;
+        uint8_t data[256];
+        uint8_t zero[8] = {0};
+        fill_data(data, sizeof(data), 0);
+        CHECK_INT(nor_load(n, 0, zero, 8), 0);
+        CHECK_INT(nor_load(n, unit - 8, zero, 8), 0);
+        nor_set_hooks(
+            n, &(struct nor_hooks){.ctx = &t, .spend = spend_and_switch, .observe = note_torn});
+        CHECK_INT(nor_program(n, unit, data, 256), cut ? ERR_IO : 0);
+        CHECK_INT(t.rc, cut ? ERR_IO : 0);
+        CHECK_INT(nor_op_count(n), 2);
+        CHECK(all_are(nor_peek(n), 8, 0xFF));
+        CHECK(all_are(nor_peek(n) + unit - 8, 8, cut ? 0 : 0xFF));
+        CHECK_MEM(nor_peek(n) + unit, data, cut ? 256 - granule : 256);
+        CHECK_INT(t.torn, cut ? 2 : 0);
+        if (cut) {
+            CHECK(all_are(nor_peek(n) + unit + 256 - granule, granule, 0xFF));
+            CHECK_INT(t.numbers[0], 1);
+            CHECK_INT(t.numbers[1], 2);
+        }
+        nor_free(n);
+    }
+}
+
+static void nest(void *ctx, int64_t ns)
+{
+    struct second_task *t = ctx;
+    uint8_t zero[8] = {0};
+    (void)ns;
+    int rc = nor_program(t->chip, 256 + 8 * (uint32_t)++t->depth, zero, 8);
+    if (rc != 0)
+        t->rc = rc;
+}
+
+static void overlap_is_bounded(void)
+{
+    struct nor *n = chip_new(&chip_rows[0], 1);
+    struct second_task t = {.chip = n};
+    uint8_t zero[8] = {0};
+    nor_set_hooks(n, &(struct nor_hooks){.ctx = &t, .spend = nest});
+    CHECK_INT(nor_program(n, 256, zero, 8), 0);
+    CHECK_INT(t.depth, 16);
+    CHECK_ERR(t.rc, ERR_LIMIT);
+    CHECK_INT(nor_op_count(n), 16);
+    CHECK(all_are(nor_peek(n) + 256, 16 * 8, 0));
+    CHECK(all_are(nor_peek(n) + 256 + 16 * 8, 64, 0xFF));
+    nor_free(n);
+}
+
+static void change_owner(void *ctx, int64_t ns)
+{
+    (void)ns;
+    nor_set_hooks(ctx, NULL);
+}
+
+static void new_owner_forgets_the_operation_in_flight(void)
+{
+    struct nor *n = chip_new(&chip_rows[0], 1);
+    uint8_t zero[8] = {0};
+    nor_set_hooks(n, &(struct nor_hooks){.ctx = n, .spend = change_owner});
+    CHECK_ERR(nor_program(n, 0, zero, 8), ERR_IO);
+    nor_power_off(n, TEAR_DONE, 0);
+    CHECK(all_are(nor_peek(n), 8, 0xFF));
+    nor_free(n);
+}
+
 static void cut_between_operations_changes_nothing(const void *row)
 {
     struct nor *n = chip_new(row, 1);
@@ -538,6 +643,10 @@ static const struct test tests[] = {
               plug_pulled_while_spending_tears_the_operation, chip_rows, chip_name),
     TEST_ROWS("a plug pulled while erasing or reading", plug_pulled_while_erasing_or_reading,
               chip_rows, chip_name),
+    TEST_ROWS("overlapping calls are all torn", overlapping_calls_are_all_torn, chip_rows,
+              chip_name),
+    {"overlap is bounded", overlap_is_bounded},
+    {"a new owner forgets the operation in flight", new_owner_forgets_the_operation_in_flight},
     TEST_ROWS("a cut between operations changes nothing", cut_between_operations_changes_nothing,
               chip_rows, chip_name),
 };

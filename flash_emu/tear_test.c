@@ -90,6 +90,44 @@ static void names_and_values_agree(void)
     CHECK_ERR(nor_tear_parse("", &tear), ERR_NOT_FOUND);
 }
 
+static int ones_of(const uint8_t *p, size_t len_bytes)
+{
+    int count = 0;
+    for (size_t i = 0; i < len_bytes; i++)
+        for (int bit = 0; bit < 8; bit++)
+            count += p[i] >> bit & 1;
+    return count;
+}
+
+/* A cut early, midway or late in the pulse: a quarter, half or three quarters have moved. */
+static void scatter_comes_in_three_densities(void)
+{
+    int seen[2][3] = {{0}};
+    for (uint64_t i = 0; i < 60; i++) {
+        struct rng rng;
+        uint8_t cells[256];
+        uint8_t zero[256] = {0};
+        int moved[2];
+        rng_init(&rng, 1, "test", "density", i);
+        memset(cells, 0xFF, sizeof(cells));
+        tear_scatter_program(cells, zero, sizeof(cells), &rng);
+        moved[0] = 2048 - ones_of(cells, sizeof(cells));
+        memset(cells, 0, sizeof(cells));
+        tear_scatter_erase(cells, sizeof(cells), &rng);
+        moved[1] = ones_of(cells, sizeof(cells));
+        for (int k = 0; k < 2; k++) {
+            int nearest = (moved[k] + 256) / 512;
+            CHECK(nearest >= 1 && nearest <= 3);
+            CHECK(moved[k] > nearest * 512 - 150 && moved[k] < nearest * 512 + 150);
+            if (nearest >= 1 && nearest <= 3)
+                seen[k][nearest - 1]++;
+        }
+    }
+    for (int k = 0; k < 2; k++)
+        for (int d = 0; d < 3; d++)
+            CHECK(seen[k][d] > 0);
+}
+
 static void settle_reads_marginal_cells_only(void)
 {
     const uint8_t weak[4] = {0x0F, 0, 0xF0, 0xFF};
@@ -551,6 +589,7 @@ static const struct test tests[] = {
     TEST_ROWS("plan", plan_is, plan_rows, plan_name),
     {"half-erased takes either half", half_erased_takes_either_half},
     {"names and values agree", names_and_values_agree},
+    {"scatter comes in three densities", scatter_comes_in_three_densities},
     {"settling reads marginal cells only", settle_reads_marginal_cells_only},
     TEST_ROWS("a torn program leaves a front", torn_program_leaves_a_front, chip_rows, chip_name),
     TEST_ROWS("a scrambled program leaves a subset", scrambled_program_leaves_a_subset, chip_rows,
