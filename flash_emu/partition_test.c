@@ -57,6 +57,8 @@ static void good_table_is_taken(void)
     struct err err = {""};
     CHECK_OK(partition_check(&layout, &geo, &err), &err);
     CHECK_OK(partition_check(&full, &geo, &err), &err);
+    full = (struct partition_table){.part = {{"a", 0, 4096}, {"b", 4096, 4096}}, .count = 2};
+    CHECK_OK(partition_check(&full, &geo, &err), &err);
     full = (struct partition_table){.part = {{"fifteen_letters", 0, 4 * 4096}}, .count = 1};
     CHECK_OK(partition_check(&full, &geo, &err), &err);
 }
