@@ -3,7 +3,8 @@
  *
  * Program only clears bits, within one program page; erase sets whole erase units to the erased
  * value. Every program (one per page touched) and every erase unit is one numbered operation, from
- * 1, counted over the life of the chip object: these numbers are the cut points. Each operation
+ * 1, counted over the life of the chip (a chip on a file keeps counting): these numbers are the cut
+ * points. Each operation
  * takes the chip's time on the owner's clock. A cut at operation n leaves what the tear says, then
  * the chip is off: any access before nor_power_on is a bench fault (nor_fault tells), never
  * silently dropped.
@@ -79,10 +80,11 @@ struct nor_op {
 };
 
 /*
- * The owner's side, all optional. Called from inside nor_program / nor_erase on the caller's stack.
- * spend: let ns pass on the owner's clock (may switch tasks). observe: see struct nor_op.
- * power_lost: the armed cut has happened; the owner normally does not return from it (fiber switch,
- * process exit); if it returns, the call fails with ERR_IO and the chip stays off.
+ * The owner's side, all optional. Called from inside nor_program / nor_erase on the caller's stack,
+ * spend from nor_read as well. spend: let ns pass on the owner's clock (may switch tasks). observe:
+ * see struct nor_op. power_lost: the armed cut has happened; the owner normally does not return
+ * from it (fiber switch, process exit); if it returns, the call fails with ERR_IO and the chip
+ * stays off.
  */
 struct nor_hooks {
     void *ctx;

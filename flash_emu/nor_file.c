@@ -96,8 +96,8 @@ static void write_head(const struct nor_geometry *geo, uint8_t head[META_HEAD])
     (void)snprintf((char *)head + META_NAME, NOR_NAME_MAX, "%s", geo->name);
 }
 
-static int read_head(struct nor *n, const uint8_t head[META_HEAD], const char *path,
-                     struct err *err)
+static int read_head(struct nor_geometry *geo, char name[NOR_NAME_MAX],
+                     const uint8_t head[META_HEAD], const char *path, struct err *err)
 {
     if (memcmp(head, META_MAGIC, 8) != 0)
         return err_set(err, ERR_FORMAT, "%s.meta: not a flash sidecar of this version", path);
@@ -105,9 +105,10 @@ static int read_head(struct nor *n, const uint8_t head[META_HEAD], const char *p
     if (policy > NOR_ECC)
         return err_set(err, ERR_FORMAT, "%s.meta: write policy %u, must be 0 to %d", path,
                        (unsigned)policy, NOR_ECC);
-    memcpy(n->name, head + META_NAME, NOR_NAME_MAX - 1);
-    n->geo = (struct nor_geometry){
-        .name = n->name,
+    memcpy(name, head + META_NAME, NOR_NAME_MAX - 1);
+    name[NOR_NAME_MAX - 1] = '\0';
+    *geo = (struct nor_geometry){
+        .name = name,
         .text = "",
         .size_bytes = get_le32(head + META_SIZE),
         .erase_bytes = get_le32(head + META_SIZE + 4),
@@ -119,7 +120,7 @@ static int read_head(struct nor *n, const uint8_t head[META_HEAD], const char *p
         .erase_ns = (int64_t)get_le64(head + META_TIMES + 8),
         .read_ns_per_byte = (int64_t)get_le64(head + META_TIMES + 16),
     };
-    if (nor_geometry_check(&n->geo, err) != 0)
+    if (nor_geometry_check(geo, err) != 0)
         return err_prefix(err, ERR_FORMAT, "%s.meta", path);
     return 0;
 }
@@ -281,12 +282,13 @@ int nor_memory_file(struct nor *n, const char *path, struct err *err)
                        (long long)st.st_size, (unsigned)n->geo.size_bytes, n->geo.name);
     bool have_meta = have_image && stat(meta_path, &st) == 0;
     if (have_meta) {
-        struct nor stored = {0};
+        struct nor_geometry stored;
+        char name[NOR_NAME_MAX];
         rc = read_stored_head(meta_path, head, err);
         if (rc == 0)
-            rc = read_head(&stored, head, path, err);
+            rc = read_head(&stored, name, head, path, err);
         if (rc == 0)
-            rc = check_same_chip(&n->geo, &stored.geo, path, err);
+            rc = check_same_chip(&n->geo, &stored, path, err);
     } else {
         /* The sidecar first: an image without one is complete, a sidecar without one is remade. */
         write_head(&n->geo, head);
@@ -329,7 +331,7 @@ int nor_memory_view(struct nor *n, const char *path, struct err *err)
         return view_plain(n, path, err);
     rc = read_stored_head(meta_path, head, err);
     if (rc == 0)
-        rc = read_head(n, head, path, err);
+        rc = read_head(&n->geo, n->name, head, path, err);
     if (rc != 0)
         return rc;
     measure(n);
