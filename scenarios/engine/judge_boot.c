@@ -136,9 +136,15 @@ void judge_power_event(struct judge *j, const struct ev *e)
 {
     if (!ev_is(e, LANE_POWER, "cut"))
         return;
+    j->app_running = false;
+    if (j->main_over) {
+        /* The heal phase switches the device off and on: no cut of the scenario. */
+        memset(j->requests_in_call, 0, sizeof j->requests_in_call);
+        j->boots_since_cut = 0;
+        return;
+    }
     j->cuts++;
     j->boots_since_cut = 0;
-    j->app_running = false;
     j->cut_since_range = true;
     j->run_of_same = 0;
     j->last_request = -1;

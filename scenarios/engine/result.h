@@ -44,7 +44,7 @@ struct run_result {
     char trace_sha256[65];
     int64_t virtual_ns, wall_ns;
     uint32_t cuts, boots;
-    uint64_t flash_ops;
+    uint64_t flash_ops, main_ops; /* whole run; up to the heal phase */
     uint32_t requests;
     uint64_t bytes_down;
     uint64_t agent_peak_bytes, boot_peak_bytes; /* emulated heap */

@@ -8,7 +8,7 @@
 static void net_event(struct sim_net_bridge *b, const char *event, uint32_t conn, const char *what)
 {
     struct trace_field f[2] = {F_INT("conn", conn), F_STR("what", what)};
-    b->event(b->ctx, b->now_ns, LANE_NETWORK, event, f, what == NULL ? 1 : 2);
+    stage_event(b->g, b->g->now_ns, LANE_NETWORK, event, f, what == NULL ? 1 : 2);
 }
 
 static struct net_conn *by_number(struct sim_net_bridge *b, uint32_t number)
@@ -45,7 +45,7 @@ static int on_connect(void *ctx, int sock, uint32_t ip, uint16_t port)
             c = &b->conns[i];
     if (c == NULL)
         return -1;
-    uint32_t number = link_connect(b->link, b->now_ns);
+    uint32_t number = link_connect(b->g->link, b->g->now_ns);
     if (number == 0)
         return -1;
     *c = (struct net_conn){.number = number, .sock = sock, .fd = -1};
@@ -59,7 +59,7 @@ static int on_send(void *ctx, int sock, const void *data, size_t len_bytes)
     struct net_conn *c = by_sock(b, sock);
     if (c == NULL)
         return -1;
-    (void)link_send(b->link, c->number, LINK_UP, data, len_bytes, b->now_ns);
+    (void)link_send(b->g->link, c->number, LINK_UP, data, len_bytes, b->g->now_ns);
     return (int)len_bytes;
 }
 
@@ -69,9 +69,9 @@ static void on_close(void *ctx, int sock)
     struct net_conn *c = by_sock(b, sock);
     if (c == NULL)
         return;
-    link_fin(b->link, c->number, LINK_UP, b->now_ns);
+    link_fin(b->g->link, c->number, LINK_UP, b->g->now_ns);
     c->sock = -1;
-    if (!link_is_live(b->link, c->number))
+    if (!link_is_live(b->g->link, c->number))
         drop(c);
 }
 
@@ -98,13 +98,13 @@ static bool read_cloud(struct sim_net_bridge *b, struct net_conn *c)
     while (c->fd >= 0) {
         ssize_t n = recv(c->fd, chunk, sizeof chunk, MSG_DONTWAIT);
         if (n > 0) {
-            b->bytes_down += (uint64_t)n;
-            (void)link_send(b->link, c->number, LINK_DOWN, chunk, (size_t)n, b->now_ns);
+            b->g->bytes_down += (uint64_t)n;
+            (void)link_send(b->g->link, c->number, LINK_DOWN, chunk, (size_t)n, b->g->now_ns);
             any = true;
         } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             break;
         } else {
-            link_fin(b->link, c->number, LINK_DOWN, b->now_ns);
+            link_fin(b->g->link, c->number, LINK_DOWN, b->g->now_ns);
             (void)close(c->fd);
             c->fd = -1;
             any = true;
@@ -115,13 +115,13 @@ static bool read_cloud(struct sim_net_bridge *b, struct net_conn *c)
 
 static void run_edge(struct sim_net_bridge *b)
 {
-    b->edge_next_ns = edge_run(b->edge, b->now_ns);
+    b->edge_next_ns = edge_run(b->g->edge, b->g->now_ns);
 }
 
 static void write_cloud(struct sim_net_bridge *b, struct net_conn *c, const uint8_t *data,
                         size_t len_bytes)
 {
-    b->current = c->number;
+    b->g->current_conn = c->number;
     while (len_bytes > 0 && c->fd >= 0) {
         ssize_t n = send(c->fd, data, len_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n > 0) {
@@ -144,7 +144,7 @@ static void on_event(struct sim_net_bridge *b, const struct link_event *ev)
         return;
     switch (ev->kind) {
     case LINK_EV_CONNECTED:
-        c->fd = edge_connect(b->edge, NULL);
+        c->fd = edge_connect(b->g->edge, NULL);
         net_event(b, c->fd >= 0 ? "connected" : "refused", c->number, NULL);
         sim_net_connected(b->board, c->sock, c->fd >= 0);
         break;
@@ -175,13 +175,20 @@ static void on_event(struct sim_net_bridge *b, const struct link_event *ev)
             sim_net_reset(b->board, c->sock);
         break;
     }
-    if (!link_is_live(b->link, c->number))
+    if (!link_is_live(b->g->link, c->number))
         drop(c);
 }
 
-bool bridge_pump(struct sim_net_bridge *b, int64_t now_ns)
+void bridge_init(struct sim_net_bridge *b, struct stage *g)
 {
-    b->now_ns = now_ns;
+    *b = (struct sim_net_bridge){.g = g, .edge_next_ns = VTIME_NEVER};
+    for (size_t i = 0; i < NET_CONNS; i++)
+        b->conns[i] = (struct net_conn){.sock = -1, .fd = -1};
+}
+
+bool bridge_pump(struct sim_net_bridge *b)
+{
+    int64_t now_ns = b->g->now_ns;
     bool any = false;
     if (b->edge_next_ns <= now_ns) {
         run_edge(b);
@@ -190,7 +197,7 @@ bool bridge_pump(struct sim_net_bridge *b, int64_t now_ns)
                 any = read_cloud(b, &b->conns[i]) || any;
     }
     struct link_event ev;
-    while (link_next(b->link, now_ns, &ev)) {
+    while (link_next(b->g->link, now_ns, &ev)) {
         on_event(b, &ev);
         any = true;
     }
@@ -201,7 +208,7 @@ void bridge_device_gone(struct sim_net_bridge *b)
 {
     for (size_t i = 0; i < NET_CONNS; i++)
         if (b->conns[i].number != 0) {
-            link_vanish(b->link, b->conns[i].number);
+            link_vanish(b->g->link, b->conns[i].number);
             drop(&b->conns[i]);
         }
     run_edge(b);
@@ -215,5 +222,5 @@ void bridge_close_all(struct sim_net_bridge *b)
 
 int64_t bridge_next(const struct sim_net_bridge *b)
 {
-    return vtime_min(link_deadline(b->link), b->edge_next_ns);
+    return vtime_min(link_deadline(b->g->link), b->edge_next_ns);
 }

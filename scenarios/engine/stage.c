@@ -1,0 +1,402 @@
+#include "scenarios/engine/stage.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mock_cloud/cms/cms.h"
+
+#define USER_PATTERN 0xa7
+
+uint64_t stage_seed(const struct stage *g)
+{
+    return g->o->seed != 0 ? g->o->seed : g->s->seed;
+}
+
+void stage_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
+                 const struct trace_field *fields, size_t n)
+{
+    struct stage *g = ctx;
+    trace_emit(g->trace, now_ns, lane, event, fields, n);
+    judge_event(g->judge, now_ns, lane, event, fields, n);
+    script_event(g->script, now_ns, lane, event, fields, n);
+}
+
+static const uint8_t *flash_now(void *ctx)
+{
+    struct stage *g = ctx;
+    return nor_peek(g->nor);
+}
+
+const char *stage_version(void *ctx)
+{
+    struct stage *g = ctx;
+    int v = build_version_of(&g->build, g->s, nor_peek(g->nor));
+    if (v < 0)
+        return "?";
+    return (uint32_t)v < g->s->n_versions ? g->s->versions[v].version : BUILD_HEAL_VERSION;
+}
+
+/* User data nobody may touch: bytes that differ from their neighbours and from erased flash. */
+static uint8_t user_byte(uint32_t i)
+{
+    return (uint8_t)(USER_PATTERN ^ i ^ (i >> 8));
+}
+
+static uint32_t foreign_change(void *ctx)
+{
+    struct stage *g = ctx;
+    uint32_t at = partition_guard_check(g->nor, &g->s->device.partitions);
+    const struct partition *p = partition_find(&g->s->device.partitions, "user");
+    const uint8_t *flash = nor_peek(g->nor);
+    for (uint32_t i = 0; p != NULL && at == UINT32_MAX && i < p->size_bytes; i++)
+        if (flash[p->offset + i] != user_byte(i))
+            at = p->offset + i;
+    return at;
+}
+
+/* ---- script ---- */
+
+struct stage_script {
+    struct stage *g;
+    struct stage_world w;
+};
+
+static void on_net(void *ctx, int64_t now_ns, const struct net_rule *rule, bool begin)
+{
+    struct stage_script *x = ctx;
+    struct stage *g = x->g;
+    static const char *const names[NET_ACTION_COUNT] = {"outage", "refuse", "black-hole", "profile",
+                                                        "byte"};
+    const char *name =
+        rule->action == NET_BYTE ? link_action_name(rule->byte_action) : names[rule->action];
+    struct trace_field f[] = {F_STR("do", name), F_INT("begin", begin),
+                              F_INT("for_ms", rule->duration_ns / NS_PER_MS)};
+    trace_emit(g->trace, now_ns, LANE_NETWORK, "fault", f, 3);
+    switch (rule->action) {
+    case NET_OUTAGE:
+        link_outage(g->link, vtime_after(now_ns, rule->duration_ns));
+        break;
+    case NET_REFUSE:
+        link_door(g->link, begin ? LINK_REFUSED : LINK_OPEN);
+        break;
+    case NET_BLACK_HOLE:
+        link_door(g->link, begin ? LINK_BLACK_HOLE : LINK_OPEN);
+        break;
+    case NET_PROFILE:
+        link_set_profile(g->link, begin ? &rule->profile : &g->s->profile);
+        break;
+    case NET_BYTE:
+        x->w.break_all(x->w.ctx, rule->byte_action, now_ns);
+        break;
+    case NET_ACTION_COUNT:
+        break;
+    }
+    if (begin)
+        judge_network(g->judge, now_ns, rule->action, rule->byte_action);
+}
+
+static void on_byte(void *ctx, int64_t now_ns, uint32_t rule, const struct net_rule *n)
+{
+    struct stage *g = ((struct stage_script *)ctx)->g;
+    (void)now_ns;
+    struct link_byte_rule b = {.connection = n->when.connection,
+                               .dir = n->when.dir,
+                               .offset = n->when.byte,
+                               .action = n->byte_action,
+                               .duration_ns = n->duration_ns,
+                               .mask = n->mask == 0 ? 1 : n->mask};
+    if (n->when.kind == TRIGGER_REPLY) {
+        b.connection = g->current_conn;
+        b.dir = LINK_DOWN;
+        b.offset += link_sent(g->link, b.connection, LINK_DOWN);
+    }
+    if (g->n_link_rules < LINK_RULES_MAX && link_add_rule(g->link, &b) == 0)
+        g->link_rule_of[g->n_link_rules++] = rule;
+}
+
+static void on_cut_now(void *ctx, int64_t now_ns, uint32_t rule)
+{
+    struct stage_script *x = ctx;
+    x->w.cut_now(x->w.ctx, now_ns, rule);
+}
+
+static void on_cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t op, bool relative)
+{
+    struct stage_script *x = ctx;
+    x->w.cut_at_op(x->w.ctx, now_ns, rule, op, relative);
+}
+
+static void on_publish(void *ctx, int64_t now_ns, uint32_t offer)
+{
+    struct stage *g = ((struct stage_script *)ctx)->g;
+    const struct build_package *p = &g->build.offers[offer];
+    struct store_package row = p->row;
+    row.offered_from_ns = now_ns;
+    if (store_put_package(g->store, &row, p->bytes.data, NULL) == 0)
+        TRACE(g->trace, now_ns, LANE_CLOUD, "publish", F_INT("delta_id", row.delta_id),
+              F_STR("to", row.to_version), F_INT("bytes", row.bytes),
+              F_STR("kind", row.kind == PACKAGE_FULL ? "full" : "delta"));
+}
+
+void stage_collect(struct stage *g)
+{
+    const struct link_byte_rule *b;
+    for (uint32_t i = 0; i < g->n_link_rules && (b = link_rule_at(g->link, i)) != NULL; i++) {
+        if (!b->done || g->rule_reported[i])
+            continue;
+        g->rule_reported[i] = true;
+        TRACE(g->trace, g->now_ns, LANE_NETWORK, "fault", F_STR("do", link_action_name(b->action)),
+              F_INT("conn", b->connection), F_STR("dir", b->dir == LINK_UP ? "up" : "down"),
+              F_INT("byte", b->offset));
+        script_hit_net(g->script, g->link_rule_of[i]);
+        judge_network(g->judge, g->now_ns, NET_BYTE, b->action);
+    }
+}
+
+/* ---- set-up ---- */
+
+static int load_flash(struct stage *g, struct err *err)
+{
+    const struct scenario *s = g->s;
+    int rc = partition_guard(g->nor, &s->device.partitions);
+    const struct partition *user = partition_find(&s->device.partitions, "user");
+    uint8_t chunk[4096];
+    for (uint32_t i = 0; rc == 0 && user != NULL && i < user->size_bytes; i += sizeof chunk) {
+        uint32_t n = user->size_bytes - i < sizeof chunk ? user->size_bytes - i : sizeof chunk;
+        for (uint32_t k = 0; k < n; k++)
+            chunk[k] = user_byte(i + k);
+        rc = nor_load(g->nor, user->offset + i, chunk, n);
+    }
+    for (uint32_t f = 0; rc == 0 && f < s->device.file_count && f < PACKAGE_FILES_MAX; f++)
+        rc = nor_load(g->nor, s->device.files[f].address, g->build.images[0][f].data,
+                      (uint32_t)g->build.images[0][f].len_bytes);
+    if (rc == 0 && s->base_altered)
+        rc = nor_load(g->nor, s->device.files[0].address + g->build.altered_at,
+                      &g->build.altered_byte, 1);
+    return rc == 0 ? 0 : err_set(err, rc, "the factory image cannot be written to flash");
+}
+
+/* Variant C devices are known to the platform by their OID; variant A devices register themselves.
+ */
+static int put_device(struct stage *g, const char *product_id, struct err *err)
+{
+    if (g->s->device.variant != DEVICE_CMS)
+        return 0;
+    struct store_device d = {.registered_ns = g->now_ns};
+    (void)snprintf(d.device_id, sizeof d.device_id, "%s", g->s->device.oid);
+    (void)snprintf(d.product_id, sizeof d.product_id, "%s", product_id);
+    (void)snprintf(d.mid, sizeof d.mid, "%s", g->s->device.did);
+    return store_put_device(g->store, &d, err);
+}
+
+static int set_up_cloud(struct stage *g, bool listen, struct err *err)
+{
+    const struct scenario *s = g->s;
+    int rc = store_reset(g->store, err);
+    if (rc == 0)
+        rc = store_put_product(g->store, &s->product, err);
+    if (rc == 0 && s->registered)
+        rc = put_device(g, s->product.product_id, err);
+    if (rc != 0)
+        return rc;
+    struct cloud_config c = {.store = g->store,
+                             .url_lifetime_ns = s->url_lifetime_ns,
+                             .download_host = "ota.example",
+                             .download_port = 80,
+                             .task_timeout_ns = 15 * 60 * NS_PER_S,
+                             .project_key = s->product.secret,
+                             .event = stage_event,
+                             .event_ctx = g};
+    const struct face *const faces[] = {&cms_face};
+    g->cloud = cloud_new(&c, faces, 1, err);
+    if (g->cloud == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; rc == 0 && i < s->n_faults; i++)
+        rc = cloud_add_fault(g->cloud, &s->faults[i]);
+    g->edge = edge_new(g->cloud, listen, err);
+    if (g->edge == NULL)
+        return ERR_IO;
+    g->link = link_new(&s->profile, stage_seed(g));
+    return g->link == NULL ? ERR_NOMEM : rc;
+}
+
+static int set_up_judge(struct stage *g, const struct stage_world *w)
+{
+    const struct scenario *s = g->s;
+    const struct partition *download = partition_find(&s->device.partitions, "download");
+    struct state_layout layout;
+    device_state_layout(&s->device, &layout);
+    struct judge_setup js = {.scenario = s,
+                             .download_offset = download == NULL ? 0 : download->offset,
+                             .package_limit = state_package_limit(&layout),
+                             .segment_bytes = 16u << s->device.segment_index,
+                             .flash = flash_now,
+                             .version = stage_version,
+                             .foreign_change = foreign_change,
+                             .ctx = g};
+    g->judge = judge_new(&js);
+    struct stage_script *x = calloc(1, sizeof *x);
+    if (x == NULL)
+        return ERR_NOMEM;
+    *x = (struct stage_script){.g = g, .w = *w};
+    struct script_ops ops = {.ctx = x,
+                             .net = on_net,
+                             .byte = on_byte,
+                             .cut_now = on_cut_now,
+                             .cut_at_op = on_cut_at_op,
+                             .publish = on_publish};
+    g->script_ctx = x;
+    g->script = script_new(s, &ops);
+    g->trace = trace_new(&g->o->sink);
+    if (g->judge == NULL || g->script == NULL || g->trace == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < s->n_offers; i++) {
+        const struct build_package *b = &g->build.offers[i];
+        struct judge_package p = {.delta_id = b->row.delta_id,
+                                  .bytes = b->bytes.data,
+                                  .len_bytes = (uint32_t)b->bytes.len_bytes,
+                                  .from = s->offers[i].from,
+                                  .to = s->offers[i].to,
+                                  .kind = b->kind,
+                                  .tamper = s->offers[i].tamper};
+        if (judge_add_package(g->judge, &p) != 0)
+            return ERR_LIMIT;
+    }
+    return 0;
+}
+
+int stage_set_up(struct stage *g, const struct stage_world *w, bool listen, struct err *err)
+{
+    struct build_options bo = {.cache_dir = g->o->cache_dir, .firmware_dir = g->o->firmware_dir};
+    int rc = build_make(&g->build, g->s, &bo, err);
+    if (rc == 0)
+        rc = load_flash(g, err);
+    if (rc == 0)
+        rc = set_up_judge(g, w);
+    if (rc == 0)
+        rc = set_up_cloud(g, listen, err);
+    const struct scenario *s = g->s;
+    for (uint32_t i = 0; rc == 0 && i < s->n_flash; i++)
+        rc = nor_inject(g->nor, s->flash[i].kind, s->flash[i].addr, s->flash[i].len_bytes,
+                        s->flash[i].count);
+    return rc;
+}
+
+void stage_free(struct stage *g)
+{
+    edge_free(g->edge);
+    cloud_free(g->cloud);
+    link_free(g->link);
+    script_free(g->script);
+    free(g->script_ctx);
+    judge_free(g->judge);
+    trace_free(g->trace);
+    build_free(&g->build);
+}
+
+/* ---- the end ---- */
+
+void stage_main_over(struct stage *g, struct run_result *out, char *missed, size_t missed_cap)
+{
+    judge_main_over(g->judge, g->now_ns);
+    judge_expectations(g->judge);
+    (void)snprintf(out->final_version, sizeof out->final_version, "%s", stage_version(g));
+    out->main_ops = nor_op_count(g->nor);
+    const char *m = script_missed(g->script);
+    (void)snprintf(missed, missed_cap, "%s", m == NULL ? "" : m);
+    const struct cloud_fault *f;
+    for (size_t i = 0; missed[0] == '\0' && (f = cloud_fault_at(g->cloud, i)) != NULL; i++)
+        if (f->hits == 0)
+            (void)snprintf(missed, missed_cap, "cloud fault %zu (%s) never happened", i + 1,
+                           cloud_fault_name(f->kind));
+}
+
+int stage_heal(struct stage *g, struct err *err)
+{
+    script_stop(g->script);
+    cloud_clear_faults(g->cloud);
+    nor_clear_faults(g->nor);
+    link_heal(g->link, g->now_ns);
+    struct build_options bo = {.cache_dir = g->o->cache_dir, .firmware_dir = g->o->firmware_dir};
+    int rc = build_heal(&g->build, g->s, &bo, stage_version(g), err);
+    if (rc != 0)
+        return rc;
+    /* A wrong project or an exhausted visit limit is part of what is healed. */
+    const struct device_config *d = &g->s->device;
+    struct store_product p = g->s->product;
+    (void)snprintf(p.product_id, sizeof p.product_id, "%s", d->product_id);
+    (void)snprintf(p.secret, sizeof p.secret, "%s", d->product_key);
+    (void)snprintf(p.oem, sizeof p.oem, "%s", d->oem);
+    (void)snprintf(p.model, sizeof p.model, "%s", d->model);
+    (void)snprintf(p.platform, sizeof p.platform, "%s", d->platform);
+    (void)snprintf(p.device_type, sizeof p.device_type, "%s", d->device_type);
+    p.has_team = true;
+    p.cms = d->variant == DEVICE_CMS;
+    p.device_visits_per_day = p.owner_visits_per_day = 0;
+    struct store_package row = g->build.heal.row;
+    (void)snprintf(row.product_id, sizeof row.product_id, "%s", p.product_id);
+    row.offered_from_ns = 0;
+    rc = store_put_product(g->store, &p, err);
+    if (rc == 0)
+        rc = store_put_package(g->store, &row, g->build.heal.bytes.data, err);
+    if (rc == 0)
+        rc = put_device(g, p.product_id, err);
+    if (rc != 0)
+        return rc;
+    struct judge_package jp = {.delta_id = BUILD_HEAL_ID,
+                               .bytes = g->build.heal.bytes.data,
+                               .len_bytes = (uint32_t)g->build.heal.bytes.len_bytes,
+                               .to = g->s->n_versions,
+                               .kind = PACKAGE_FULL,
+                               .heal = true};
+    return judge_add_package(g->judge, &jp);
+}
+
+bool stage_healed(struct stage *g)
+{
+    struct store_record rec;
+    struct store_device dev = {0};
+    if (g->s->device.variant == DEVICE_CMS)
+        (void)snprintf(dev.device_id, sizeof dev.device_id, "%s", g->s->device.oid);
+    else if (store_find_device_by_mid(g->store, g->s->device.product_id, g->s->device.did, &dev,
+                                      NULL) != 0)
+        return false;
+    return strcmp(stage_version(g), BUILD_HEAL_VERSION) == 0 &&
+           store_get_record(g->store, BUILD_HEAL_ID, dev.device_id, &rec, NULL) == 0 &&
+           rec.state == RECORD_SUCCESS;
+}
+
+void stage_begin(struct stage *g, enum run_mode mode, struct run_result *out)
+{
+    memset(out, 0, sizeof *out);
+    memcpy(out->name, g->s->name, sizeof out->name);
+    memcpy(out->path, g->s->path, sizeof out->path);
+    out->mode = mode;
+    out->seed = stage_seed(g);
+    int at = snprintf(out->token, sizeof out->token, "%s#%" PRIx64, g->s->name, out->seed);
+    if (g->o->cut_op > 0 && at > 0 && (size_t)at < sizeof out->token)
+        (void)snprintf(out->token + at, sizeof out->token - (size_t)at, "@%" PRIu64 "t%d",
+                       g->o->cut_op, (int)g->o->cut_tear);
+}
+
+void stage_conclude(struct stage *g, int rc, const struct err *err, const char *missed,
+                    struct run_result *out)
+{
+    if (rc != 0) {
+        out->verdict = VERDICT_ERROR;
+        memcpy(out->cause, err->text, sizeof out->cause);
+        return;
+    }
+    judge_results(g->judge, out);
+    out->virtual_ns = g->now_ns;
+    out->flash_ops = nor_op_count(g->nor);
+    out->requests = cloud_requests(g->cloud, RQ_ANY);
+    out->bytes_down = g->bytes_down;
+    trace_sha256(g->trace, out->trace_sha256);
+    if (missed[0] != '\0' && out->verdict != VERDICT_FAIL) {
+        out->verdict = VERDICT_INCONCLUSIVE;
+        (void)snprintf(out->cause, sizeof out->cause, "%s", missed);
+    }
+}

@@ -1,0 +1,81 @@
+/*
+ * The stage: what the simulated and the wire world have in common. Images, packages, the factory
+ * flash, cloud with its store, link, judge, script and trace; set up from a scenario, healed,
+ * concluded and taken down in one place, so the two worlds differ only in how the device runs and
+ * how bytes travel.
+ */
+#ifndef OTABENCH_ENGINE_STAGE_H
+#define OTABENCH_ENGINE_STAGE_H
+
+#include "mock_cloud/http/edge.h"
+#include "scenarios/engine/build.h"
+#include "scenarios/engine/judge.h"
+#include "scenarios/engine/run.h"
+#include "scenarios/engine/script.h"
+
+struct stage {
+    const struct scenario *s;
+    const struct run_options *o;
+    struct build build;
+    struct nor *nor;
+    struct store *store; /* not owned */
+    struct cloud *cloud;
+    struct edge *edge;
+    struct link *link;
+    struct judge *judge;
+    struct script *script;
+    struct trace *trace;
+    int64_t now_ns;
+    uint32_t current_conn;                 /* connection whose request the cloud is answering */
+    uint32_t link_rule_of[LINK_RULES_MAX]; /* scenario rule behind each link rule */
+    bool rule_reported[LINK_RULES_MAX];
+    uint32_t n_link_rules;
+    uint64_t bytes_down;
+    void *script_ctx; /* owned */
+};
+
+/* How the world cuts power and tears down live connections; the rest of the script is served by the
+ * stage. */
+struct stage_world {
+    void *ctx;
+    void (*cut_now)(void *ctx, int64_t now_ns, uint32_t rule);
+    void (*cut_at_op)(void *ctx, int64_t now_ns, uint32_t rule, uint64_t op, bool relative);
+    void (*break_all)(void *ctx, enum link_action action, int64_t now_ns);
+};
+
+/*
+ * Fills g from the scenario. The chip is made by the caller before (g->nor) and gets the factory
+ * image here. listen: the HTTP edge has a TCP port. g must be zeroed but for s, o, nor, store. On
+ * error stage_free as well.
+ */
+int stage_set_up(struct stage *g, const struct stage_world *w, bool listen, struct err *err);
+void stage_free(struct stage *g); /* everything but nor and store */
+
+/* One event of the run: trace, judge, script. */
+void stage_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
+                 const struct trace_field *fields, size_t n);
+/* Looks for byte rules the link has applied since the last call and reports them. */
+void stage_collect(struct stage *g);
+
+/* Version complete in flash, "?" if none. ctx is the stage. */
+const char *stage_version(void *ctx);
+
+/* Main phase over: verdict on expectations; faults that never happened are put into missed ("" if
+ * none). */
+void stage_main_over(struct stage *g, struct run_result *out, char *missed, size_t missed_cap);
+/* Stops the script, heals network, cloud and chip, offers the known-good package. */
+int stage_heal(struct stage *g, struct err *err);
+/* The known-good package runs and the cloud knows. */
+bool stage_healed(struct stage *g);
+/* Fills verdict and figures; rc < 0 makes it an error with err's text. missed makes a pass
+ * inconclusive. */
+void stage_conclude(struct stage *g, int rc, const struct err *err, const char *missed,
+                    struct run_result *out);
+/* Name, seed, mode, token. */
+void stage_begin(struct stage *g, enum run_mode mode, struct run_result *out);
+uint64_t stage_seed(const struct stage *g);
+
+#define HEAL_LIMIT_NS (2 * 3600 * NS_PER_S)
+#define HEAL_STARTS   8
+
+#endif
