@@ -1,0 +1,366 @@
+/*
+ * Fetching a package segment by segment into flash, resuming where the journal ends.
+ *
+ * Method. A segment is programmed only when its reply has turned out complete and exact, and marked
+ * only when it is programmed; so the mark never exceeds durable data. Each erase block is erased
+ * when its first segment is about to be programmed. A resume in the middle of a block may find the
+ * next segment half programmed by a cut: on chips with rewritable bits the same bytes are
+ * programmed again (if the new bytes do not fit into what is there, the block is started over); on
+ * write-once chips the block is always started over.
+ */
+#include <string.h>
+
+#include "sim_device/agent/cmiot/cmiot_user.h"
+#include "sim_device/agent/cmiot/session.h"
+
+#define ERROR_PAUSE_MS 1000u /* before repeating a GET after an HTTP server error */
+
+struct download {
+    struct session *s;
+    const struct offer *o;
+    struct link link;
+    struct speaker who;
+    uint32_t count;         /* segments of the package */
+    uint32_t next;          /* segment being fetched, 1-based */
+    uint32_t filled;        /* bytes of it in s->segment */
+    uint32_t checked_until; /* flash below this may hold the rest of an earlier attempt */
+    bool restarted;         /* a 416 has sent us back to the beginning */
+};
+
+/* What a GET led to. */
+enum got {
+    GOT_PART,  /* something was taken; go on with the next request */
+    GOT_NOISE, /* nothing usable: worth asking again */
+    GOT_ERROR, /* HTTP server error: worth asking again after a pause */
+    GOT_LOST,  /* connection lost or silent: give up, resume in a later call */
+    GOT_NO     /* asking again cannot help in this call */
+};
+
+static uint32_t segment_at(const struct download *d, uint32_t number)
+{
+    return (number - 1) * d->s->segment_bytes;
+}
+
+static uint32_t segment_len(const struct download *d, uint32_t number)
+{
+    uint32_t left = d->o->file_bytes - segment_at(d, number);
+    return left < d->s->segment_bytes ? left : d->s->segment_bytes;
+}
+
+/* ---- flash ---- */
+
+/* Sets progress back (or to 0) in the record. */
+static int rewind_to(struct download *d, uint32_t stored)
+{
+    struct state_record r = d->s->state.record;
+    r.index = stored;
+    d->next = stored + 1;
+    d->filled = 0;
+    return session_store(d->s, &r) == E_CMIOT_SUCCESS ? 0 : -1;
+}
+
+/* Whether the segment buffer can be programmed over what flash holds there. */
+static bool fits_over(struct download *d, uint32_t at, uint32_t len)
+{
+    uint8_t old[64];
+    if (at >= d->checked_until)
+        return true;
+    for (uint32_t done = 0; done < len; done += sizeof(old)) {
+        uint32_t n = len - done < sizeof(old) ? len - done : (uint32_t)sizeof(old);
+        if (fal_part_read(d->s->part, at + done, old, n) != (int)n)
+            return false;
+        for (uint32_t i = 0; i < n; i++)
+            if ((old[i] & d->s->segment[done + i]) != d->s->segment[done + i])
+                return false;
+    }
+    return true;
+}
+
+static int mark(struct download *d)
+{
+    struct err err;
+    /* After a block was started over, some of its segments are marked already. */
+    if (d->s->config->breaks.no_journal || d->next <= d->s->state.mark)
+        return 0;
+    return state_mark(&d->s->state, d->s->state.mark + 1, 0, &err);
+}
+
+/* Programs and journals the full segment buffer, and moves on. 0 or -1. */
+static int store_segment(struct download *d)
+{
+    struct session *s = d->s;
+    uint32_t at = segment_at(d, d->next), len = segment_len(d, d->next);
+    uint32_t page = fal_part_page_size(s->part), block = fal_part_block_size(s->part);
+    uint32_t padded = (len + page - 1) / page * page;
+    memset(s->segment + len, 0xFF, s->segment_bytes - len);
+    if (at % block == 0 && fal_part_erase(s->part, at, block) < 0)
+        return -1;
+    if (at % block != 0 && !fits_over(d, at, len))
+        return rewind_to(d, at / block * block / s->segment_bytes);
+    if (s->config->breaks.mark_before_write && mark(d) != 0)
+        return -1;
+    if (fal_part_write(s->part, at, s->segment, padded) != (int)padded)
+        return -1;
+    if (!s->config->breaks.mark_before_write && mark(d) != 0)
+        return -1;
+    AGENT_EVENT("segment", F_INT("number", d->next));
+    d->next++;
+    d->filled = 0;
+    return 0;
+}
+
+/* ---- one GET ---- */
+
+/* A reply being taken in. */
+struct intake {
+    struct http_reply http;
+    bool whole;        /* 200: the body is the package from its first byte */
+    uint32_t from, to; /* range asked for, inclusive */
+    uint64_t expected; /* bytes of the body */
+    uint64_t taken;    /* so far */
+    uint32_t before;   /* d->filled when the request was made */
+    uint32_t first;    /* d->next when the request was made */
+};
+
+/* Decides by the head whether the body is wanted; GOT_PART: yes. */
+static enum got judge_head(struct download *d, struct intake *in)
+{
+    const struct http_reply *h = &in->http;
+    uint32_t size = d->o->file_bytes;
+    if (h->status == 429 || h->status == 503) {
+        d->s->device->back_off = true;
+        return GOT_NO;
+    }
+    if (h->status >= 500)
+        return GOT_ERROR;
+    if (h->status == 416) {
+        /* The server has fewer bytes than announced, or is confused: from the start, once. */
+        if (d->restarted || in->from == 0 || (h->has_total && h->range_total != size))
+            return GOT_NO;
+        d->restarted = true;
+        return rewind_to(d, 0) == 0 ? GOT_NOISE : GOT_NO;
+    }
+    if (h->status != 200 && h->status != 206)
+        return h->status >= 300 ? GOT_NO : GOT_NOISE;
+    if (h->encoded)
+        return GOT_NOISE;
+    in->whole = h->status == 200;
+    if (in->whole) {
+        in->expected = size;
+    } else {
+        if (!h->has_range)
+            return GOT_NOISE;
+        if (h->has_total && h->range_total != size)
+            return GOT_NO; /* another file than the announced one */
+        if ((h->range_from != in->from || h->range_to > in->to) &&
+            !d->s->config->breaks.ignore_range)
+            return GOT_NOISE;
+        in->expected = h->range_to - h->range_from + 1;
+    }
+    if (h->has_length && h->length_bytes != in->expected)
+        return GOT_NOISE;
+    return GOT_PART;
+}
+
+/* Takes a piece of the body. A 206 only fills the segment buffer; a 200 streams through it, all but
+ * the last segment, whose body has to end first. */
+static enum got take(struct download *d, struct intake *in, const uint8_t *data, size_t len)
+{
+    if (len > in->expected - in->taken)
+        return GOT_NOISE; /* more than announced: never counts */
+    while (len > 0) {
+        uint64_t wanted = in->whole ? (uint64_t)segment_at(d, d->next) + d->filled : 0;
+        size_t n = len;
+        if (in->whole && in->taken < wanted) {
+            n = n < wanted - in->taken ? n : (size_t)(wanted - in->taken);
+        } else {
+            uint32_t room = segment_len(d, d->next) - d->filled;
+            if (room == 0 && in->whole) {
+                uint32_t at = d->next;
+                if (store_segment(d) != 0 || d->next != at + 1)
+                    return GOT_NO;
+                continue;
+            }
+            n = n < room ? n : room;
+            if (n == 0)
+                return GOT_NOISE; /* only with ignore_range: longer than the segment */
+            memcpy(d->s->segment + d->filled, data, n);
+            d->filled += (uint32_t)n;
+        }
+        in->taken += n;
+        data += n;
+        len -= n;
+    }
+    return GOT_PART;
+}
+
+/* The body is complete as far as HTTP goes. */
+static enum got judge_end(struct download *d, const struct intake *in)
+{
+    if (in->taken == in->expected)
+        return GOT_PART;
+    /* A whole file without a length that ended early was something else: nothing of it counts. */
+    if (in->whole && rewind_to(d, in->first - 1) != 0)
+        return GOT_NO;
+    return in->whole ? GOT_NO : GOT_NOISE;
+}
+
+static enum got receive(struct download *d, struct intake *in)
+{
+    enum http_step step = HTTP_MORE;
+    bool any = false;
+    os_tick_t start = os_tick_get();
+    http_reply_init(&in->http, REPLY_HEAD_BYTES - 1);
+    for (;;) {
+        uint32_t before = d->next;
+        int n = link_receive(&d->link, d->s->reply, d->s->reply_max_bytes);
+        if (n == LINK_SILENT)
+            return any && !in->whole ? GOT_NOISE : GOT_LOST;
+        if (n == LINK_CLOSED)
+            return http_reply_eof(&in->http) == HTTP_END ? judge_end(d, in) : GOT_LOST;
+        any = true;
+        for (size_t used = 0;;) {
+            const uint8_t *data;
+            size_t len, took;
+            enum got g = GOT_PART;
+            step = http_reply_feed(&in->http, d->s->reply + used, (size_t)n - used, &took, &data,
+                                   &len);
+            used += took;
+            if (step == HTTP_MORE)
+                break;
+            if (step == HTTP_BAD) {
+                agent_log("download: %s", in->http.reason);
+                return GOT_NOISE;
+            }
+            if (step == HTTP_END)
+                return used < (size_t)n ? GOT_NOISE : judge_end(d, in);
+            if (step == HTTP_HEAD)
+                g = judge_head(d, in);
+            else
+                g = take(d, in, data, len);
+            if (g != GOT_PART)
+                return g;
+        }
+        /* Without a length the body ends when all is there; the connection is of no more use. */
+        if (in->http.until_close && in->taken == in->expected && in->expected > 0)
+            return GOT_PART;
+        if (d->next != before)
+            start = os_tick_get();
+        else if (agent_too_slow(start))
+            return GOT_LOST;
+    }
+}
+
+static enum got get(struct download *d)
+{
+    struct intake in = {.before = d->filled, .first = d->next};
+    in.from = segment_at(d, d->next) + d->filled;
+    in.to = segment_at(d, d->next) + segment_len(d, d->next) - 1;
+    if (link_open(&d->link) != 0)
+        return GOT_LOST;
+    size_t request = message_get(d->s->request, &d->who, d->o, in.from, in.to);
+    if (request == 0)
+        return GOT_NO;
+    enum got g = link_send(&d->link, d->s->request, request) == 0 ? receive(d, &in) : GOT_LOST;
+    if (g != GOT_PART && d->next == in.first)
+        d->filled = d->filled < in.before ? d->filled : in.before;
+    else if (g != GOT_PART)
+        d->filled = 0;
+    if (g != GOT_PART || in.http.close)
+        link_close(&d->link);
+    if (g == GOT_PART && d->filled == segment_len(d, d->next) && store_segment(d) != 0)
+        return GOT_NO;
+    return g;
+}
+
+/* All segments. 0 or -1. */
+static int fetch(struct download *d)
+{
+    unsigned repeats = d->s->config->segment_retries;
+    unsigned tried = 0;
+    while (d->next <= d->count) {
+        uint32_t next = d->next, filled = d->filled;
+        enum got g = get(d);
+        if (g == GOT_PART && (d->next > next || d->filled > filled)) {
+            tried = 0;
+            continue;
+        }
+        if (d->s->config->breaks.endless_retry)
+            continue;
+        if (g == GOT_LOST || g == GOT_NO || tried++ >= repeats)
+            return -1;
+        if (g == GOT_ERROR)
+            cmiot_msleep(ERROR_PAUSE_MS);
+    }
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+bool download_verified(struct session *s)
+{
+    uint8_t md5[MD5_BYTES];
+    const struct state_record *r = &s->state.record;
+    bool ok = s->config->breaks.skip_digest || (agent_md5(s->part, r->file_bytes, md5) == 0 &&
+                                                memcmp(md5, r->md5, sizeof(md5)) == 0);
+    AGENT_EVENT("verify", F_INT("ok", ok));
+    return ok;
+}
+
+static cmiot_int8 set_pending(struct session *s, const struct offer *o)
+{
+    struct state_record r = s->state.record;
+    r.update_result = UPDATE_PENDING;
+    r.index = r.index_max;
+    r.report_due = 1;
+    if (session_store(s, &r) != E_CMIOT_SUCCESS)
+        return E_CMIOT_FAILURE;
+    AGENT_EVENT("pending", F_INT("delta_id", o->delta_id));
+    if (s->config->breaks.report_before_verify)
+        return E_CMIOT_SUCCESS;
+    if (control_report_download(s, o->delta_id, DOWNLOAD_OK, o->file_bytes) != DELIVERED)
+        return E_CMIOT_FAILURE;
+    r.report_due = 0;
+    /* The vendor's record has no room for this. Should the write fail, the report is repeated. */
+    if (s->layout.kind == STATE_SAFE)
+        (void)session_store(s, &r);
+    return E_CMIOT_SUCCESS;
+}
+
+static cmiot_int8 finish(struct session *s, const struct offer *o)
+{
+    if (s->config->breaks.report_before_verify)
+        (void)control_report_download(s, o->delta_id, DOWNLOAD_OK, o->file_bytes);
+    /* The vendor's record does not hold what is announced: compare with the announcement. */
+    memcpy(s->state.record.md5, o->md5, MD5_BYTES);
+    s->state.record.file_bytes = o->file_bytes;
+    if (download_verified(s))
+        return set_pending(s, o);
+    struct state_record r = s->state.record;
+    r.index = 0;
+    (void)session_store(s, &r);
+    (void)control_report_download(s, o->delta_id, DOWNLOAD_MISMATCH, o->file_bytes);
+    return E_CMIOT_FAILURE;
+}
+
+cmiot_int8 download_package(struct session *s, const struct offer *o)
+{
+    struct download d = {.s = s,
+                         .o = o,
+                         .link = link_to(o->host, o->port),
+                         .who = session_speaker(s),
+                         .count = s->state.record.index_max};
+    uint32_t block = fal_part_block_size(s->part), stored = s->state.mark;
+    d.next = stored + 1;
+    if (s->layout.write_once)
+        d.next = segment_at(&d, d.next) / block * block / s->segment_bytes + 1;
+    if (s->config->breaks.resume_too_far && stored > 0)
+        d.next++;
+    d.checked_until = (segment_at(&d, d.next) + block - 1) / block * block;
+    if (stored > 0)
+        AGENT_EVENT("resume", F_INT("segment", d.next), F_INT("of", d.count));
+    link_close(&s->control);
+    int rc = fetch(&d);
+    link_close(&d.link);
+    return rc == 0 ? finish(s, o) : E_CMIOT_FAILURE;
+}
