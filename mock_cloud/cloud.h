@@ -22,16 +22,21 @@ enum cloud_request {
 const char *cloud_request_name(
     enum cloud_request rq); /* "register", "check", "download", ... "any" */
 
-/* What is done to a reply. One fault = one of these on the requests it matches. */
+/*
+ * What is done to a reply. One fault = one of these on the requests it matches. CODE, STATUS and
+ * REDIRECT answer instead of the cloud: the request has no effect. All others spoil the answer of a
+ * request that took effect. A fault that would change nothing (a corrupt byte past the body, a
+ * shift out of the package, a range fault without a range) is not a hit.
+ */
 enum cloud_fault_kind {
-    CF_CODE,         /* answer with that service code (1000..2302) */
-    CF_MESSAGE,      /* status 1000 with another msg text: `text` */
+    CF_CODE,         /* control: answer with that service code (1000..2302) */
+    CF_MESSAGE,      /* control: status 1000 with another msg text: `text` */
     CF_STATUS,       /* answer with that HTTP status and a short HTML body */
-    CF_TRUNCATE,     /* body shorter by `bytes`, headers consistent with the shorter body */
-    CF_EXTRA,        /* body longer by `bytes` (0xEE), headers consistent with the longer body */
+    CF_TRUNCATE,     /* body shorter by `bytes`, Content-Length and -Range agree with the rest */
+    CF_EXTRA,        /* body longer by `bytes` (0xEE), Content-Length and -Range agree with it */
     CF_SHIFT,        /* download: serves the range moved by `bytes` and says so in Content-Range */
     CF_SHIFT_SILENT, /* download: serves moved content under the asked Content-Range */
-    CF_CORRUPT,      /* flips one bit of body byte `bytes` */
+    CF_CORRUPT,      /* flips bit 0 of body byte `bytes` */
     CF_IGNORE_RANGE, /* 200 with the whole package */
     CF_RANGE_416,    /* 416 with Content-Range: bytes * /size */
     CF_WRONG_DIGEST, /* check: announces another md5sum */
@@ -47,6 +52,7 @@ enum cloud_fault_kind {
 const char *cloud_fault_name(enum cloud_fault_kind k); /* "code", "truncate", "wrong-digest", ... */
 
 #define CLOUD_FAULTS_MAX 64
+#define CLOUD_EXTRA_MAX  ((int64_t)1 << 20) /* of CF_EXTRA */
 struct cloud_fault {
     enum cloud_request request;
     enum cloud_fault_kind kind;
@@ -59,6 +65,10 @@ struct cloud_fault {
     uint32_t hits; /* how often it was applied (filled by the core) */
 };
 
+#define CLOUD_FACES_MAX 8
+#define CLOUD_KEY_MAX   64
+
+/* Copied by cloud_new, the texts too. */
 struct cloud_config {
     struct store *store;     /* not owned */
     int64_t url_lifetime_ns; /* of a deltaUrl; 0: for ever */
@@ -67,13 +77,15 @@ struct cloud_config {
     uint16_t download_port;
     int64_t task_timeout_ns; /* an upgrading record without a terminal report fails after this
                                 (design default 16) */
-    const char *project_key; /* signs download URLs */
+    const char
+        *project_key; /* signs download URLs and makes device ids; CLOUD_KEY_MAX - 1 at most */
     /* One event per request and record change on LANE_CLOUD; may be null. */
     void (*event)(void *ctx, int64_t now_ns, enum lane lane, const char *event,
                   const struct trace_field *fields, size_t n);
     void *event_ctx;
 };
 
+/* Null with the story in err: ERR_ARG for a missing store, key or host, ERR_LIMIT, ERR_NOMEM. */
 struct cloud *cloud_new(const struct cloud_config *cfg, const struct face *const *faces,
                         size_t n_faces, struct err *err);
 void cloud_free(struct cloud *c);
@@ -90,7 +102,9 @@ void cloud_http(struct cloud *c, int64_t now_ns, const struct http_request *rq,
  * be called. */
 int64_t cloud_tick(struct cloud *c, int64_t now_ns);
 
-/* Script. ERR_LIMIT beyond CLOUD_FAULTS_MAX. Cleared by the heal phase. */
+/* Script. ERR_LIMIT beyond CLOUD_FAULTS_MAX; ERR_ARG for a kind that can never apply to the
+ * request, from 0, a code, status, size or text the kind does not allow. Cleared by the heal phase:
+ * read the hits first. */
 int cloud_add_fault(struct cloud *c, const struct cloud_fault *f);
 void cloud_clear_faults(struct cloud *c);
 const struct cloud_fault *cloud_fault_at(const struct cloud *c,
@@ -99,17 +113,30 @@ const struct cloud_fault *cloud_fault_at(const struct cloud *c,
 /* Requests seen so far of that kind (RQ_ANY: all). */
 uint32_t cloud_requests(const struct cloud *c, enum cloud_request rq);
 
-/* For faces: classify and number a request (one call per request), find the fault of a kind that
- * applies to the current one (marks the hit), emit an event. */
+/*
+ * For faces. cloud_begin classifies and numbers a request (one call per request). cloud_refuse then
+ * makes the reply if the script answers instead of the cloud (STATUS, REDIRECT). cloud_peek finds
+ * the fault of a kind that applies to the current request, cloud_hit marks it as applied as well.
+ * cloud_page makes an HTML error page, cloud_range a 206 head, cloud_code notes the service code
+ * for the reply event.
+ */
 void cloud_begin(struct cloud *c, enum cloud_request rq);
+bool cloud_refuse(struct cloud *c, struct http_reply *rp);
+const struct cloud_fault *cloud_peek(struct cloud *c, enum cloud_fault_kind kind);
 struct cloud_fault *cloud_hit(struct cloud *c, enum cloud_fault_kind kind);
+void cloud_page(struct http_reply *rp, int status);
+void cloud_range(struct cloud *c, struct http_reply *rp, uint64_t from, uint64_t to,
+                 uint64_t total);
+void cloud_code(struct cloud *c, int code);
 void cloud_event(struct cloud *c, int64_t now_ns, const char *event,
                  const struct trace_field *fields, size_t n);
 
 /*
- * Events on LANE_CLOUD: "request" {rq, n, method, path, range|body (text, cut)}, "reply" {rq, n,
- * status, code (service code, control only), bytes, from, to, total}, "record" {delta_id, state,
- * download, upgrade}, "fault" {kind, rq, n}.
+ * Events on LANE_CLOUD: "request" {rq, n, method, path, range or body (text, cut)}, "reply" {rq, n,
+ * status, code (service code, control only), bytes, from, to, total (partial content only)},
+ * "record" {delta_id, device, state, download, upgrade}, "late" {delta_id, device, state, download,
+ * upgrade} for a report that came after the end and changed nothing, "fault" {kind, rq, n}, "error"
+ * {what} when the store failed.
  */
 
 #endif

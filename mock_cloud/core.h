@@ -1,0 +1,39 @@
+/*
+ * Inside the core: the cloud's state, shared by cloud.c (requests, events) and faults.c (script).
+ */
+#ifndef OTABENCH_MOCK_CLOUD_CORE_H
+#define OTABENCH_MOCK_CLOUD_CORE_H
+
+#include "mock_cloud/cloud.h"
+
+/* The request being answered. */
+struct current {
+    const struct http_request *request; /* null between requests */
+    int64_t now_ns;
+    enum cloud_request rq;
+    uint32_t n, n_any; /* its number among its kind, and over all */
+    int code;          /* service code, 0: none */
+    bool part;         /* partial content: from..to of total */
+    uint64_t from, to, total;
+};
+
+struct cloud {
+    struct cloud_config cfg;
+    char project_key[CLOUD_KEY_MAX];
+    const struct face *face[CLOUD_FACES_MAX];
+    size_t face_count;
+    struct cloud_fault fault[CLOUD_FAULTS_MAX];
+    size_t fault_count;
+    uint32_t seen[RQ_COUNT], seen_any;
+    struct current now;
+};
+
+static inline bool is_control(enum cloud_request rq)
+{
+    return rq != RQ_DOWNLOAD && rq != RQ_OTHER;
+}
+
+/* What the script does to a finished reply. */
+void faults_apply(struct cloud *c, struct http_reply *rp);
+
+#endif
