@@ -1,18 +1,21 @@
 /*
  * What the agent and the boot loader remember across power cuts: one record (identity, progress,
  * package, pending result) and a journal of numbered marks (segments stored, then restore steps
- * done).
+ * done). Bytes, reasons and the analysis of every cut: docs/flash-layout.md.
  *
  * Two layouts share this interface:
  *   STATE_SAFE (reference). Two banks: A = last erase unit of the download partition, B = last
- * erase unit of the backup area in front of it. A record is written to the bank that does not hold
- * the current one (erase, program; magic, sequence number and CRC-32 last), so one valid record
- * always exists. A mark's slot is a function of its number (journal_base + slot), carries number,
- * argument and CRC, and may be rewritten with the same data; on write-once flash a mark owns a
- * group of slots. When slots run out the record moves to the other bank with journal_base moved up.
+ *     erase unit of the backup area in front of it. A record is written to the bank that does not
+ *     hold the current one (erase, program, read back; sequence number and CRC-32), so one valid
+ *     record always exists. A mark's slot is a function of its number, carries number, argument and
+ *     CRC, and may be rewritten with the same data; on write-once flash a mark owns a group of
+ *     slots and a record a group of copies. When slots run out the record moves to the other bank
+ *     with journal_base moved up. Before the first change of a power-on, what a cut may have left
+ *     weak is made firm (state_firm).
  *   STATE_VENDOR (personality to be faulted, never the reference). The layout of protocols note
  *     cms-ota §8: one 176-byte record at the start of the last erase unit, 4-byte segment numbers
- * after it, every record update is erase-then-write, no CRC.
+ *     after it, every record update is erase-then-write, no CRC. Keeps neither file_bytes,
+ *     segment_bytes, md5, report_due nor a mark's argument.
  *
  * Area arithmetic (size limit exactly as documented, cms-ota §5): the package may fill
  * [0, part - erase - backup). All addresses here are relative to the download partition.
@@ -38,8 +41,9 @@ enum {
 };
 
 #define STATE_RECORD_BYTES 256 /* on flash, STATE_SAFE */
-#define STATE_SLOT_BYTES   16  /* on flash, STATE_SAFE */
-#define STATE_ONCE_GROUP   4   /* slots per mark on write-once flash */
+#define STATE_SLOT_BYTES   16  /* on flash, STATE_SAFE; more where the granule is larger */
+#define STATE_ONCE_GROUP   4   /* write-once flash: slots per mark (twice while pending) */
+#define STATE_ONCE_COPIES  4   /* write-once flash: places for the record in a bank */
 
 /* The record as software sees it. Texts are terminated. */
 struct state_record {
@@ -55,8 +59,10 @@ struct state_record {
     uint32_t file_bytes;
     uint32_t segment_bytes;
     uint8_t md5[MD5_BYTES];
-    uint32_t journal_base; /* marks are numbered from journal_base + 1 in this bank */
-    uint8_t report_due;    /* reportDownResult not yet accepted */
+    /* Marks are numbered from journal_base + 1 in this bank: segment numbers, or, while
+     * UPDATE_PENDING, restore steps. */
+    uint32_t journal_base;
+    uint8_t report_due; /* reportDownResult not yet accepted */
 };
 
 struct state_io {
@@ -71,7 +77,7 @@ struct state_layout {
     enum state_kind kind;
     uint32_t part_bytes; /* download partition */
     uint32_t erase_bytes;
-    uint32_t granule_bytes; /* smallest program unit, 1 on SPI NOR */
+    uint32_t granule_bytes; /* smallest program unit, 1 on SPI NOR; divides 256 */
     uint32_t
         backup_bytes; /* area in front of the last erase unit; erase-unit multiple, >= one unit */
     bool write_once;  /* a programmed granule cannot be programmed again */
@@ -84,8 +90,15 @@ struct state {
     bool valid;                 /* a record exists on flash */
     uint32_t bank;              /* address of the bank holding it */
     uint32_t sequence;
-    uint32_t mark; /* highest contiguous mark, >= journal_base */
+    uint32_t mark; /* highest mark on flash, >= journal_base */
     uint32_t mark_arg;
+    /* Boot loader: a block is staged in the backup area, so the journal must not move: state_mark
+     * fails with ERR_LIMIT instead. Cleared by state_open. */
+    bool pinned;
+    bool firm;         /* state_firm has nothing more to do in this power-on */
+    bool journalled;   /* a slot of this bank was touched: the record was firm before that */
+    bool other_stale;  /* the other bank holds a valid older record */
+    uint32_t next_pos; /* STATE_VENDOR: first unwritten slot */
 };
 
 /* ERR_ARG when the areas do not fit (says which); also computed limits below are valid afterwards.
@@ -95,26 +108,40 @@ int state_layout_check(const struct state_layout *l, struct err *err);
 uint32_t state_package_limit(const struct state_layout *l);
 uint32_t state_backup_addr(const struct state_layout *l);
 
-/* Reads the flash. No valid record is not an error: valid = false, record zeroed. Errors: ERR_IO
- * only. */
+/* Reads the flash. No valid record is not an error: valid = false, record zeroed. Errors: ERR_IO;
+ * ERR_ARG for a bad layout. */
 int state_open(struct state *s, const struct state_io *io, const struct state_layout *l,
                struct err *err);
-/* Stores r as the new record; journal starts empty at r->journal_base. s->record follows. On error
- * the old record still stands (SAFE). */
+/*
+ * Stores r as the new record; journal starts empty at r->journal_base, which a record that becomes
+ * UPDATE_PENDING must have as 0 (restore steps count from 1): it is taken as 0 then. s->record
+ * follows. On error the old record still stands (SAFE).
+ */
 int state_write(struct state *s, const struct state_record *r, struct err *err);
-/* Marks number (must be s->mark + 1) as done, with an argument. Rolls to the other bank when the
- * slots are used up. */
+/*
+ * Marks number (must be s->mark + 1) as done, with an argument. Rolls when the slots are used up,
+ * or cannot be programmed; record.index then follows unless pending. A mark cut while it was
+ * programmed may not read at one start and read at a later one: whoever repeats the step in
+ * between checks, when the mark is the last one, that what it claims is still so.
+ */
 int state_mark(struct state *s, uint32_t number, uint32_t arg, struct err *err);
 /* Marks that still fit without rolling. */
 uint32_t state_room(const struct state *s);
+/* Moves the record to the other bank with journal_base = s->mark (VENDOR: rewrites the unit). */
+int state_roll(struct state *s, struct err *err);
 /* Boot loader: makes the record live in bank A (so that the backup area is free). No write if it is
  * there already. */
 int state_home(struct state *s, struct err *err);
-/* Programs record and last mark again with the same bytes, so cells left weak by a cut become firm
- * (write-once flash: moves the record through B to A instead, only while mark == journal_base). */
+/*
+ * Makes firm what this power-on relies on: record and last mark are programmed again with the same
+ * bytes (write-once: into the next blank place of their group), and a torn record in the other bank
+ * that might read valid one day is erased. Done once per power-on; write, mark, roll and home call
+ * it themselves. The boot loader calls it before a step that destroys something.
+ */
 int state_firm(struct state *s, struct err *err);
 
-/* Text for people (`otabench flash info`): decodes whatever layout the two banks hold. */
+/* Text for people (`otabench flash info`): decodes whatever layout the two banks hold. ERR_ARG,
+ * ERR_LIMIT (out is full). */
 struct buf;
 int state_describe(const uint8_t *download_part, const struct state_layout *l, struct buf *out);
 
