@@ -32,9 +32,11 @@ enum { BOARD_OK = 0, BOARD_TIMEOUT = -1, BOARD_ERROR = -2 };
 enum board_sock_type { BOARD_STREAM, BOARD_DGRAM };
 enum { BOARD_READABLE = 1, BOARD_WRITABLE = 2, BOARD_EXCEPTION = 4 };
 
-#define BOARD_FOREVER VTIME_NEVER
-#define BOARD_SOCKETS 16 /* per device */
-#define BOARD_TASKS   16
+#define BOARD_FOREVER       VTIME_NEVER
+#define BOARD_SOCKETS       16 /* per device */
+#define BOARD_TASKS         16
+#define BOARD_TASK_BYTES    64 /* of the heap for a task's control block; its stack is not counted */
+#define BOARD_MAIN_PRIORITY 16
 
 /* What a kind of board provides. All calls come from a task of the device unless noted. */
 struct board_ops {
@@ -47,9 +49,8 @@ struct board_ops {
     /* Makes up to count waiters on channel runnable, longest waiting first, higher priority first.
      */
     void (*wake)(struct board *b, const void *channel, int count);
-    /* Creates a stopped task. Lower priority number runs first; "main" has 16. Null when out of
-     * memory or tasks. Its control block is one allocation on the heap, its stack is not counted.
-     * It ends, and its handle with it, when entry returns. */
+    /* Creates a stopped task. Lower priority number runs first. Null when out of
+     * memory or tasks. It ends, and its handle with it, when entry returns. */
     struct board_task *(*task_new)(struct board *b, const char *name, void (*entry)(void *),
                                    void *arg, size_t stack_bytes, uint8_t priority);
     int (*task_start)(struct board *b, struct board_task *t);

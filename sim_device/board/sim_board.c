@@ -13,11 +13,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define TASK_CONTROL_BYTES 64 /* what a task costs on the emulated heap, without its stack */
-#define MAIN_STACK_BYTES   0  /* the floor of fiber.c */
-#define MAIN_PRIORITY      16
-#define SPIN_MAX           10000u
-#define SPIN_SLEEP_NS      (10 * NS_PER_MS)
+#define MAIN_STACK_BYTES 0 /* the floor of fiber.c */
+#define SPIN_MAX         10000u
+#define SPIN_SLEEP_NS    (10 * NS_PER_MS)
 
 static struct sim_board *sim_of(struct board *b)
 {
@@ -254,7 +252,7 @@ static struct board_task *op_task_new(struct board *b, const char *name, void (*
                                       void *arg, size_t stack_bytes, uint8_t priority)
 {
     (void)name;
-    void *control = board_alloc(b, TASK_CONTROL_BYTES);
+    void *control = board_alloc(b, BOARD_TASK_BYTES);
     if (control == NULL)
         return NULL;
     struct board_task *t = task_make(sim_of(b), entry, arg, stack_bytes, priority);
@@ -443,7 +441,7 @@ int sim_board_power_on(struct sim_board *s, int64_t now_ns, void (*entry)(void *
     if (s->powered || !nor_is_on(s->cfg.nor))
         return ERR_WRONG_STATE;
     board_heap_drop(&s->board);
-    struct board_task *t = task_make(s, entry, arg, MAIN_STACK_BYTES, MAIN_PRIORITY);
+    struct board_task *t = task_make(s, entry, arg, MAIN_STACK_BYTES, BOARD_MAIN_PRIORITY);
     if (t == NULL)
         return ERR_NOMEM;
     s->ops_seen = nor_op_count(s->cfg.nor);
