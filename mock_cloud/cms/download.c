@@ -150,14 +150,12 @@ static void serve(struct cloud *c, const struct http_request *rq, const struct c
     rp->content_type = "application/octet-stream";
     rp->accept_ranges = true;
     (void)snprintf(rp->etag, sizeof rp->etag, "%s", content->etag);
-    if (if_none_match_hits(rq->if_none_match, content->etag)) {
-        rp->status = 304;
-        return;
-    }
     rp->status = 200;
     rp->view = content->data;
     rp->view_bytes = content->bytes;
-    if (wants_range(c, rq, content->etag))
+    if (if_none_match_hits(rq->if_none_match, content->etag))
+        rp->status = 304; /* with the length of the whole, like HEAD; the edge sends no body */
+    else if (wants_range(c, rq, content->etag))
         serve_range(c, rq, content, rp);
 }
 
@@ -194,7 +192,7 @@ bool cms_download(struct cloud *c, int64_t now_ns, const struct http_request *rq
         return true;
     }
     serve(c, rq, &content, rp);
-    if (get && rp->view != NULL)
+    if (get && (rp->status == 200 || rp->status == 206))
         begin_record(c, now_ns, rq->query, pass.delta_id);
     return true;
 }

@@ -3,8 +3,17 @@
  *
  * Two ways in, same daemon code. Simulation: edge_new(.., false); every connection is one end of a
  * socketpair made by edge_connect; edge_run pumps until nothing moves; single thread, no listener.
- * Wire: edge_new(.., true) listens on 127.0.0.1, port chosen by the kernel; poll edge_fd for at
- * most edge_timeout_ms and call edge_run.
+ * Wire: edge_new(.., true) listens on 127.0.0.1, port chosen by the kernel; poll edge_fd until the
+ * time edge_run returned, then call edge_run.
+ *
+ * Replies announce "Connection: Keep-Alive" (or close), control replies are one chunk; there is no
+ * Date in simulation, the only byte that would depend on a clock. Nothing is logged. Requests with
+ * a body above HTTP_BODY_MAX get 413, with a target above HTTP_TARGET_MAX 414. Idle connections are
+ * kept for ever: time-outs are the network's business here.
+ *
+ * A client that closes early does not raise SIGPIPE here; for its own end of edge_connect the owner
+ * sends with MSG_NOSIGNAL. Package bodies are sent from the store's memory: run the edge dry or
+ * free it before the store is reset or a package replaced.
  */
 #ifndef OTABENCH_MOCK_CLOUD_HTTP_EDGE_H
 #define OTABENCH_MOCK_CLOUD_HTTP_EDGE_H
@@ -13,8 +22,11 @@
 
 struct edge;
 
+#define EDGE_CONNECTIONS_MAX 1024 /* at a time; a further one is closed at once */
+
+/* Null with the story in err. The cloud is not owned and must outlive the edge. */
 struct edge *edge_new(struct cloud *cloud, bool listen, struct err *err);
-void edge_free(struct edge *e);
+void edge_free(struct edge *e);           /* closes all connections; null is fine */
 uint16_t edge_port(const struct edge *e); /* 0 when not listening */
 int edge_fd(const struct edge *e);        /* epoll fd */
 

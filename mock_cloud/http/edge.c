@@ -1,0 +1,375 @@
+#include "mock_cloud/http/edge.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/vtime.h"
+
+#define TEXT_MAX  (STORE_PACKAGE_BYTES_MAX + (size_t)CLOUD_EXTRA_MAX)
+#define TURNS_MAX 100000 /* of the daemon per edge_run: busy strangers cannot hold the caller */
+
+/* One request on its way: made when its first line is read, freed when its reply is done. */
+struct exchange {
+    struct edge *edge;
+    struct MHD_Connection *connection;
+    char query[HTTP_TARGET_MAX]; /* raw, as the client wrote it */
+    bool has_query;
+    bool too_long;  /* target */
+    bool too_large; /* body */
+    bool begun;
+    struct buf body;
+    struct MHD_Response *response; /* made, not yet queued */
+    unsigned status;
+    bool waiting; /* suspended, in the edge's list */
+    int64_t due_ns;
+    struct exchange *next;
+};
+
+struct edge {
+    struct cloud *cloud;
+    struct MHD_Daemon *daemon;
+    int fd;
+    uint16_t port;
+    int64_t now_ns;
+    struct buf text;          /* reused for every reply */
+    struct exchange *waiting; /* by due time, first come first among equals */
+};
+
+/* ---- replies ---- */
+
+/* A control reply's body, owned by its response. */
+struct chunk {
+    size_t len_bytes;
+    uint8_t data[];
+};
+
+static ssize_t read_chunk(void *ctx, uint64_t at, char *out, size_t room)
+{
+    const struct chunk *chunk = ctx;
+    if (at >= chunk->len_bytes)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    size_t len = chunk->len_bytes - (size_t)at;
+    if (len > room)
+        len = room;
+    memcpy(out, chunk->data + at, len);
+    return (ssize_t)len;
+}
+
+static struct MHD_Response *chunked_response(const struct http_reply *rp)
+{
+    const void *from = rp->view != NULL ? rp->view : rp->text.data;
+    size_t len = rp->view != NULL ? rp->view_bytes : rp->text.len_bytes;
+    struct chunk *chunk = malloc(sizeof *chunk + len);
+    if (chunk == NULL)
+        return NULL;
+    chunk->len_bytes = len;
+    if (len > 0)
+        memcpy(chunk->data, from, len);
+    struct MHD_Response *made =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, len + 1, read_chunk, chunk, free);
+    if (made == NULL)
+        free(chunk);
+    return made;
+}
+
+static struct MHD_Response *sized_response(const struct http_reply *rp)
+{
+    if (rp->view != NULL)
+        return MHD_create_response_from_buffer(rp->view_bytes, (void *)(uintptr_t)rp->view,
+                                               MHD_RESPMEM_PERSISTENT);
+    if (rp->text.len_bytes == 0)
+        return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+    return MHD_create_response_from_buffer(rp->text.len_bytes, rp->text.data,
+                                           MHD_RESPMEM_MUST_COPY);
+}
+
+static bool add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    return value == NULL || value[0] == '\0' ||
+           MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+static struct MHD_Response *make_response(const struct http_reply *rp)
+{
+    struct MHD_Response *made = rp->chunked ? chunked_response(rp) : sized_response(rp);
+    char retry[16] = "";
+    if (made == NULL)
+        return NULL;
+    if (rp->retry_after_s > 0)
+        (void)snprintf(retry, sizeof retry, "%d", rp->retry_after_s);
+    bool good =
+        MHD_set_response_options(made, MHD_RF_SEND_KEEP_ALIVE_HEADER, MHD_RO_END) == MHD_YES;
+    good = good && add_header(made, "Content-Type", rp->content_type);
+    good = good && add_header(made, "Content-Range", rp->content_range);
+    good = good && add_header(made, "ETag", rp->etag);
+    good = good && add_header(made, "Accept-Ranges", rp->accept_ranges ? "bytes" : NULL);
+    good = good && add_header(made, "Location", rp->location);
+    good = good && add_header(made, "Retry-After", retry);
+    good = good && add_header(made, "Connection", rp->close ? "close" : NULL);
+    if (good)
+        return made;
+    MHD_destroy_response(made);
+    return NULL;
+}
+
+/* ---- requests ---- */
+
+static void wait_until(struct exchange *x, int64_t due_ns)
+{
+    struct exchange **at = &x->edge->waiting;
+    while (*at != NULL && (*at)->due_ns <= due_ns)
+        at = &(*at)->next;
+    x->due_ns = due_ns;
+    x->next = *at;
+    x->waiting = true;
+    *at = x;
+    MHD_suspend_connection(x->connection);
+}
+
+static void stop_waiting(struct exchange *x)
+{
+    struct exchange **at = &x->edge->waiting;
+    while (*at != NULL && *at != x)
+        at = &(*at)->next;
+    if (*at == x)
+        *at = x->next;
+    x->waiting = false;
+}
+
+static enum MHD_Result queue(struct exchange *x)
+{
+    enum MHD_Result result = MHD_queue_response(x->connection, x->status, x->response);
+    MHD_destroy_response(x->response);
+    x->response = NULL;
+    return result;
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+/* Asks the cloud, or answers in its place when the request is beyond a limit. */
+static enum MHD_Result answer(struct exchange *x, const char *method, const char *path)
+{
+    struct edge *e = x->edge;
+    struct MHD_Connection *connection = x->connection;
+    struct http_reply reply = {.text = e->text};
+    if (x->too_long || x->too_large) {
+        cloud_page(&reply, x->too_long ? 414 : 413);
+        reply.close = true;
+    } else {
+        const struct http_request request = {
+            .method = method,
+            .path = path,
+            .query = x->has_query ? x->query : NULL,
+            .range = header(connection, "Range"),
+            .if_range = header(connection, "If-Range"),
+            .if_none_match = header(connection, "If-None-Match"),
+            .content_type = header(connection, "Content-Type"),
+            .host = header(connection, "Host"),
+            .body = x->body.data,
+            .body_bytes = x->body.len_bytes,
+        };
+        cloud_http(e->cloud, e->now_ns, &request, &reply);
+    }
+    x->response = make_response(&reply);
+    x->status = (unsigned)reply.status;
+    e->text = reply.text;
+    if (x->response == NULL)
+        return MHD_NO;
+    if (reply.delay_ns <= 0)
+        return queue(x);
+    wait_until(x, vtime_after(e->now_ns, reply.delay_ns));
+    return MHD_YES;
+}
+
+/* A declared body that is too large is refused before it is read. */
+static bool declares_too_much(struct MHD_Connection *connection)
+{
+    const char *length = header(connection, "Content-Length");
+    if (length == NULL)
+        return false;
+    length += strspn(length, "0");
+    size_t digits = strspn(length, "0123456789");
+    return digits > 9 || strtoul(length, NULL, 10) > HTTP_BODY_MAX;
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_bytes, void **slot)
+{
+    struct exchange *x = *slot;
+    (void)ctx;
+    (void)version;
+    if (x == NULL)
+        return MHD_NO; /* no memory when the first line came */
+    x->connection = connection;
+    if (!x->begun) {
+        x->begun = true;
+        x->too_large = declares_too_much(connection);
+        return x->too_long || x->too_large ? answer(x, method, path) : MHD_YES;
+    }
+    if (*upload_bytes > 0) {
+        if (!x->too_large && buf_append(&x->body, upload, *upload_bytes) != 0)
+            x->too_large = true;
+        *upload_bytes = 0;
+        return MHD_YES;
+    }
+    return x->response != NULL ? queue(x) : answer(x, method, path);
+}
+
+/* The library cuts the query into pairs; the cloud wants it as it was written. */
+static void *on_first_line(void *ctx, const char *target, struct MHD_Connection *connection)
+{
+    struct exchange *x = calloc(1, sizeof *x);
+    if (x == NULL)
+        return NULL;
+    x->edge = ctx;
+    x->connection = connection;
+    x->too_long = strnlen(target, HTTP_TARGET_MAX) == HTTP_TARGET_MAX;
+    buf_init(&x->body, HTTP_BODY_MAX);
+    const char *mark = x->too_long ? NULL : strchr(target, '?');
+    if (mark != NULL) {
+        x->has_query = true;
+        (void)snprintf(x->query, sizeof x->query, "%s", mark + 1);
+    }
+    return x;
+}
+
+static void on_done(void *ctx, struct MHD_Connection *connection, void **slot,
+                    enum MHD_RequestTerminationCode why)
+{
+    struct exchange *x = *slot;
+    (void)ctx;
+    (void)connection;
+    (void)why;
+    if (x == NULL)
+        return;
+    if (x->waiting)
+        stop_waiting(x);
+    if (x->response != NULL)
+        MHD_destroy_response(x->response);
+    buf_free(&x->body);
+    free(x);
+    *slot = NULL;
+}
+
+/* ---- the daemon ---- */
+
+static struct MHD_Daemon *start(struct edge *e, bool listen)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+    if (!listen)
+        flags |= MHD_USE_NO_LISTEN_SOCKET | MHD_USE_SUPPRESS_DATE_NO_CLOCK;
+    const struct MHD_OptionItem options[] = {
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_first_line, e},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_done, e},
+        {MHD_OPTION_CONNECTION_LIMIT, EDGE_CONNECTIONS_MAX, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},
+        {listen ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, listen ? &address : NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, e, MHD_OPTION_ARRAY, options,
+                            MHD_OPTION_END);
+}
+
+struct edge *edge_new(struct cloud *cloud, bool listen, struct err *err)
+{
+    struct edge *e = calloc(1, sizeof *e);
+    if (e == NULL) {
+        (void)err_set(err, ERR_NOMEM, "HTTP edge: no memory");
+        return NULL;
+    }
+    e->cloud = cloud;
+    buf_init(&e->text, TEXT_MAX);
+    e->daemon = start(e, listen);
+    if (e->daemon == NULL) {
+        (void)err_set(err, ERR_IO, "HTTP edge: the server does not start: %s", strerror(errno));
+        edge_free(e);
+        return NULL;
+    }
+    e->fd = MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    if (listen)
+        e->port = MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+    return e;
+}
+
+void edge_free(struct edge *e)
+{
+    if (e == NULL)
+        return;
+    /* The library must not be stopped with suspended connections. */
+    for (struct exchange *x = e->waiting; x != NULL; x = x->next)
+        MHD_resume_connection(x->connection);
+    if (e->daemon != NULL)
+        MHD_stop_daemon(e->daemon);
+    buf_free(&e->text);
+    free(e);
+}
+
+uint16_t edge_port(const struct edge *e)
+{
+    return e->port;
+}
+
+int edge_fd(const struct edge *e)
+{
+    return e->fd;
+}
+
+int edge_connect(struct edge *e, struct err *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_set(err, ERR_IO, "HTTP edge: no socketpair: %s", strerror(errno));
+    const struct sockaddr_in peer = {.sin_family = AF_INET,
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    /* The library closes its end itself when it refuses. */
+    if (MHD_add_connection(e->daemon, pair[1], (const struct sockaddr *)&peer, sizeof peer) !=
+        MHD_YES) {
+        (void)close(pair[0]);
+        return err_set(err, ERR_LIMIT, "HTTP edge: connection refused, at most %d at a time",
+                       EDGE_CONNECTIONS_MAX);
+    }
+    return pair[0];
+}
+
+static void release_due(struct edge *e)
+{
+    while (e->waiting != NULL && e->waiting->due_ns <= e->now_ns) {
+        struct exchange *x = e->waiting;
+        e->waiting = x->next;
+        x->waiting = false;
+        MHD_resume_connection(x->connection);
+    }
+}
+
+static bool has_work(struct edge *e)
+{
+    MHD_UNSIGNED_LONG_LONG ms = 0;
+    if (MHD_get_timeout(e->daemon, &ms) == MHD_YES && ms == 0)
+        return true;
+    struct pollfd p = {.fd = e->fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+int64_t edge_run(struct edge *e, int64_t now_ns)
+{
+    e->now_ns = now_ns;
+    release_due(e);
+    int turns = 0;
+    do
+        (void)MHD_run(e->daemon);
+    while (++turns < TURNS_MAX && has_work(e));
+    return e->waiting == NULL ? VTIME_NEVER : e->waiting->due_ns;
+}
