@@ -129,6 +129,11 @@ void link_door(struct link *l, enum link_door door)
     l->door = door;
 }
 
+enum link_door link_door_now(const struct link *l)
+{
+    return l->door;
+}
+
 int link_add_rule(struct link *l, const struct link_byte_rule *r)
 {
     if (l->n_rules >= LINK_RULES_MAX)

@@ -71,6 +71,7 @@ void link_set_profile(struct link *l, const struct link_profile *p); /* from now
  * afterwards. */
 void link_outage(struct link *l, int64_t until_ns);
 void link_door(struct link *l, enum link_door door); /* for new connects from now on */
+enum link_door link_door_now(const struct link *l);
 int link_add_rule(struct link *l, const struct link_byte_rule *r); /* ERR_LIMIT */
 const struct link_byte_rule *link_rule_at(const struct link *l, size_t index);
 void link_heal(struct link *l, int64_t now_ns); /* perfect network, rules dropped, door open */

@@ -199,6 +199,20 @@ void script_hit_power(struct script *x, uint32_t rule)
         x->power[rule].hit = true;
 }
 
+void script_power_state(const struct script *x, uint32_t rule, uint32_t *seen, bool *fired)
+{
+    *seen = x->power[rule].seen;
+    *fired = x->power[rule].fired;
+}
+
+void script_resume_power(struct script *x, uint32_t rule, uint32_t seen, bool fired)
+{
+    if (rule >= SCENARIO_RULES_MAX)
+        return;
+    x->power[rule].seen = seen;
+    x->power[rule].fired = fired;
+}
+
 const char *script_missed(struct script *x)
 {
     for (uint32_t i = 0; i < x->s->n_net; i++)

@@ -40,6 +40,10 @@ void script_stop(struct script *x);
 /* The owner tells that a byte rule or a cut really happened. */
 void script_hit_net(struct script *x, uint32_t rule);
 void script_hit_power(struct script *x, uint32_t rule);
+/* What a power rule has counted, and back: the device process of wire mode lives shorter than the
+ * run. */
+void script_power_state(const struct script *x, uint32_t rule, uint32_t *seen, bool *fired);
+void script_resume_power(struct script *x, uint32_t rule, uint32_t seen, bool fired);
 /* Null when every rule happened; else a sentence about the first that did not. */
 const char *script_missed(struct script *x);
 

@@ -1,0 +1,380 @@
+/*
+ * The wire: the same scenario in real time. The cloud listens on loopback, the device is a process
+ * of its own that dies at its cuts, every byte passes our relay. The bench is one thread in poll.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "scenarios/engine/run.h"
+#include "scenarios/engine/stage.h"
+#include "scenarios/engine/wire_device.h"
+#include "scenarios/engine/wire_pipe.h"
+#include "scenarios/engine/wire_relay.h"
+
+#define WIRE_LIMIT_NS (300 * NS_PER_S)
+#define WIRE_HEAL_NS  (120 * NS_PER_S)
+#define ARGS_MAX      (32 + 2 * SCENARIO_RULES_MAX)
+
+extern char **environ;
+
+struct wire {
+    struct stage g;
+    struct relay relay;
+    struct wire_pipe pipe;
+    struct timespec start;
+    char dir[64];
+    char scenario_path[96], flash_path[96], db_path[96];
+    pid_t pid; /* 0: no device process */
+    bool idle, heal;
+    int64_t power_on_ns;
+    int64_t off_ns;                       /* of the cut that is happening */
+    bool cut_by_self;                     /* the device announced its own death */
+    uint64_t rule_op[SCENARIO_RULES_MAX]; /* operations the device armed */
+    enum link_door door;
+    int rc;
+    struct err err;
+};
+
+static int64_t clock_ns(const struct wire *w)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)(t.tv_sec - w->start.tv_sec) * NS_PER_S + (t.tv_nsec - w->start.tv_nsec);
+}
+
+/* ---- the device process ---- */
+
+static bool device_rule(const struct power_rule *p)
+{
+    return p->when.kind == TRIGGER_OP ||
+           (p->when.kind == TRIGGER_EVENT && p->when.lane != LANE_CLOUD &&
+            p->when.lane != LANE_NETWORK);
+}
+
+static int spawn_device(struct wire *w)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return err_set(&w->err, ERR_IO, "no pipe for the device: %s", strerror(errno));
+    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    char words[6][32];
+    char rules[SCENARIO_RULES_MAX][64];
+    char *argv[ARGS_MAX];
+    size_t n = 0;
+    (void)snprintf(words[0], sizeof words[0], "%u", w->relay.port);
+    (void)snprintf(words[1], sizeof words[1], "%" PRId64, w->g.now_ns);
+    (void)snprintf(words[2], sizeof words[2], "%" PRIu64, stage_seed(&w->g));
+    const char *fixed[] = {w->g.o->self_exe, "device",  "--scenario", w->scenario_path, "--flash",
+                           w->flash_path,    "--relay", words[0],     "--events",       "3",
+                           "--offset",       words[1],  "--seed",     words[2]};
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        argv[n++] = (char *)(uintptr_t)fixed[i];
+    if (w->g.o->cache_dir != NULL) {
+        argv[n++] = (char *)(uintptr_t) "--cache";
+        argv[n++] = (char *)(uintptr_t)w->g.o->cache_dir;
+    }
+    if (w->heal)
+        argv[n++] = (char *)(uintptr_t) "--heal";
+    for (uint32_t i = 0; i < w->g.s->n_power && !w->heal; i++) {
+        uint32_t seen;
+        bool fired;
+        script_power_state(w->g.script, i, &seen, &fired);
+        (void)snprintf(rules[i], sizeof rules[i], "%u:%u:%d:%" PRIu64, i, seen, fired ? 1 : 0,
+                       w->rule_op[i]);
+        argv[n++] = (char *)(uintptr_t) "--rule";
+        argv[n++] = rules[i];
+    }
+    argv[n] = NULL;
+    posix_spawn_file_actions_t fa;
+    (void)posix_spawn_file_actions_init(&fa);
+    /* Works also when the pipe already is descriptor 3: dup2 then only clears close-on-exec. */
+    (void)posix_spawn_file_actions_adddup2(&fa, fds[1], 3);
+    int rc = posix_spawn(&w->pid, w->g.o->self_exe, &fa, NULL, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&fa);
+    (void)close(fds[1]);
+    if (rc != 0) {
+        (void)close(fds[0]);
+        w->pid = 0;
+        return err_set(&w->err, ERR_IO, "%s cannot be started: %s", w->g.o->self_exe, strerror(rc));
+    }
+    wire_pipe_init(&w->pipe, fds[0]);
+    w->idle = false;
+    w->cut_by_self = false;
+    w->power_on_ns = VTIME_NEVER;
+    return 0;
+}
+
+static void on_device_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
+                            const struct trace_field *fields, size_t n)
+{
+    struct wire *w = ctx;
+    if (lane == LANE_BENCH) { /* the device process talks to the bench */
+        uint32_t rule = SCENARIO_RULES_MAX;
+        uint64_t op = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (strcmp(fields[i].key, "rule") == 0)
+                rule = (uint32_t)fields[i].integer;
+            else if (strcmp(fields[i].key, "op") == 0)
+                op = (uint64_t)fields[i].integer;
+        }
+        if (rule >= w->g.s->n_power)
+            return;
+        if (strcmp(event, "armed") == 0) {
+            w->rule_op[rule] = op;
+        } else {
+            w->cut_by_self = true;
+            w->rule_op[rule] = 0;
+            w->off_ns = w->g.s->power[rule].off_ns;
+            script_hit_power(w->g.script, rule);
+        }
+        return;
+    }
+    stage_event(&w->g, now_ns, lane, event, fields, n);
+}
+
+static void drain(void *ctx)
+{
+    struct wire *w = ctx;
+    int rc = wire_pipe_drain(&w->pipe, w->g.now_ns, on_device_event, w, &w->err);
+    if (rc != 0 && w->rc == 0)
+        w->rc = rc;
+}
+
+static void schedule_power_on(struct wire *w, int64_t off_ns)
+{
+    w->power_on_ns = vtime_after(w->g.now_ns, off_ns > 0 ? off_ns : NS_PER_MS);
+}
+
+/* The device process is gone: idle, cut, or crashed. */
+static void reap(struct wire *w)
+{
+    int status = 0;
+    while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    drain(w);
+    w->pid = 0;
+    wire_pipe_free(&w->pipe);
+    relay_device_gone(&w->relay);
+    if (w->cut_by_self) {
+        schedule_power_on(w, w->off_ns);
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        w->idle = true;
+    } else if (w->rc == 0) {
+        w->rc = WIFSIGNALED(status)
+                    ? err_set(&w->err, ERR_BENCH, "the device process died of signal %d (%s)",
+                              WTERMSIG(status), strsignal(WTERMSIG(status)))
+                    : err_set(&w->err, ERR_BENCH, "the device process exited with code %d",
+                              WEXITSTATUS(status));
+    }
+}
+
+static void kill_device(struct wire *w)
+{
+    if (w->pid == 0)
+        return;
+    (void)kill(w->pid, SIGKILL);
+    w->cut_by_self = true;
+    w->off_ns = NS_PER_MS;
+    reap(w);
+}
+
+static void cut_now(void *ctx, int64_t now_ns, uint32_t rule)
+{
+    struct wire *w = ctx;
+    const struct power_rule *p = &w->g.s->power[rule];
+    if (w->pid == 0 || device_rule(p))
+        return; /* the device does it itself */
+    (void)kill(w->pid, SIGKILL);
+    w->cut_by_self = true;
+    w->off_ns = p->off_ns;
+    script_hit_power(w->g.script, rule);
+    struct trace_field f[] = {F_INT("op", nor_op_count(w->g.nor)),
+                              F_STR("tear", nor_tear_name(TEAR_NOTHING))};
+    stage_event(&w->g, now_ns, LANE_POWER, "cut", f, 2);
+}
+
+static void cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t op, bool relative)
+{
+    (void)ctx;
+    (void)now_ns;
+    (void)rule;
+    (void)op;
+    (void)relative; /* only the device can hit an operation; it watches its own events */
+}
+
+static void break_all(void *ctx, enum link_action action, int64_t now_ns)
+{
+    struct wire *w = ctx;
+    for (size_t i = 0; i < RELAY_CONNS; i++)
+        if (w->relay.conns[i].number != 0)
+            link_break(w->g.link, w->relay.conns[i].number, action, now_ns);
+}
+
+/* ---- loop ---- */
+
+static int poll_timeout_ms(struct wire *w, int64_t edge_next_ns, bool scripted, int64_t until_ns)
+{
+    int64_t t = vtime_min(link_deadline(w->g.link), vtime_min(w->power_on_ns, edge_next_ns));
+    t = vtime_min(t, until_ns);
+    if (scripted)
+        t = vtime_min(t, script_next(w->g.script));
+    int64_t left = t - w->g.now_ns;
+    if (left <= 0)
+        return 0;
+    return left > NS_PER_S ? 1000 : (int)(left / NS_PER_MS) + 1;
+}
+
+static int run_phase(struct wire *w, int64_t until_ns, bool scripted)
+{
+    int64_t edge_next = VTIME_NEVER;
+    while (w->rc == 0) {
+        w->g.now_ns = clock_ns(w);
+        if (w->power_on_ns <= w->g.now_ns && w->pid == 0 && spawn_device(w) != 0)
+            return ERR_IO;
+        if (scripted)
+            (void)script_time(w->g.script, w->g.now_ns);
+        struct pollfd fds[RELAY_FDS + 2];
+        size_t n = relay_poll_fds(&w->relay, fds);
+        fds[n++] = (struct pollfd){.fd = edge_fd(w->g.edge), .events = POLLIN};
+        if (w->pid != 0)
+            fds[n++] = (struct pollfd){.fd = w->pipe.fd, .events = POLLIN};
+        (void)poll(fds, (nfds_t)n, poll_timeout_ms(w, edge_next, scripted, until_ns));
+        w->g.now_ns = clock_ns(w);
+        if (w->pid != 0)
+            drain(w);
+        relay_read(&w->relay, drain, w);
+        relay_pump(&w->relay);
+        edge_next = edge_run(w->g.edge, w->g.now_ns);
+        stage_collect(&w->g);
+        if (w->door != link_door_now(w->g.link)) {
+            w->door = link_door_now(w->g.link);
+            relay_door(&w->relay, w->door);
+        }
+        if (w->pid != 0 && w->pipe.eof)
+            reap(w);
+        bool over = !scripted || script_next(w->g.script) == VTIME_NEVER;
+        if (w->pid == 0 && w->idle && w->power_on_ns == VTIME_NEVER && over)
+            return w->rc;
+        if (w->g.now_ns >= until_ns)
+            return w->rc;
+    }
+    return w->rc;
+}
+
+static int heal(struct wire *w, bool *healed)
+{
+    *healed = false;
+    kill_device(w);
+    w->heal = true;
+    int rc = stage_heal(&w->g, &w->err);
+    int64_t until = vtime_after(w->g.now_ns, WIRE_HEAL_NS);
+    for (int i = 0; rc == 0 && i < HEAL_STARTS && w->g.now_ns < until && !*healed; i++) {
+        kill_device(w);
+        TRACE(w->g.trace, w->g.now_ns, LANE_BENCH, "heal", F_INT("start", i + 1));
+        w->power_on_ns = w->g.now_ns;
+        w->idle = false;
+        rc = run_phase(w, until, false);
+        *healed = rc == 0 && stage_healed(&w->g);
+    }
+    kill_device(w);
+    return rc;
+}
+
+/* ---- files ---- */
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+static int make_files(struct wire *w)
+{
+    (void)snprintf(w->dir, sizeof w->dir, "/tmp/otabench-wire-XXXXXX");
+    if (mkdtemp(w->dir) == NULL)
+        return err_set(&w->err, ERR_IO, "no temporary directory: %s", strerror(errno));
+    (void)snprintf(w->scenario_path, sizeof w->scenario_path, "%s/scenario.json", w->dir);
+    (void)snprintf(w->flash_path, sizeof w->flash_path, "%s/flash.bin", w->dir);
+    (void)snprintf(w->db_path, sizeof w->db_path, "%s/cloud.db", w->dir);
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    int rc = scenario_write(w->g.s, &text);
+    FILE *f = rc == 0 ? fopen(w->scenario_path, "wb") : NULL;
+    if (f == NULL || fwrite(text.data, 1, text.len_bytes, f) != text.len_bytes)
+        rc = err_set(&w->err, ERR_IO, "%s cannot be written", w->scenario_path);
+    if (f != NULL && fclose(f) != 0)
+        rc = err_set(&w->err, ERR_IO, "%s cannot be written", w->scenario_path);
+    buf_free(&text);
+    return rc;
+}
+
+static int set_up(struct wire *w)
+{
+    (void)clock_gettime(CLOCK_MONOTONIC, &w->start);
+    int rc = make_files(w);
+    if (rc != 0)
+        return rc;
+    w->g.store = store_open(w->db_path, &w->err);
+    w->g.nor = nor_open(&w->g.s->device.geometry, w->flash_path, stage_seed(&w->g), &w->err);
+    if (w->g.store == NULL || w->g.nor == NULL)
+        return ERR_IO;
+    struct stage_world sw = {
+        .ctx = w, .cut_now = cut_now, .cut_at_op = cut_at_op, .break_all = break_all};
+    rc = stage_set_up(&w->g, &sw, true, &w->err);
+    if (rc == 0)
+        rc = relay_open(&w->relay, &w->g, edge_port(w->g.edge), &w->err);
+    return rc;
+}
+
+void wire_run(const struct scenario *s, const struct run_options *o, struct run_result *out)
+{
+    struct wire *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        *out = (struct run_result){.verdict = VERDICT_ERROR, .cause = "no memory"};
+        return;
+    }
+    w->g = (struct stage){.s = s, .o = o};
+    w->power_on_ns = 0;
+    w->pipe.fd = -1;
+    char missed[160] = "";
+    bool healed = false;
+    stage_begin(&w->g, RUN_WIRE, out);
+    int rc = set_up(w);
+    if (rc == 0) {
+        script_start(w->g.script, 0);
+        rc = run_phase(w, vtime_min(s->limit_ns, WIRE_LIMIT_NS), true);
+    }
+    if (rc == 0) {
+        stage_main_over(&w->g, out, missed, sizeof missed);
+        if (!s->expect.config_refused)
+            rc = heal(w, &healed);
+    }
+    if (rc == 0) {
+        (void)cloud_tick(w->g.cloud, vtime_after(w->g.now_ns, 3600 * NS_PER_S));
+        judge_heal_over(w->g.judge, w->g.now_ns, healed, "the known-good update is not running");
+    }
+    kill_device(w);
+    stage_conclude(&w->g, rc, &w->err, missed, out);
+    relay_close(&w->relay);
+    wire_pipe_free(&w->pipe);
+    stage_free(&w->g);
+    nor_free(w->g.nor);
+    store_close(w->g.store);
+    if (w->dir[0] != '\0')
+        (void)nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(w);
+}
