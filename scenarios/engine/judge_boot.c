@@ -122,13 +122,6 @@ void judge_boot_event(struct judge *j, const struct ev *e)
         if (j->cuts > 0)
             judge_fail(j, "PWR-02", "bricked: %s", ev_text(e, "reason"));
         judge_fail(j, "BOT-01", "bricked: %s", ev_text(e, "reason"));
-    } else if (ev_is(e, LANE_BOOT, "heap")) {
-        uint64_t peak = (uint64_t)ev_int(e, "peak", 0);
-        if (peak > j->heap_peak_boot)
-            j->heap_peak_boot = peak;
-        JUDGE(j, "BOT-04", peak <= j->setup.scenario->device.ram_bytes,
-              "%lu bytes of RAM used, %u configured", (unsigned long)peak,
-              j->setup.scenario->device.ram_bytes);
     }
 }
 

@@ -130,6 +130,25 @@ static void on_upgrade_result(struct judge *j, const char *call, int result)
         j->resume_expected = true;
 }
 
+/* Told once at the end of the boot loader and after every API call. */
+static void on_heap(struct judge *j, uint64_t peak, int64_t used)
+{
+    uint32_t ram = j->setup.scenario->device.ram_bytes;
+    uint64_t *max = j->app_running ? &j->heap_peak_agent : &j->heap_peak_boot;
+    if (peak > *max)
+        *max = peak;
+    JUDGE(j, j->app_running ? "DWN-35" : "BOT-04", peak <= ram,
+          "%lu bytes of RAM used, %u configured", (unsigned long)peak, ram);
+    if (!j->app_running)
+        return;
+    if (j->heap_base_used >= 0)
+        JUDGE(j, "LIM-12", used <= j->heap_base_used,
+              "%ld bytes stay allocated after a call; %ld after the first", (long)used,
+              (long)j->heap_base_used);
+    else
+        j->heap_base_used = used;
+}
+
 void judge_api_event(struct judge *j, const struct ev *e)
 {
     if (ev_is(e, LANE_DEVICE, "api")) {
@@ -146,19 +165,7 @@ void judge_api_event(struct judge *j, const struct ev *e)
         if (j->setup.scenario->device.alloc_fail_at > 0)
             judge_seen(j, "LIM-11");
     } else if (ev_is(e, LANE_DEVICE, "heap")) {
-        uint64_t peak = (uint64_t)ev_int(e, "peak", 0);
-        int64_t used = ev_int(e, "used", 0);
-        if (peak > j->heap_peak_agent)
-            j->heap_peak_agent = peak;
-        JUDGE(j, "DWN-35", peak <= j->setup.scenario->device.ram_bytes,
-              "%lu bytes of RAM used, %u configured", (unsigned long)peak,
-              j->setup.scenario->device.ram_bytes);
-        if (j->heap_base_used >= 0)
-            JUDGE(j, "LIM-12", used <= j->heap_base_used,
-                  "%ld bytes stay allocated after a call; %ld after the first", (long)used,
-                  (long)j->heap_base_used);
-        else
-            j->heap_base_used = used;
+        on_heap(j, (uint64_t)ev_int(e, "peak", 0), ev_int(e, "used", 0));
     } else if (ev_is(e, LANE_DEVICE, "start")) {
         j->heap_base_used = -1;
         j->requests_in_call[RQ_DOWNLOAD] = 0;
