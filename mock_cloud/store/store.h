@@ -17,6 +17,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/package.h"
+#include "common/version.h"
 
 #define STORE_TEXT_MAX          128
 #define STORE_BYTES_MAX         ((int64_t)1 << 30) /* the whole database */
@@ -134,12 +135,5 @@ struct store_message {
 };
 /* index from 0 = oldest kept; ERR_NOT_FOUND past the end. */
 int store_message_at(struct store *s, size_t index, struct store_message *out, struct err *err);
-
-/*
- * Dotted-numeric compare, field by field: <0, 0, >0 (design default 9). Fields of digits compare as
- * numbers of any length, others by byte order, and a number is lower than any text. A missing field
- * counts as 0, so "1.0" equals "1".
- */
-int version_compare(const char *a, const char *b);
 
 #endif

@@ -319,8 +319,8 @@ static void act(struct link *l, struct conn *c, enum link_dir dir, enum link_act
     }
 }
 
-int link_send(struct link *l, uint32_t conn, enum link_dir dir, const void *data, size_t len_bytes,
-              int64_t now_ns)
+int link_enter(struct link *l, uint32_t conn, enum link_dir dir, const void *data, size_t len_bytes,
+               int64_t now_ns)
 {
     struct conn *c = find(l, conn);
     if (c == NULL)

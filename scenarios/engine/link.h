@@ -79,8 +79,8 @@ void link_heal(struct link *l, int64_t now_ns); /* perfect network, rules droppe
 /* The device starts a connection: its number (from 1). The outcome is an event. 0: too many. */
 uint32_t link_connect(struct link *l, int64_t now_ns);
 /* Bytes enter at one end. */
-int link_send(struct link *l, uint32_t conn, enum link_dir dir, const void *data, size_t len_bytes,
-              int64_t now_ns);
+int link_enter(struct link *l, uint32_t conn, enum link_dir dir, const void *data, size_t len_bytes,
+               int64_t now_ns);
 /* The sender of that direction closed orderly, after its bytes. */
 void link_fin(struct link *l, uint32_t conn, enum link_dir dir, int64_t now_ns);
 /* An end vanished without a word (power cut at the device): nothing more leaves or reaches it. */

@@ -174,7 +174,12 @@ static int net_check(const struct reader *r, const cJSON *obj, void *item)
                           "a network fault is set off by at_ms, event, connection or reply");
     if (kind == TRIGGER_EVENT && rule->when.op != 0)
         return json_error(r->root, when, r->err, "\"plus_ops\" is for power cuts");
-    if (rule->action != NET_BYTE && (kind == TRIGGER_BYTE || kind == TRIGGER_REPLY))
+    bool at_byte = kind == TRIGGER_BYTE || kind == TRIGGER_REPLY;
+    bool needs_byte = rule->action == NET_BYTE && rule->byte_action >= LINK_STALL;
+    if (needs_byte && !at_byte)
+        return json_error(r->root, when, r->err,
+                          "\"%s\" happens at a byte: it is set off by connection or reply", word);
+    if (rule->action != NET_BYTE && at_byte)
         return json_error(r->root, when, r->err,
                           "\"%s\" is set off by at_ms or event, not by a byte", word);
     if (rule->action != NET_PROFILE && rule->duration_ns == 0 &&

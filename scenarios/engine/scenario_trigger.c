@@ -15,7 +15,7 @@ static const struct event_name events[] = {
     {LANE_DEVICE, "segment", "number"},
     {LANE_DEVICE, "verify", "ok"},
     {LANE_DEVICE, "pending", "delta_id"},
-    {LANE_DEVICE, "reset", ""},
+    {LANE_DEVICE, "reset", "round"},
     {LANE_DEVICE, "idle", "rounds"},
     {LANE_DEVICE, "log", "text"},
     {LANE_DEVICE, "heap", "peak used blocks"},
@@ -29,8 +29,13 @@ static const struct event_name events[] = {
     {LANE_BOOT, "bricked", "reason"},
     {LANE_CLOUD, "request", "rq n method path range body"},
     {LANE_CLOUD, "reply", "rq n status code bytes from to total"},
-    {LANE_CLOUD, "record", "delta_id state download upgrade"},
+    {LANE_CLOUD, "record", "delta_id device state download upgrade"},
     {LANE_CLOUD, "fault", "kind rq n"},
+    {LANE_NETWORK, "connect", "conn"},
+    {LANE_NETWORK, "connected", "conn"},
+    {LANE_NETWORK, "refused", "conn"},
+    {LANE_NETWORK, "eof", "conn"},
+    {LANE_NETWORK, "reset", "conn"},
     {LANE_FLASH, "program", "op addr len torn tear raised"},
     {LANE_FLASH, "erase", "op addr len torn tear"},
     {LANE_POWER, "cut", "op tear"},
@@ -114,8 +119,8 @@ static int event_read(const struct reader *r, const struct field *f, const cJSON
                        events[i].event);
     }
     return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, f->key), r->err,
-                      "is \"%.40s\", must be a lane (device, boot, cloud, flash, power), \"/\" and "
-                      "one of its events%s%s",
+                      "is \"%.40s\", must be a lane (device, boot, cloud, network, flash, power), "
+                      "\"/\" and one of its events%s%s",
                       text, list[0] != '\0' ? ": " : "", list);
 }
 

@@ -59,7 +59,7 @@ static int on_send(void *ctx, int sock, const void *data, size_t len_bytes)
     struct net_conn *c = by_sock(b, sock);
     if (c == NULL)
         return -1;
-    (void)link_send(b->g->link, c->number, LINK_UP, data, len_bytes, b->g->now_ns);
+    (void)link_enter(b->g->link, c->number, LINK_UP, data, len_bytes, b->g->now_ns);
     return (int)len_bytes;
 }
 
@@ -99,7 +99,7 @@ static bool read_cloud(struct sim_net_bridge *b, struct net_conn *c)
         ssize_t n = recv(c->fd, chunk, sizeof chunk, MSG_DONTWAIT);
         if (n > 0) {
             b->g->bytes_down += (uint64_t)n;
-            (void)link_send(b->g->link, c->number, LINK_DOWN, chunk, (size_t)n, b->g->now_ns);
+            (void)link_enter(b->g->link, c->number, LINK_DOWN, chunk, (size_t)n, b->g->now_ns);
             any = true;
         } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             break;

@@ -142,7 +142,7 @@ void relay_read(struct relay *r, void (*before_cloud)(void *ctx), void *ctx)
             if (c->number == 0)
                 break; /* it died meanwhile */
             if (n > 0) {
-                (void)link_send(r->g->link, c->number, LINK_UP, chunk, (size_t)n, r->g->now_ns);
+                (void)link_enter(r->g->link, c->number, LINK_UP, chunk, (size_t)n, r->g->now_ns);
             } else {
                 c->device_eof = true;
                 link_fin(r->g->link, c->number, LINK_UP, r->g->now_ns);
@@ -154,7 +154,7 @@ void relay_read(struct relay *r, void (*before_cloud)(void *ctx), void *ctx)
                 break;
             if (n > 0) {
                 r->g->bytes_down += (uint64_t)n;
-                (void)link_send(r->g->link, c->number, LINK_DOWN, chunk, (size_t)n, r->g->now_ns);
+                (void)link_enter(r->g->link, c->number, LINK_DOWN, chunk, (size_t)n, r->g->now_ns);
             } else {
                 c->cloud_eof = true;
                 link_fin(r->g->link, c->number, LINK_DOWN, r->g->now_ns);

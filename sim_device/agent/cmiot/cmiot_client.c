@@ -5,9 +5,9 @@
 
 #include <string.h>
 
+#include "common/version.h"
 #include "sim_device/agent/cmiot/cmiot_user.h"
 #include "sim_device/agent/cmiot/session.h"
-#include "sim_device/agent/cmiot/version.h"
 
 #define UPGRADE_KIND_FULL 5 /* second byte of the record's code field (cms-ota §8) */
 

@@ -1,6 +1,8 @@
-#include <string.h>
+#include "common/version.h"
 
-#include "mock_cloud/store/store.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
 
 struct field {
     const char *text;
