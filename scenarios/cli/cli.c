@@ -1,0 +1,64 @@
+#include "scenarios/cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void complain(const char *command, const char *fmt, va_list ap)
+{
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "otabench%s%s: ", command == NULL ? "" : " ",
+                  command == NULL ? "" : command);
+    (void)vfprintf(stderr, fmt, ap);
+    (void)fputc('\n', stderr);
+}
+
+int cli_usage(const char *command, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    complain(command, fmt, ap);
+    va_end(ap);
+    (void)fprintf(stderr, "see: otabench%s%s --help\n", command == NULL ? "" : " ",
+                  command == NULL ? "" : command);
+    return EXIT_USAGE;
+}
+
+int cli_fail(const char *command, int code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    complain(command, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+    bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    const char *digits = hex ? text + 2 : text;
+    if (*digits == '\0' ||
+        digits[strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789")] != '\0')
+        return false;
+    errno = 0;
+    unsigned long long v = strtoull(digits, NULL, hex ? 16 : 10);
+    if (errno != 0 || v < min || v > max)
+        return false;
+    *out = v;
+    return true;
+}
+
+void cli_cache_dir(char *out, size_t cap)
+{
+    const char *xdg = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    int n = -1;
+    if (xdg != NULL && xdg[0] == '/')
+        n = snprintf(out, cap, "%s/otabench", xdg);
+    else if (home != NULL && home[0] == '/' && access(home, W_OK) == 0)
+        n = snprintf(out, cap, "%s/.cache/otabench", home);
+    if (n < 0 || (size_t)n >= cap)
+        (void)snprintf(out, cap, "/tmp/otabench-cache-%u", (unsigned)getuid());
+}

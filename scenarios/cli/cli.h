@@ -1,0 +1,49 @@
+/*
+ * The otabench command: what its subcommands share. Only this room prints, reads the environment
+ * and exits; each subcommand is one file with one function that gets its own argv (argv[0] is the
+ * subcommand) and returns the exit code of the program.
+ */
+#ifndef OTABENCH_CLI_CLI_H
+#define OTABENCH_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/bytes.h"
+#include "common/err.h"
+
+#define OTABENCH_VERSION "0.1.0"
+
+enum exit_code {
+    EXIT_PASSED = 0,
+    EXIT_FAILED = 1,       /* a requirement failed */
+    EXIT_INCONCLUSIVE = 2, /* inconclusive, bench fault, or a file that cannot be used */
+    EXIT_USAGE = 64,
+    EXIT_NOT_APPLICABLE = 77
+};
+
+struct command {
+    const char *name;
+    const char *text; /* one line for the list; null: not listed */
+    int (*run)(int argc, char **argv);
+};
+
+int cmd_run(int argc, char **argv);
+
+/* Prints "otabench COMMAND: <formatted>" and where help is to be found; returns EXIT_USAGE. */
+int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same without the hint; returns code. */
+int cli_fail(const char *command, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A whole decimal or 0x number within min..max; false otherwise. */
+bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
+
+/* Default folder for made packages: $XDG_CACHE_HOME/otabench, ~/.cache/otabench, else
+ * /tmp/otabench-cache-<uid>. */
+void cli_cache_dir(char *out, size_t cap);
+/* Where images named in scenarios are looked up besides. */
+#define CLI_FIRMWARE_DIR "build/firmware"
+
+#endif

@@ -1,0 +1,43 @@
+/* The otabench command: finds the subcommand and hands over. */
+#include <string.h>
+
+#include "scenarios/cli/cli.h"
+
+static const struct command commands[] = {
+    {"run", "run scenario files or folders and judge them", cmd_run},
+};
+
+static void print_help(FILE *out)
+{
+    (void)fputs("otabench: a wind tunnel for over-the-air firmware updates\n\n"
+                "usage: otabench COMMAND [ARGUMENT...]\n\n",
+                out);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (commands[i].text != NULL)
+            (void)fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].text);
+    (void)fputs("\n'otabench COMMAND --help' shows options and examples.\n"
+                "Exit: 0 all passed, 1 a requirement failed, 2 inconclusive or bench fault,\n"
+                "64 wrong usage, 77 nothing applicable.\n",
+                out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return EXIT_PASSED;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)puts("otabench " OTABENCH_VERSION);
+        return EXIT_PASSED;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return cli_usage(NULL, "no command \"%s\"", argv[1]);
+}
