@@ -53,7 +53,6 @@ static cmiot_int8 begin_package(struct session *s, const struct offer *o, uint32
     r.segment_bytes = s->segment_bytes;
     memcpy(r.md5, o->md5, MD5_BYTES);
     r.report_due = 0;
-    AGENT_EVENT("package", F_INT("bytes", o->file_bytes), F_INT("delta_id", o->delta_id));
     return session_store(s, &r);
 }
 
@@ -78,6 +77,7 @@ static cmiot_int8 consider(struct session *s, const struct offer *o, bool upgrad
     struct state_record *r = &s->state.record;
     uint32_t segments = o->file_bytes / s->segment_bytes + (o->file_bytes % s->segment_bytes != 0);
     *wanted = false;
+    AGENT_EVENT("package", F_INT("bytes", o->file_bytes), F_INT("delta_id", o->delta_id));
     if (o->version[0] != '\0' && version_compare(o->version, s->device->version) <= 0)
         return E_CMIOT_LAST_VERSION;
     if (o->file_bytes > state_package_limit(&s->layout) && !s->config->breaks.no_size_limit) {
