@@ -1,0 +1,616 @@
+#include "mock_cloud/http/edge.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/testing/testing.h"
+#include "common/vtime.h"
+#include "mock_cloud/cms/cms.h"
+#include "mock_cloud/cms/download.h"
+
+#define PID       "g1i3zV1okW"
+#define OID       "OID0000000000000000000001"
+#define MD5       "781e5e245d69b566979b86e28d23f2c7"
+#define BIG_BYTES 300000u
+#define SCAN_HEAD "HTTP/1.1 200 OK\r\nConnection: Keep-Alive\r\n"
+#define DATE_MAX  37 /* "Date: Tue, 01 Aug 2023 00:00:00 GMT" and its end of line */
+#define WAIT_MS   2000
+#define TURNS     1000
+
+struct world {
+    struct store *store;
+    struct cloud *cloud;
+    struct edge *edge;
+    uint8_t *big;
+    char url[CMS_PATH_MAX], big_url[CMS_PATH_MAX];
+    struct buf in; /* what the client got */
+};
+
+static void put_package(struct world *w, int64_t id, const char *from, const char *to,
+                        const void *content, uint32_t bytes)
+{
+    struct store_package p = {
+        .delta_id = id, .product_id = PID, .kind = PACKAGE_DELTA, .bytes = bytes, .md5_hex = MD5};
+    (void)snprintf(p.from_version, sizeof p.from_version, "%s", from);
+    (void)snprintf(p.to_version, sizeof p.to_version, "%s", to);
+    REQUIRE_OK(store_put_package(w->store, &p, content, NULL), NULL);
+}
+
+static void set_up(struct world *w, bool listen)
+{
+    static const struct face *const faces[] = {&cms_face};
+    struct err err = {""};
+    *w = (struct world){.store = store_open(NULL, &err)};
+    REQUIRE_OK(w->store == NULL ? ERR_IO : 0, &err);
+    struct cloud_config cfg = {.store = w->store,
+                               .download_host = "127.0.0.1",
+                               .download_port = 80,
+                               .project_key = "bench-key"};
+    w->cloud = cloud_new(&cfg, faces, 1, &err);
+    REQUIRE_OK(w->cloud == NULL ? ERR_IO : 0, &err);
+    w->edge = edge_new(w->cloud, listen, &err);
+    REQUIRE_OK(w->edge == NULL ? ERR_IO : 0, &err);
+    struct store_product p = {.product_id = PID, .cms = true, .has_team = true};
+    REQUIRE_OK(store_put_product(w->store, &p, &err), &err);
+    w->big = malloc(BIG_BYTES);
+    REQUIRE(w->big != NULL);
+    for (uint32_t i = 0; i < BIG_BYTES; i++)
+        w->big[i] = (uint8_t)(i * 7 + (i >> 8));
+    put_package(w, 7, "1.0", "1.1", "0123456789", 10);
+    put_package(w, 8, "5.0", "5.1", w->big, BIG_BYTES);
+    cms_download_path(w->cloud, 0, 7, w->url);
+    cms_download_path(w->cloud, 0, 8, w->big_url);
+    buf_init(&w->in, 1 << 20);
+}
+
+static void tear_down(struct world *w)
+{
+    edge_free(w->edge);
+    cloud_free(w->cloud);
+    store_close(w->store);
+    free(w->big);
+    buf_free(&w->in);
+}
+
+static int dial(struct world *w)
+{
+    struct err err = {""};
+    int fd = edge_connect(w->edge, &err);
+    REQUIRE_OK(fd < 0 ? fd : 0, &err);
+    return fd;
+}
+
+static void say(int fd, const char *text)
+{
+    size_t len = strlen(text);
+    CHECK_INT(send(fd, text, len, MSG_NOSIGNAL), len);
+}
+
+/* Takes what is there now; true if the other side has closed. */
+static bool take(struct world *w, int fd)
+{
+    char piece[4096];
+    ssize_t n = 0;
+    while ((n = recv(fd, piece, sizeof piece, MSG_DONTWAIT)) > 0)
+        REQUIRE(buf_append(&w->in, piece, (size_t)n) == 0);
+    return n == 0;
+}
+
+/* All that the client gets for one write, as text. */
+static const char *ask(struct world *w, int fd, const char *text)
+{
+    buf_clear(&w->in);
+    say(fd, text);
+    (void)edge_run(w->edge, 0);
+    (void)take(w, fd);
+    return w->in.data == NULL ? "" : (const char *)w->in.data;
+}
+
+static const char *check_request(char out[1024], const char *version)
+{
+    char sign[33], body[512];
+    cms_sign("", OID, PID, 133, sign);
+    (void)snprintf(body, sizeof body,
+                   "{\"mid\":\"861234567890123\",\"version\":\"%s\",\"timestamp\":133,"
+                   "\"sign\":\"%s\"}",
+                   version, sign);
+    (void)snprintf(out, 1024,
+                   "POST /product/" PID "/" OID "/ota/checkVersion HTTP/1.1\r\nAccept: */*\r\n"
+                   "Host: h\r\nContent-Type: application/json\r\nContent-Length: %04zu\r\n\r\n%s",
+                   strlen(body), body);
+    return out;
+}
+
+static const char *get_request(char out[1024], const char *path, const char *more)
+{
+    (void)snprintf(out, 1024, "GET %s?" OID " HTTP/1.1\r\nAccept: */*\r\nHost: h\r\n%s\r\n", path,
+                   more);
+    return out;
+}
+
+#define NO_NEWS                                                                                    \
+    SCAN_HEAD "Content-Type: application/json;charset=UTF-8\r\nTransfer-Encoding: chunked\r\n\r\n" \
+              "32\r\n{\"status\":2101,\"msg\":\"no new version\",\"data\":null}\r\n0\r\n\r\n"
+
+#define PART(body, range, len)                                                                     \
+    "HTTP/1.1 206 Partial Content\r\nConnection: Keep-Alive\r\n"                                   \
+    "Content-Type: application/octet-stream\r\nContent-Range: bytes " range "/10\r\nETag: \"" MD5  \
+    "\"\r\nAccept-Ranges: bytes\r\nContent-Length: " len "\r\n\r\n" body
+
+static void replies_byte_for_byte(void)
+{
+    struct world w;
+    char rq[1024];
+    set_up(&w, false);
+    int fd = dial(&w);
+    CHECK_STR(ask(&w, fd, check_request(rq, "1.1")), NO_NEWS);
+    CHECK_STR(ask(&w, fd, get_request(rq, w.url, "Range: bytes=2-5\r\n")),
+              PART("2345", "2-5", "4"));
+    CHECK_STR(ask(&w, fd, get_request(rq, w.url, "Range: bytes=10-\r\n")),
+              "HTTP/1.1 416 Range Not Satisfiable\r\nConnection: Keep-Alive\r\n"
+              "Content-Type: text/html\r\nContent-Range: bytes */10\r\nContent-Length: 39\r\n\r\n"
+              "<html><body><h1>416</h1></body></html>\n");
+    CHECK_STR(ask(&w, fd, get_request(rq, w.url, "If-None-Match: \"" MD5 "\"\r\n")),
+              "HTTP/1.1 304 Not Modified\r\nConnection: Keep-Alive\r\n"
+              "Content-Type: application/octet-stream\r\nETag: \"" MD5
+              "\"\r\nAccept-Ranges: bytes\r\nContent-Length: 10\r\n\r\n");
+    CHECK_STR(ask(&w, fd, "HEAD /nowhere HTTP/1.1\r\nHost: h\r\n\r\n"),
+              "HTTP/1.1 404 Not Found\r\nConnection: Keep-Alive\r\nContent-Type: text/html\r\n"
+              "Content-Length: 39\r\n\r\n");
+    (void)close(fd);
+    tear_down(&w);
+}
+
+static void the_query_arrives_raw(void)
+{
+    struct world w;
+    char rq[1024];
+    set_up(&w, false);
+    int fd = dial(&w);
+    (void)ask(&w, fd, check_request(rq, "1.0"));
+    struct store_record rec;
+    CHECK_OK(store_get_record(w.store, 7, OID, &rec, NULL), NULL);
+    CHECK_INT(rec.state, RECORD_PENDING);
+    (void)ask(&w, fd, get_request(rq, w.url, "Range: bytes=0-0\r\n"));
+    CHECK_OK(store_get_record(w.store, 7, OID, &rec, NULL), NULL);
+    CHECK_INT(rec.state, RECORD_UPGRADING);
+    (void)close(fd);
+    tear_down(&w);
+}
+
+static void requests_may_be_pipelined(void)
+{
+    struct world w;
+    char rq[1024];
+    struct buf all;
+    set_up(&w, false);
+    buf_init(&all, 4096);
+    (void)buf_text(&all, check_request(rq, "1.1"));
+    (void)buf_text(&all, get_request(rq, w.url, "Range: bytes=0-0\r\n"));
+    (void)buf_text(&all, check_request(rq, "1.1"));
+    (void)buf_text(&all, get_request(rq, w.url, "Range: bytes=8-\r\n"));
+    int fd = dial(&w);
+    CHECK_STR(ask(&w, fd, (const char *)all.data),
+              NO_NEWS PART("0", "0-0", "1") NO_NEWS PART("89", "8-9", "2"));
+    (void)close(fd);
+    buf_free(&all);
+    tear_down(&w);
+}
+
+static void a_request_may_come_byte_by_byte(void)
+{
+    struct world w;
+    char rq[1024];
+    set_up(&w, false);
+    int fd = dial(&w);
+    for (const char *p = check_request(rq, "1.1"); *p != '\0'; p++) {
+        CHECK_INT(w.in.len_bytes, 0);
+        CHECK_INT(send(fd, p, 1, MSG_NOSIGNAL), 1);
+        (void)edge_run(w.edge, 0);
+        (void)take(&w, fd);
+    }
+    CHECK_STR((const char *)w.in.data, NO_NEWS);
+    CHECK_INT(cloud_requests(w.cloud, RQ_ANY), 1);
+    (void)close(fd);
+    tear_down(&w);
+}
+
+static void delays_pass_in_virtual_time(void)
+{
+    struct world w;
+    char rq[1024];
+    set_up(&w, false);
+    const struct cloud_fault slow = {RQ_CHECK, CF_DELAY, 1, 2, .ms = 5000};
+    CHECK_OK(cloud_add_fault(w.cloud, &slow), NULL);
+    int first = dial(&w), second = dial(&w), quick = dial(&w);
+    say(first, check_request(rq, "1.1"));
+    CHECK_INT(edge_run(w.edge, 100), 5 * NS_PER_S + 100);
+    say(second, check_request(rq, "1.1"));
+    CHECK_INT(edge_run(w.edge, 200), 5 * NS_PER_S + 100);
+
+    say(quick, check_request(rq, "1.1"));
+    (void)edge_run(w.edge, 300);
+    (void)take(&w, quick);
+    CHECK_STR((const char *)w.in.data, NO_NEWS);
+
+    buf_clear(&w.in);
+    (void)edge_run(w.edge, 5 * NS_PER_S + 99);
+    (void)take(&w, first);
+    CHECK_INT(w.in.len_bytes, 0);
+    CHECK_INT(edge_run(w.edge, 5 * NS_PER_S + 100), 5 * NS_PER_S + 200);
+    (void)take(&w, second);
+    CHECK_INT(w.in.len_bytes, 0);
+    (void)take(&w, first);
+    CHECK_STR((const char *)w.in.data, NO_NEWS);
+    CHECK_INT(edge_run(w.edge, 5 * NS_PER_S + 200), VTIME_NEVER);
+    (void)take(&w, second);
+    CHECK_STR((const char *)w.in.data, NO_NEWS NO_NEWS);
+    (void)close(first);
+    (void)close(second);
+    (void)close(quick);
+    tear_down(&w);
+}
+
+static void a_held_back_client_may_leave(void)
+{
+    struct world w;
+    char rq[1024];
+    set_up(&w, false);
+    const struct cloud_fault slow = {RQ_ANY, CF_DELAY, 1, 2, .ms = 1};
+    CHECK_OK(cloud_add_fault(w.cloud, &slow), NULL);
+    int gone = dial(&w), held = dial(&w), other = dial(&w);
+    say(gone, check_request(rq, "1.1"));
+    (void)edge_run(w.edge, 0);
+    (void)close(gone);
+    CHECK_INT(edge_run(w.edge, NS_PER_MS), VTIME_NEVER);
+    say(held, check_request(rq, "1.1"));
+    CHECK(edge_run(w.edge, NS_PER_MS) != VTIME_NEVER);
+    CHECK_STR(ask(&w, other, check_request(rq, "1.1")), NO_NEWS);
+    (void)close(other);
+    /* Stopped while one reply is still held back. */
+    tear_down(&w);
+    (void)close(held);
+}
+
+static void a_big_body_passes_whole_and_in_order(void)
+{
+    struct world w;
+    char rq[1024];
+    set_up(&w, false);
+    int fd = dial(&w);
+    say(fd, get_request(rq, w.big_url, ""));
+    size_t head = 0;
+    for (int i = 0; i < TURNS && w.in.len_bytes < head + BIG_BYTES; i++) {
+        (void)edge_run(w.edge, 0);
+        (void)take(&w, fd);
+        const char *end = w.in.data == NULL ? NULL : strstr((const char *)w.in.data, "\r\n\r\n");
+        if (end != NULL)
+            head = (size_t)(end + 4 - (const char *)w.in.data);
+    }
+    CHECK_HAS((const char *)w.in.data, "Content-Length: 300000\r\n");
+    CHECK_INT(w.in.len_bytes, head + BIG_BYTES);
+    CHECK_MEM(w.in.data + head, w.big, BIG_BYTES);
+    CHECK_STR(ask(&w, fd, check_request(rq, "1.1")), NO_NEWS);
+    (void)close(fd);
+    tear_down(&w);
+}
+
+/* SIGPIPE would end the test binary here. */
+static void a_client_may_leave_in_the_middle(void)
+{
+    struct world w;
+    char rq[1024];
+    set_up(&w, false);
+    for (int i = 0; i < 3; i++) {
+        int fd = dial(&w);
+        say(fd, get_request(rq, w.big_url, ""));
+        if (i > 0)
+            (void)edge_run(w.edge, 0);
+        if (i > 1) {
+            CHECK_INT(recv(fd, rq, 100, 0), 100);
+            (void)edge_run(w.edge, 0);
+        }
+        (void)close(fd);
+        (void)edge_run(w.edge, 0);
+    }
+    int fd = dial(&w);
+    CHECK_STR(ask(&w, fd, check_request(rq, "1.1")), NO_NEWS);
+    (void)close(fd);
+    tear_down(&w);
+}
+
+static void close_is_announced_and_done(void)
+{
+    struct world w;
+    char rq[1024];
+    set_up(&w, false);
+    const struct cloud_fault f = {RQ_CHECK, CF_CLOSE, 1, 1};
+    CHECK_OK(cloud_add_fault(w.cloud, &f), NULL);
+    int fd = dial(&w);
+    CHECK_HAS(ask(&w, fd, check_request(rq, "1.1")), "\r\nConnection: close\r\n");
+    CHECK(strstr((const char *)w.in.data, "Keep-Alive") == NULL);
+    CHECK(take(&w, fd));
+    (void)close(fd);
+    tear_down(&w);
+}
+
+static void scripted_heads(void)
+{
+    static const struct {
+        struct cloud_fault fault;
+        const char *has;
+        const char *has_not;
+    } rows[] = {
+        {{RQ_CHECK, CF_NO_CHUNK, 1, 1}, "\r\nContent-Length: 50\r\n\r\n{", "chunked"},
+        {{RQ_CHECK, CF_REDIRECT, 1, 1, .text = "http://e/"},
+         "\r\nLocation: http://e/\r\n",
+         "chunk"},
+        {{RQ_CHECK, CF_STATUS, 1, 1, .code = 503}, "HTTP/1.1 503 Service Unavailable\r\n", "chunk"},
+        {{RQ_CHECK, CF_TRUNCATE, 1, 1, .bytes = 7}, "\r\n2B\r\n", "null"},
+        {{RQ_CHECK, CF_TRUNCATE, 1, 1, .bytes = 99}, "chunked\r\n\r\n0\r\n\r\n", "status"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world w;
+        char rq[1024];
+        set_up(&w, false);
+        CHECK_OK(cloud_add_fault(w.cloud, &rows[i].fault), NULL);
+        int fd = dial(&w);
+        const char *reply = ask(&w, fd, check_request(rq, "1.1"));
+        CHECK_HAS(reply, rows[i].has);
+        CHECK(strstr(reply, rows[i].has_not) == NULL);
+        CHECK_STR(ask(&w, fd, check_request(rq, "1.1")), NO_NEWS);
+        (void)close(fd);
+        tear_down(&w);
+    }
+}
+
+static void requests_beyond_the_limits(void)
+{
+    struct world w;
+    char rq[1024];
+    set_up(&w, false);
+    int fd = dial(&w);
+    CHECK_HAS(ask(&w, fd, "POST /register/x HTTP/1.1\r\nHost: h\r\nContent-Length: 8193\r\n\r\n"),
+              "HTTP/1.1 413 ");
+    CHECK(take(&w, fd));
+    (void)close(fd);
+
+    /* Without a declared length it is read and thrown away. */
+    fd = dial(&w);
+    buf_clear(&w.in);
+    say(fd, "POST /register/x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(rq, sizeof rq, "80\r\n%0128d\r\n", i);
+        say(fd, rq);
+        (void)edge_run(w.edge, 0);
+    }
+    CHECK_HAS(ask(&w, fd, "0\r\n\r\n"), "HTTP/1.1 413 ");
+    (void)close(fd);
+
+    char target[HTTP_TARGET_MAX + 64];
+    (void)snprintf(target, sizeof target, "GET /%0*d HTTP/1.1\r\nHost: h\r\n\r\n",
+                   HTTP_TARGET_MAX - 1, 0);
+    fd = dial(&w);
+    CHECK_HAS(ask(&w, fd, target), "HTTP/1.1 414 ");
+    (void)close(fd);
+    (void)snprintf(target, sizeof target, "GET /%0*d HTTP/1.1\r\nHost: h\r\n\r\n",
+                   HTTP_TARGET_MAX - 2, 0);
+    fd = dial(&w);
+    CHECK_HAS(ask(&w, fd, target), "HTTP/1.1 404 ");
+    (void)close(fd);
+    CHECK_INT(cloud_requests(w.cloud, RQ_ANY), 1);
+    tear_down(&w);
+}
+
+/* ---- the wire ---- */
+
+static int dial_tcp(struct world *w)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(edge_port(w->edge)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(fd >= 0);
+    REQUIRE(connect(fd, (const struct sockaddr *)&to, sizeof to) == 0);
+    return fd;
+}
+
+/* Serves until the client has got text, or nothing happens for WAIT_MS. */
+static const char *ask_tcp(struct world *w, int fd, const char *text, const char *until)
+{
+    buf_clear(&w->in);
+    say(fd, text);
+    for (int i = 0; i < TURNS; i++) {
+        (void)edge_run(w->edge, 0);
+        (void)take(w, fd);
+        if (w->in.data != NULL && strstr((const char *)w->in.data, until) != NULL)
+            break;
+        struct pollfd both[] = {{.fd = edge_fd(w->edge), .events = POLLIN},
+                                {.fd = fd, .events = POLLIN}};
+        if (poll(both, 2, WAIT_MS) == 0)
+            break;
+    }
+    return w->in.data == NULL ? "" : (const char *)w->in.data;
+}
+
+static void a_real_client_on_a_kernel_port(void)
+{
+    struct world w;
+    char rq[1024];
+    set_up(&w, true);
+    CHECK(edge_port(w.edge) != 0);
+    int fd = dial_tcp(&w), other = dial_tcp(&w);
+    const char *reply = ask_tcp(&w, fd, check_request(rq, "1.1"), "\r\n0\r\n\r\n");
+    CHECK_HAS(reply, "\r\nDate: ");
+    CHECK_HAS(reply, "\r\nConnection: Keep-Alive\r\n");
+    CHECK_HAS(reply, "\r\n\r\n32\r\n{\"status\":2101,");
+    CHECK_HAS(ask_tcp(&w, other, get_request(rq, w.url, "Range: bytes=2-5\r\n"), "\r\n\r\n2345"),
+              "\r\nContent-Range: bytes 2-5/10\r\n");
+    CHECK_HAS(ask_tcp(&w, fd, check_request(rq, "1.1"), "\r\n0\r\n\r\n"), "\"status\":2101,");
+    (void)close(fd);
+    (void)close(other);
+    (void)edge_run(w.edge, 0);
+    tear_down(&w);
+}
+
+static void simulation_has_no_port(void)
+{
+    struct world w;
+    set_up(&w, false);
+    CHECK_INT(edge_port(w.edge), 0);
+    CHECK(edge_fd(w.edge) >= 0);
+    tear_down(&w);
+}
+
+/* ---- what the vendor's scanner demands of a control reply (cms-ota §1) ---- */
+
+/* Null, or what that scanner would stumble over. */
+static const char *stumbles(const char *reply, size_t len, size_t room)
+{
+    static const char *const keys[] = {"\"status\":", "\"msg\":\"", "\"data\":"};
+    if (len > room)
+        return "longer than the receive buffer";
+    if (strstr(reply, "HTTP/1.1") == NULL || strstr(reply, "Content-Type:") == NULL)
+        return "head";
+    const char *p = strstr(reply, "Connection:");
+    p = p == NULL ? NULL : strstr(p, "\r\n\r\n");
+    if (p == NULL)
+        return "no blank line after Connection:";
+    p += 4;
+    char *end = NULL;
+    unsigned long size = strtoul(p, &end, 16);
+    if (end == p || strncmp(end, "\r\n", 2) != 0)
+        return "no hexadecimal size line";
+    const char *body = end + 2;
+    if (strlen(body) != size + strlen("\r\n0\r\n\r\n") || strcmp(body + size, "\r\n0\r\n\r\n") != 0)
+        return "not one chunk";
+    for (size_t i = 0; i < 3; i++) {
+        p = strstr(body, keys[i]);
+        if (p == NULL || strchr(" \t\r\n", p[strlen(keys[i])]) != NULL)
+            return keys[i];
+        body = p;
+    }
+    return NULL;
+}
+
+static void check_scans(struct world *w, int fd, const char *request)
+{
+    const char *reply = ask(w, fd, request);
+    const char *why = stumbles(reply, strlen(reply), CMS_REPLY_MAX - DATE_MAX);
+    CHECK_STR(why, NULL);
+}
+
+static void every_code_passes_the_scanner(void)
+{
+    static const char *const paths[] = {"/register/" PID,
+                                        "/product/" PID "/" OID "/ota/checkVersion",
+                                        "/product/" PID "/" OID "/ota/reportDownResult",
+                                        "/product/" PID "/" OID "/ota/reportUpgradeResult"};
+    struct world w;
+    char rq[1024];
+    set_up(&w, false);
+    int fd = dial(&w);
+    for (size_t i = 0; cms_code_at(i) != NULL; i++) {
+        const struct cloud_fault f = {RQ_ANY, CF_CODE, 1, 0, .code = cms_code_at(i)->code};
+        cloud_clear_faults(w.cloud);
+        CHECK_OK(cloud_add_fault(w.cloud, &f), NULL);
+        for (size_t k = 0; k < 4; k++) {
+            (void)snprintf(rq, sizeof rq,
+                           "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 0002\r\n\r\n{}",
+                           paths[k]);
+            check_scans(&w, fd, rq);
+        }
+    }
+    (void)close(fd);
+    tear_down(&w);
+}
+
+static void the_longest_offer_passes_the_scanner(void)
+{
+    static const struct face *const faces[] = {&cms_face};
+    struct world w;
+    char rq[1024], version[STORE_TEXT_MAX];
+    set_up(&w, false);
+    edge_free(w.edge);
+    cloud_free(w.cloud);
+    struct cloud_config cfg = {.store = w.store,
+                               .url_lifetime_ns = VTIME_NEVER - 1,
+                               .download_host = "a-host-name-of-32-characters.org",
+                               .download_port = 65535,
+                               .project_key = "bench-key"};
+    CHECK_INT(strlen(cfg.download_host), 32);
+    w.cloud = cloud_new(&cfg, faces, 1, NULL);
+    w.edge = edge_new(w.cloud, false, NULL);
+    REQUIRE(w.cloud != NULL && w.edge != NULL);
+    memset(version, '9', sizeof version - 1);
+    version[sizeof version - 1] = '\0';
+    struct store_product a = {.product_id = "A", .has_team = true};
+    CHECK_OK(store_put_product(w.store, &a, NULL), NULL);
+    put_package(&w, INT32_MAX, "1.0", version, w.big, BIG_BYTES);
+    int fd = dial(&w);
+    check_scans(&w, fd, check_request(rq, "1.0"));
+    CHECK_HAS((const char *)w.in.data, version);
+
+    char sign[33], body[512];
+    cms_sign("", "0123456789012345678901234567890", "A", 133, sign);
+    (void)snprintf(body, sizeof body,
+                   "{\"mid\":\"0123456789012345678901234567890\",\"oem\":\"\",\"models\":\"\","
+                   "\"platform\":\"\",\"deviceType\":\"\",\"timestamp\":133,\"sign\":\"%s\","
+                   "\"version\":\"1\"}",
+                   sign);
+    (void)snprintf(rq, sizeof rq,
+                   "POST /register/A HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s",
+                   strlen(body), body);
+    check_scans(&w, fd, rq);
+    CHECK_HAS((const char *)w.in.data, "\"deviceSecret\":\"");
+    (void)close(fd);
+    tear_down(&w);
+}
+
+/* The scanner of this test must itself see what it is for. */
+static void the_scanner_stumbles(void)
+{
+    static const struct {
+        const char *reply;
+        const char *why;
+    } rows[] = {
+        {SCAN_HEAD "Content-Length: 2\r\n\r\n{}", "head"},
+        {"HTTP/1.1 200 OK\r\nContent-Type: a\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+         "no blank line after Connection:"},
+        {SCAN_HEAD "Content-Type: a\r\n\r\n{}", "no hexadecimal size line"},
+        {SCAN_HEAD "Content-Type: a\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", "not one chunk"},
+        {SCAN_HEAD "Content-Type: a\r\n\r\nD\r\n{\"status\": 1}\r\n0\r\n\r\n", "\"status\":"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        CHECK_STR(stumbles(rows[i].reply, strlen(rows[i].reply), CMS_REPLY_MAX), rows[i].why);
+    CHECK_STR(stumbles(NO_NEWS, strlen(NO_NEWS), strlen(NO_NEWS)), NULL);
+    CHECK_STR(stumbles(NO_NEWS, strlen(NO_NEWS), strlen(NO_NEWS) - 1),
+              "longer than the receive buffer");
+}
+
+static const struct test tests[] = {
+    {"replies, byte for byte", replies_byte_for_byte},
+    {"the query arrives raw", the_query_arrives_raw},
+    {"requests may be pipelined", requests_may_be_pipelined},
+    {"a request may come byte by byte", a_request_may_come_byte_by_byte},
+    {"delays pass in virtual time", delays_pass_in_virtual_time},
+    {"a held-back client may leave", a_held_back_client_may_leave},
+    {"a big body passes whole and in order", a_big_body_passes_whole_and_in_order},
+    {"a client may leave in the middle", a_client_may_leave_in_the_middle},
+    {"close is announced and done", close_is_announced_and_done},
+    {"scripted heads", scripted_heads},
+    {"requests beyond the limits", requests_beyond_the_limits},
+    {"a real client on a kernel port", a_real_client_on_a_kernel_port},
+    {"simulation has no port", simulation_has_no_port},
+    {"every code passes the vendor's scanner", every_code_passes_the_scanner},
+    {"the longest offer passes the vendor's scanner", the_longest_offer_passes_the_scanner},
+    {"the scanner of this test stumbles where it should", the_scanner_stumbles},
+};
+TEST_MAIN("HTTP edge", tests)
