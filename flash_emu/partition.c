@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define GUARD_PAGE 256u /* bytes of guard made at a time */
+
 static int check_one(const struct partition_table *t, size_t index, const struct nor_geometry *geo,
                      struct err *err)
 {
@@ -84,25 +86,36 @@ static bool next_gap(const struct partition_table *t, uint32_t end, uint32_t *fr
  * Balanced bytes, so that programming clears and erasing sets bits in each of them; which one
  * depends on the address, so that a copied block shows too.
  */
-static uint8_t guard_byte(uint32_t addr)
+struct guard {
+    uint8_t bytes[2 * GUARD_PAGE]; /* twice the same, so every page is a slice */
+};
+
+static void guard_make(struct guard *g)
 {
     static const uint8_t bytes[16] = {0xA5, 0x5A, 0x96, 0x69, 0xC3, 0x3C, 0xB4, 0x4B,
                                       0xD2, 0x2D, 0xE1, 0x1E, 0x87, 0x78, 0xCA, 0x35};
-    uint32_t mixed = addr * UINT32_C(0x9E3779B1);
-    return bytes[mixed >> 28];
+    for (uint32_t i = 0; i < 2 * GUARD_PAGE; i++)
+        g->bytes[i] = bytes[(i + i % GUARD_PAGE / 16 * 7) & 15];
+}
+
+/* The GUARD_PAGE bytes of that page: neighbours differ. */
+static const uint8_t *guard_page(const struct guard *g, uint32_t page)
+{
+    return g->bytes + ((page * UINT32_C(0x9E3779B1)) >> 24);
 }
 
 int partition_guard(struct nor *n, const struct partition_table *t)
 {
-    uint8_t block[1024];
+    struct guard guard;
+    guard_make(&guard);
     uint32_t from = 0;
     uint32_t to;
     while (next_gap(t, nor_geo(n)->size_bytes, &from, &to)) {
         while (from < to) {
-            uint32_t step = to - from < sizeof(block) ? to - from : (uint32_t)sizeof(block);
-            for (uint32_t i = 0; i < step; i++)
-                block[i] = guard_byte(from + i);
-            int rc = nor_load(n, from, block, step);
+            uint32_t at = from % GUARD_PAGE;
+            uint32_t step = to - from < GUARD_PAGE - at ? to - from : GUARD_PAGE - at;
+            const uint8_t *page = guard_page(&guard, from / GUARD_PAGE);
+            int rc = nor_load(n, from, page + at, step);
             if (rc != 0)
                 return rc;
             from += step;
@@ -115,8 +128,19 @@ int partition_guard(struct nor *n, const struct partition_table *t)
 static uint32_t first_broken(const struct nor *n, uint32_t from, uint32_t to)
 {
     const uint8_t *cells = nor_peek(n);
-    while (from < to && cells[from] == guard_byte(from))
-        from++;
+    struct guard guard;
+    guard_make(&guard);
+    while (from < to) {
+        uint32_t at = from % GUARD_PAGE;
+        uint32_t step = to - from < GUARD_PAGE - at ? to - from : GUARD_PAGE - at;
+        const uint8_t *page = guard_page(&guard, from / GUARD_PAGE);
+        if (memcmp(cells + from, page + at, step) != 0) {
+            while (cells[from] == page[from % GUARD_PAGE])
+                from++;
+            return from;
+        }
+        from += step;
+    }
     return from;
 }
 
