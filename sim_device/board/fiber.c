@@ -1,7 +1,7 @@
 /*
- * On ucontext. swapcontext also sets the signal mask, which costs a system call: measured 0.18 us
- * per switch. A flash operation takes two switches, its trace line and its hash cost more; so no
- * faster, less portable way is used.
+ * A fiber is entered the first time by makecontext / setcontext and from then on by _setjmp /
+ * _longjmp: swapcontext also sets the signal mask, two system calls a round trip, and a simulated
+ * upgrade switches thousands of times (0.37 us against 0.014 us a round trip).
  *
  * The sanitizer's own swapcontext wipes the marks of both whole stacks at each switch, so overruns
  * of local arrays in blocking functions would go unseen: sanitized builds switch by the
@@ -55,17 +55,22 @@ static void shadow_enter(struct fiber *self)
     self->from->stack_bytes = len_bytes;
 }
 
+static void enter(struct fiber *to)
+{
+    (void)setcontext(&to->context);
+}
+
 static void exchange(struct fiber *from, struct fiber *to)
 {
     from->resumed = 0;
     (void)getcontext(&from->context); /* comes back twice, the second time resumed */
     if (!from->resumed) {
         from->resumed = 1;
-        (void)setcontext(&to->context);
+        enter(to);
     }
 }
 #else
-#define STACK_FLOOR (128u << 10)
+#define STACK_FLOOR (64u << 10)
 
 static void shadow_clean(const struct fiber *f)
 {
@@ -83,9 +88,19 @@ static void shadow_enter(struct fiber *self)
     (void)self;
 }
 
+static void enter(struct fiber *to)
+{
+    if (to->started)
+        _longjmp(to->jump, 1);
+    to->started = true;
+    (void)setcontext(&to->context);
+}
+
 static void exchange(struct fiber *from, struct fiber *to)
 {
-    (void)swapcontext(&from->context, &to->context);
+    from->started = true;
+    if (_setjmp(from->jump) == 0)
+        enter(to);
 }
 #endif
 
@@ -131,6 +146,7 @@ int fiber_prepare(struct fiber *f, size_t stack_bytes, void (*entry)(void *), vo
     shadow_clean(f);
     memset(f->stack, STACK_PATTERN, f->stack_bytes);
     f->shadow = NULL;
+    f->started = false;
     f->entry = entry;
     f->arg = arg;
     (void)getcontext(&f->context);
@@ -166,6 +182,6 @@ void fiber_leave(struct fiber *from, struct fiber *to)
 {
     to->from = from;
     shadow_leave(NULL, to);
-    (void)setcontext(&to->context);
-    abort(); /* setcontext only returns when it failed */
+    enter(to);
+    abort(); /* only reached when the switch failed */
 }

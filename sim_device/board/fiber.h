@@ -7,12 +7,16 @@
 #ifndef OTABENCH_SIM_DEVICE_FIBER_H
 #define OTABENCH_SIM_DEVICE_FIBER_H
 
+#include <setjmp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <ucontext.h>
 
 /* Zeroed by the owner; must not be moved. A zeroed one also stands for the thread's own stack. */
 struct fiber {
     ucontext_t context;
+    jmp_buf jump; /* where it stopped, once started */
+    bool started;
     void *stack;        /* lowest usable byte; an unmapped page lies below. Null: thread's stack */
     size_t stack_bytes; /* usable bytes */
     void *shadow;       /* the sanitizer's, while the fiber does not run */
@@ -24,7 +28,7 @@ struct fiber {
 
 /*
  * Makes the next switch to f run entry(arg) on a stack of at least stack_bytes (host code such as
- * printf needs room: never less than 128 KiB). Keeps the old stack if it is large enough; fills it
+ * printf needs room: never less than 64 KiB). Keeps the old stack if it is large enough; fills it
  * with a pattern, so code that reads what it never wrote repeats itself. entry must leave by
  * fiber_leave. 0 or ERR_NOMEM.
  */

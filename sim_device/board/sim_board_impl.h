@@ -48,8 +48,9 @@ struct sim_board {
     int64_t now_ns;
     uint64_t boots; /* power-ons and resets so far */
     uint64_t sequence;
-    uint32_t spins;    /* non-blocking questions asked since time last moved */
-    uint64_t ops_seen; /* flash operations that began before the last time spent on the chip */
+    uint32_t spins;       /* non-blocking questions asked since time last moved */
+    int64_t read_debt_ns; /* time of flash reads not yet waited for */
+    uint64_t ops_seen;    /* flash operations that began before the last time spent on the chip */
     bool powered;
     struct fiber owner;
     struct board_task *running;
