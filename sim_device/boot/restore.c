@@ -1,0 +1,285 @@
+/*
+ * The destructive part. Each call does at most one half of a block and ends with its mark; what may
+ * be found after a cut at any point, and why it goes on from there: docs/flash-layout.md.
+ */
+#include <string.h>
+
+#include "common/bytes.h"
+#include "sim_device/boot/loader.h"
+
+/* Where the journal stands: the block that is next, or half done. */
+struct place {
+    uint32_t file, turn;
+    bool staged;
+    bool end;
+};
+
+static uint32_t steps_per_block(const struct boot *b)
+{
+    return b->file.kind == PACKAGE_DELTA && !b->cfg.skip_backup ? 2 : 1;
+}
+
+static int locate(struct boot *b, uint32_t mark, struct place *p)
+{
+    uint32_t done = mark - 1; /* steps after "begun" */
+    *p = (struct place){0};
+    for (uint32_t i = 0; i < b->head.file_count; i++) {
+        int rc = loader_load_file(b, i);
+        if (rc != 0)
+            return rc;
+        uint32_t steps = package_blocks(&b->head, &b->file) * steps_per_block(b);
+        if (done < steps) {
+            p->file = i;
+            p->turn = done / steps_per_block(b);
+            p->staged = done % steps_per_block(b) == 1;
+            return 0;
+        }
+        done -= steps;
+    }
+    p->end = true;
+    return 0;
+}
+
+/* The end of the backup area, so that bank B of the state is always erased with it. */
+static uint32_t stage_addr(const struct boot *b)
+{
+    return b->cfg.download_offset + state_backup_addr(&b->cfg.layout) + b->cfg.layout.backup_bytes -
+           b->head.restore_block_bytes;
+}
+
+static int set_mark(struct boot *b, uint32_t arg)
+{
+    int rc = 0;
+    if (!b->cfg.skip_journal)
+        rc = state_mark(&b->state, b->mark + 1, arg, &b->err);
+    if (rc == 0) {
+        b->mark++;
+        b->mark_arg = arg;
+    }
+    return rc;
+}
+
+static void tell(struct boot *b, const struct span *span, const char *phase)
+{
+    BOARD_EVENT(b->cfg.board, LANE_BOOT, "restore", F_STR("file", b->file.name),
+                F_INT("block", span->block), F_INT("blocks", span->blocks), F_STR("phase", phase));
+}
+
+/* True when the flash there has that CRC; what traps or cannot be read has not. */
+static bool crc_is(struct boot *b, uint32_t addr, uint32_t len_bytes, uint32_t want)
+{
+    uint32_t got;
+    return loader_crc(b, addr, len_bytes, &got) == 0 && got == want;
+}
+
+static int check_written(struct boot *b, uint32_t addr, uint32_t len_bytes, uint32_t want)
+{
+    uint32_t got = 0;
+    int rc = loader_crc(b, addr, len_bytes, &got);
+    if (rc == 0 && got != want)
+        rc = err_set(&b->err, ERR_IO, "block at 0x%x reads otherwise than programmed", addr);
+    return rc;
+}
+
+/* Target block from somewhere in flash. want: its CRC; 0: that of the origin. */
+static int copy_block(struct boot *b, const struct span *span, uint32_t from, uint32_t *want)
+{
+    int rc = *want == 0 ? loader_crc(b, from, span->len_bytes, want) : 0;
+    if (rc == 0)
+        rc = loader_erase(b, span->addr, span->len_bytes);
+    if (rc == 0)
+        rc = loader_copy(b, from, span->addr, span->len_bytes);
+    if (rc == 0)
+        rc = check_written(b, span->addr, span->len_bytes, *want);
+    return rc;
+}
+
+/*
+ * A staged block lives where bank B is, so its two marks must fit into bank A. Otherwise, and when
+ * the last try failed, the record goes to B with a fresh journal and home again, before staging.
+ */
+static int prepare_journal(struct boot *b)
+{
+    int rc = 0;
+    if (b->cfg.skip_journal)
+        return 0;
+    if (b->tries > 0 || state_room(&b->state) < 2)
+        rc = state_roll(&b->state, &b->err);
+    if (rc == 0)
+        rc = state_home(&b->state, &b->err);
+    return rc;
+}
+
+/* Decodes the block into the backup area. */
+static int stage_block(struct boot *b, const struct span *span, uint32_t *crc)
+{
+    struct loader_writer w = {.b = b, .addr = stage_addr(b)};
+    b->state.pinned = false;
+    int rc = loader_erase(b, w.addr, b->head.restore_block_bytes);
+    if (rc == 0)
+        rc = loader_decode(b, span, loader_put, &w);
+    if (rc == 0)
+        rc = loader_put_end(&w);
+    if (rc == 0)
+        rc = check_written(b, stage_addr(b), span->len_bytes, w.crc);
+    *crc = w.crc;
+    return rc;
+}
+
+static int do_stage(struct boot *b, const struct span *span)
+{
+    uint32_t crc;
+    int rc = prepare_journal(b);
+    if (rc != 0)
+        return rc;
+    tell(b, span, "stage");
+    rc = stage_block(b, span, &crc);
+    if (rc == 0) {
+        b->state.pinned = true;
+        rc = set_mark(b, crc);
+    }
+    return rc;
+}
+
+/*
+ * Staged. Normally the backup area holds the block. It does not when its "done" was lost after the
+ * area was used again (then the target is complete), or when "staged" was cut, did not read, and
+ * reads now (then the target is still old, and decoding gives the same block again).
+ */
+static int do_copy(struct boot *b, const struct span *span)
+{
+    uint32_t crc = b->mark_arg;
+    int rc = 0;
+    if (crc != 0 && !crc_is(b, stage_addr(b), span->len_bytes, crc)) {
+        if (crc_is(b, span->addr, span->len_bytes, crc)) {
+            tell(b, span, "skip");
+            b->state.pinned = false;
+            return set_mark(b, crc);
+        }
+        tell(b, span, "stage");
+        rc = stage_block(b, span, &crc);
+        if (rc == 0 && crc != b->mark_arg)
+            rc = err_set(&b->err, ERR_DIGEST, "block %u of %s is neither staged nor restorable",
+                         span->block, b->file.name);
+        if (rc != 0)
+            return rc;
+    }
+    tell(b, span, "copy");
+    rc = copy_block(b, span, stage_addr(b), &crc);
+    if (rc != 0)
+        return rc;
+    b->state.pinned = false;
+    return set_mark(b, crc);
+}
+
+static int copy_full(struct boot *b, const struct span *span, uint32_t *crc)
+{
+    uint32_t from = loader_payload_addr(b) + span->block * b->head.restore_block_bytes;
+    *crc = 0;
+    tell(b, span, "copy");
+    return copy_block(b, span, from, crc);
+}
+
+static int do_full(struct boot *b, const struct span *span)
+{
+    uint32_t crc;
+    int rc = copy_full(b, span, &crc);
+    return rc == 0 ? set_mark(b, crc) : rc;
+}
+
+struct memory_sink {
+    uint8_t *to;
+    uint32_t used;
+};
+
+static int put_memory(void *ctx, const uint8_t *data, uint32_t len_bytes)
+{
+    struct memory_sink *m = ctx;
+    memcpy(m->to + m->used, data, len_bytes); /* loader_decode keeps within the block */
+    m->used += len_bytes;
+    return 0;
+}
+
+/* skip_backup: decoded in RAM and straight over the target. A cut in between loses the block. */
+static int do_unsafe(struct boot *b, const struct span *span)
+{
+    struct memory_sink memory = {.to = b->block};
+    struct loader_writer w = {.b = b, .addr = span->addr};
+    tell(b, span, "copy");
+    int rc = loader_decode(b, span, put_memory, &memory);
+    if (rc == 0)
+        rc = loader_erase(b, span->addr, span->len_bytes);
+    if (rc == 0)
+        rc = loader_put(&w, b->block, memory.used);
+    if (rc == 0)
+        rc = loader_put_end(&w);
+    return rc == 0 ? set_mark(b, w.crc) : rc;
+}
+
+int loader_begin(struct boot *b)
+{
+    int rc = state_home(&b->state, &b->err);
+    if (rc == 0)
+        rc = state_firm(&b->state, &b->err);
+    return rc == 0 ? set_mark(b, 0) : rc;
+}
+
+/*
+ * A "done" that was cut may read now, after an earlier start did not see it and began the block
+ * again: so the last "done" must be true, or the block is copied again from where it still is.
+ */
+static int check_last_done(struct boot *b)
+{
+    struct place p;
+    struct span span;
+    uint32_t crc = b->mark_arg;
+    int rc = locate(b, b->mark, &p);
+    if (rc != 0 || p.staged || b->mark < 2 || crc == 0)
+        return rc;
+    rc = locate(b, b->mark - 1, &p);
+    if (rc != 0)
+        return rc;
+    loader_span(b, p.turn, &span);
+    if (crc_is(b, span.addr, span.len_bytes, crc))
+        return 0;
+    if (b->file.kind == PACKAGE_FULL)
+        rc = copy_full(b, &span, &crc);
+    else if (crc_is(b, stage_addr(b), span.len_bytes, crc))
+        rc = copy_block(b, &span, stage_addr(b), &crc);
+    else
+        return err_set(&b->err, ERR_DIGEST, "block %u of %s is marked done, but is not", span.block,
+                       b->file.name);
+    if (rc == 0 && crc != b->mark_arg)
+        rc = err_set(&b->err, ERR_DIGEST, "block %u of %s cannot be repeated", span.block,
+                     b->file.name);
+    return rc;
+}
+
+int loader_resume(struct boot *b)
+{
+    int rc = check_last_done(b);
+    return rc == 0 ? state_firm(&b->state, &b->err) : rc;
+}
+
+int loader_restore(struct boot *b, bool *finished)
+{
+    struct place p;
+    struct span span;
+    int rc = locate(b, b->mark, &p);
+    *finished = rc == 0 && p.end;
+    if (rc != 0 || p.end)
+        return rc;
+    loader_span(b, p.turn, &span);
+    if (b->file.kind == PACKAGE_FULL)
+        return do_full(b, &span);
+    if (b->cfg.skip_backup)
+        return do_unsafe(b, &span);
+    return p.staged ? do_copy(b, &span) : do_stage(b, &span);
+}
+
+bool loader_untouched(struct boot *b)
+{
+    struct place p;
+    return b->mark <= 1 && locate(b, 1, &p) == 0 && b->file.kind == PACKAGE_DELTA &&
+           !b->cfg.skip_backup;
+}
