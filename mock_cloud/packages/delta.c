@@ -161,8 +161,8 @@ static int join(struct job *j, uint32_t offset, uint32_t piece_bytes, struct err
         rc = window_append_moved(j->out, &w, run.data + at, offset);
         at += w.len_bytes;
     }
-    if (rc == ERR_FORMAT || rc == ERR_UNSUPPORTED)
-        rc = err_prefix(err, ERR_IO, "xdelta3 wrote what cannot be used");
+    if (rc == ERR_FORMAT || rc == ERR_UNSUPPORTED || rc == ERR_NOT_FOUND)
+        rc = err_prefix(err, ERR_IO, "xdelta3 wrote nothing that can be used");
     else if (rc == 0 && made != piece_bytes)
         rc = err_set(err, ERR_IO, "xdelta3 encoded %llu of %u bytes", (unsigned long long)made,
                      piece_bytes);

@@ -166,7 +166,8 @@ static uint32_t inserted_bytes(struct rng *r, uint32_t content)
 static void plan_edits(struct edit e[EDITS], struct rng *r, uint32_t content, int64_t grow)
 {
     const uint32_t shrink = grow < 0 ? (uint32_t)-grow & ~3u : 0;
-    const uint32_t bulk = shrink < content / 2 ? shrink : (content / 2) & ~3u;
+    const uint32_t most = (content - content / 8) & ~3u;
+    const uint32_t bulk = shrink < most ? shrink : most;
     const uint32_t span = (content - bulk) / 4; /* words that stay */
     uint32_t words[EDITS];
     for (int i = 0; i < EDITS; i++)
