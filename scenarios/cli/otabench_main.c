@@ -5,6 +5,7 @@
 
 static const struct command commands[] = {
     {"run", "run scenario files or folders and judge them", cmd_run},
+    {"device", NULL, cmd_device},
 };
 
 static void print_help(FILE *out)
