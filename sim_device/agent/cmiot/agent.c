@@ -83,19 +83,6 @@ struct state_io agent_state_io(fal_part_t *part)
         .ctx = part, .read = io_read, .program = io_program, .erase = io_erase};
 }
 
-void device_state_layout(const struct device_config *c, struct state_layout *out)
-{
-    const struct partition *p = partition_find(&c->partitions, cmiot_download_name());
-    bool two_areas = c->variant == DEVICE_CMS;
-    *out = (struct state_layout){
-        .kind = c->personality,
-        .part_bytes = p != NULL ? p->size_bytes : 0,
-        .erase_bytes = c->geometry.erase_bytes,
-        .granule_bytes = c->geometry.granule_bytes,
-        .backup_bytes = two_areas ? c->compare_block_kib * 1024u : c->geometry.erase_bytes,
-        .write_once = c->geometry.policy != NOR_REWRITE};
-}
-
 /* ---- the vendor's hooks ---- */
 
 cmiot_uint32 cmiot_get_try_time(void)

@@ -15,7 +15,8 @@ enum outcome {
     GOT_NOISE,  /* something else than a reply: worth asking again */
     GOT_ERROR,  /* an HTTP error: worth asking again after a pause */
     GOT_BUSY,   /* the server asks for patience */
-    GOT_NOTHING /* silence, or the connection is gone */
+    GOT_CLOSED, /* the connection was closed before a byte came */
+    GOT_NOTHING /* silence, or no connection */
 };
 
 /* Reads one reply into s->reply, decoded in place: the body is never longer than what carried it.
@@ -38,7 +39,7 @@ static enum outcome receive(struct session *s, size_t *body_bytes)
         if (n == LINK_CLOSED) {
             step = http_reply_eof(&r);
             if (total == 0)
-                return GOT_NOTHING;
+                return GOT_CLOSED;
         }
         total += (size_t)n;
         for (size_t used = 0; n > 0 && step != HTTP_END && step != HTTP_BAD;) {
@@ -80,14 +81,14 @@ static enum outcome exchange(struct session *s, size_t request_bytes, size_t *bo
 {
     bool reused = s->control.fd >= 0;
     for (;;) {
-        enum outcome o = GOT_NOTHING;
+        enum outcome o = GOT_CLOSED;
         if (link_open(&s->control) != 0)
             return GOT_NOTHING;
         if (link_send(&s->control, s->request, request_bytes) == 0)
             o = receive(s, body_bytes);
-        if (o == GOT_NOTHING || o == GOT_NOISE)
+        if (o == GOT_NOTHING || o == GOT_NOISE || o == GOT_CLOSED)
             link_close(&s->control);
-        if (o != GOT_NOTHING || !reused)
+        if (o != GOT_CLOSED || !reused)
             return o;
         reused = false;
     }
@@ -118,7 +119,7 @@ int control_ask(struct session *s, size_t request_bytes, enum message_data want,
         if (breaks->endless_retry)
             continue;
         s->device->back_off = s->device->back_off || o == GOT_BUSY;
-        if (o == GOT_NOTHING || o == GOT_BUSY || tried >= repeats)
+        if (o == GOT_CLOSED || o == GOT_NOTHING || o == GOT_BUSY || tried >= repeats)
             return -1;
         if (o == GOT_ERROR)
             cmiot_msleep(CONTROL_PAUSE_MS);

@@ -1,10 +1,12 @@
-/* The configuration of a device: defaults and what is refused. */
+/* The configuration of a device: defaults, what follows from it, what is refused. Here because
+ * agent and boot loader share it. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "sim_device/device.h"
 
+#define DOWNLOAD      "download"
 #define PROTOCOL_HTTP 2
 #define PROTOCOL_UDP  1
 #define SEGMENT_MIN   3 /* for HTTP; the document's 1..5 holds for UDP only (cms-ota §7) */
@@ -52,6 +54,19 @@ void device_config_default(struct device_config *c)
         .rounds = 3,
         .segment_retries = 6,
     };
+}
+
+void device_state_layout(const struct device_config *c, struct state_layout *out)
+{
+    const struct partition *p = partition_find(&c->partitions, DOWNLOAD);
+    bool two_areas = c->variant == DEVICE_CMS;
+    *out = (struct state_layout){.kind = c->personality,
+                                 .part_bytes = p != NULL ? p->size_bytes : 0,
+                                 .erase_bytes = c->geometry.erase_bytes,
+                                 .granule_bytes = c->geometry.granule_bytes,
+                                 .backup_bytes = two_areas ? c->compare_block_kib * 1024u
+                                                           : c->geometry.erase_bytes,
+                                 .write_once = c->geometry.policy != NOR_REWRITE};
 }
 
 /* ---- texts ---- */
@@ -158,7 +173,7 @@ static int check_numbers(const struct device_config *c, struct err *err)
 
 static int check_flash(const struct device_config *c, struct err *err)
 {
-    static const char *const needed[] = {"app", "download"};
+    static const char *const needed[] = {"app", DOWNLOAD};
     struct state_layout layout;
     uint32_t unit = c->geometry.erase_bytes, segment = 16u << c->segment_index;
     if (partition_check(&c->partitions, &c->geometry, err) != 0)
@@ -166,7 +181,7 @@ static int check_flash(const struct device_config *c, struct err *err)
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
         if (partition_find(&c->partitions, needed[i]) == NULL)
             return err_set(err, ERR_ARG, "partitions: there must be one named \"%s\"", needed[i]);
-    uint32_t real = partition_find(&c->partitions, "download")->size_bytes;
+    uint32_t real = partition_find(&c->partitions, DOWNLOAD)->size_bytes;
     if (c->update_bytes != real)
         return err_set(err, ERR_ARG,
                        "update_bytes: is %u, must be the size of the partition \"download\", %u",
