@@ -109,7 +109,7 @@ static const char *name_start(const char *path)
         size_t len = strcspn(p, "/");
         for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++)
             if (strlen(roots[i].folder) == len && memcmp(p, roots[i].folder, len) == 0)
-                start = roots[i].kept ? p : p + len + 1;
+                start = roots[i].kept ? p : p + len + strspn(p + len, "/");
     }
     return start;
 }

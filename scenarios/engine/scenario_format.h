@@ -116,6 +116,7 @@ const char *break_word(int index);
 const char *chip_word(int index);
 const char *profile_word(int index);
 const char *net_word(int kind);
+const char *offer_event_word(int index);
 
 /* Writer: one key or item each; all do nothing after an error. */
 void write_open(struct writer *w, const char *key, char bracket); /* key null: an array's item */

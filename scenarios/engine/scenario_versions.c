@@ -260,16 +260,27 @@ static const char *tamper_word(int index)
     return index < TAMPER_COUNT ? tamper_name((enum tamper)index) : NULL;
 }
 
+/* Events of the device and its boot loader; "verify", which both have, once. */
+const char *offer_event_word(int index)
+{
+    const struct event_name *e;
+    int n = 0;
+    for (size_t i = 0; (e = event_name_at(i)) != NULL; i++) {
+        bool twice = e->lane == LANE_BOOT && strcmp(e->event, "verify") == 0;
+        if ((e->lane == LANE_DEVICE || e->lane == LANE_BOOT) && !twice && n++ == index)
+            return e->event;
+    }
+    return NULL;
+}
+
 static int on_event_read(const struct reader *r, const struct field *f, const cJSON *obj,
                          void *base)
 {
-    const char *words[64];
+    const char *words[WORDS_MAX];
     size_t n = 0;
     int index = 0;
-    const struct event_name *e;
-    for (size_t i = 0; n < 64 && (e = event_name_at(i)) != NULL; i++)
-        if (e->lane == LANE_DEVICE || e->lane == LANE_BOOT)
-            words[n++] = e->event;
+    while (n < WORDS_MAX && (words[n] = offer_event_word((int)n)) != NULL)
+        n++;
     int rc = json_get_word(r->root, obj, f->key, words, n, &index, r->err);
     if (rc == 0)
         (void)snprintf(((struct offer_spec *)base)->on_event, f->width, "%s", words[index]);
