@@ -335,6 +335,9 @@ static int set_up(struct wire *w)
     struct stage_world sw = {
         .ctx = w, .cut_now = cut_now, .cut_at_op = cut_at_op, .break_all = break_all};
     rc = stage_set_up(&w->g, &sw, true, &w->err);
+    for (uint32_t i = 0; i < w->g.s->n_power; i++)
+        if (w->g.s->power[i].when.kind == TRIGGER_OP)
+            w->rule_op[i] = w->g.s->power[i].when.op;
     if (rc == 0)
         rc = relay_open(&w->relay, &w->g, edge_port(w->g.edge), &w->err);
     return rc;
