@@ -36,9 +36,11 @@ struct package_params {
 
 /*
  * Appends the container to out. Files whose new image equals the old one are left out; if all are,
- * ERR_ARG. A file's delta is used only if it is smaller than 9/10 of the new image, else its full
+ * ERR_ARG, as for any bad argument (window and block sizes are checked for full packages too). A
+ * file's delta is used only if it is smaller than 9/10 of the new image, else its full
  * payload; *kind says PACKAGE_FULL when every file is full. Direction is the smaller of the two.
- * ERR_IO when xdelta3 fails or is missing (message says how to install it), ERR_LIMIT, ERR_NOMEM.
+ * ERR_IO when xdelta3 fails or is missing (message says how to install it) or the cache cannot be
+ * written; ERR_LIMIT, ERR_NOMEM. On error nothing is appended. A damaged cache file is made again.
  */
 int package_make(struct buf *out, const struct package_source *files, size_t n,
                  const struct package_params *params, enum package_kind *kind, struct err *err);
@@ -54,7 +56,9 @@ int package_verify(const uint8_t *data, size_t len_bytes, struct err *err);
  * Seeded firmware generator: the offline fall-back for real images. Code-like content: repeated
  * idioms, address tables, strings, 0xFF tail. package_generate_next edits it as a rebuild does:
  * patches, insertions that move code and rewrite the address tables, growth or shrinkage by
- * grow_bytes.
+ * grow_bytes (the result has at least 64 bytes). Any old image will do. Both append exactly the
+ * image: 0, ERR_ARG for an empty one, ERR_LIMIT above PACKAGE_IMAGE_MAX or out's maximum,
+ * ERR_NOMEM.
  */
 int package_generate(struct buf *out, uint64_t seed, uint32_t len_bytes);
 int package_generate_next(struct buf *out, uint64_t seed, const uint8_t *old_image,
