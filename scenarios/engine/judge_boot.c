@@ -65,9 +65,10 @@ static void on_restore(struct judge *j)
     j->phase = PHASE_RESTORE;
 }
 
-static void on_result(struct judge *j, const struct ev *e)
+void judge_boot_result(struct judge *j, int64_t result)
 {
-    j->boot_result = ev_int(e, "update_result", 0);
+    j->boot_result = result;
+    j->due_result = 0;
     j->phase = PHASE_RESULT;
     j->report_owed = j->boot_result != 0;
     j->report_accepted = false;
@@ -116,7 +117,11 @@ void judge_boot_event(struct judge *j, const struct ev *e)
     else if (ev_is(e, LANE_BOOT, "restore"))
         on_restore(j);
     else if (ev_is(e, LANE_BOOT, "result"))
-        on_result(j, e);
+        judge_boot_result(j, ev_int(e, "update_result", 0));
+    else if (ev_is(e, LANE_BOOT, "restored"))
+        j->due_result = UPDATE_OK;
+    else if (ev_is(e, LANE_BOOT, "refuse"))
+        j->due_result = ev_int(e, "result", 0);
     else if (ev_is(e, LANE_BOOT, "bricked")) {
         j->bricked = true;
         if (j->cuts > 0)

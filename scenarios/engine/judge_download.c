@@ -24,7 +24,7 @@ static void on_package(struct judge *j, const struct ev *e)
         j->clean_start_due = false;
         j->dirty = false;
         j->resumed = false;
-        j->verified = j->pending = false;
+        j->verified = j->pending = j->proven = false;
         j->faults_on_download = 0;
     }
     if (found == NULL)
@@ -106,6 +106,9 @@ static void on_segment(struct judge *j, const struct ev *e)
 static void on_start(struct judge *j, const struct ev *e)
 {
     const char *version = j->setup.version(j->setup.ctx);
+    /* A cut between the result's record and its event: the record counts. */
+    if (j->due_result == UPDATE_OK)
+        judge_boot_result(j, UPDATE_OK);
     j->starts++;
     j->app_running = true;
     (void)snprintf(j->version, sizeof j->version, "%s", ev_text(e, "version"));
@@ -145,6 +148,10 @@ void judge_download_event(struct judge *j, const struct ev *e)
             j->dirty = false;
             j->phase = PHASE_IDLE;
             judge_seen(j, "INT-01");
+        } else {
+            /* From here on the pending record may be in flash, told or not. */
+            j->proven = judge_package_intact(j);
+            j->restore_allowed = true;
         }
     } else if (ev_is(e, LANE_DEVICE, "config")) {
         j->config_refused = true;

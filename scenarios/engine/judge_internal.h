@@ -83,6 +83,7 @@ struct judge {
     bool clean_start_due;   /* digest mismatch: the next range must begin at 0 */
     bool verified;          /* digest matched, not yet restored */
     bool pending;           /* pending record written */
+    bool proven;            /* the digest matched and flash held the package; until another one */
     int last_download_http; /* status of the last download reply */
     uint32_t first_range_from;
     bool resumed;
@@ -91,6 +92,7 @@ struct judge {
     bool boot_verified;   /* "verify ok" in this boot */
     bool restore_allowed; /* a pending package has not been consumed yet */
     int64_t boot_result;  /* last "result", 0 none */
+    int64_t due_result;   /* what "restored" or "refuse" will leave, 0: told or none */
     bool report_owed;     /* a result exists and the device has not seen it accepted */
     bool report_accepted; /* the cloud accepted a report for the last result */
     uint32_t restored_count;
@@ -122,6 +124,8 @@ const char *judge_version_name(const struct judge *j, uint32_t index);
 void judge_cloud_event(struct judge *j, const struct ev *e);
 void judge_download_event(struct judge *j, const struct ev *e);
 void judge_boot_event(struct judge *j, const struct ev *e);
+/* The boot loader left this result, whether or not it came to tell. */
+void judge_boot_result(struct judge *j, int64_t result);
 void judge_flash_event(struct judge *j, const struct ev *e);
 void judge_report_event(struct judge *j, const struct ev *e);
 void judge_api_event(struct judge *j, const struct ev *e);

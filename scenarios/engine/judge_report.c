@@ -21,10 +21,12 @@ static void on_report_request(struct judge *j, const struct ev *e)
     if (strcmp(rq, cloud_request_name(RQ_REPORT_DOWNLOAD)) == 0) {
         j->sent_download_status = body_int(body, "\"downloadStatus\":");
         if (j->sent_download_status == 1)
-            JUDGE(j, "INT-16", j->verified && judge_package_intact(j),
+            JUDGE(j, "INT-16", j->proven,
                   "reported a successful download of bytes that are not the package");
     } else if (strcmp(rq, cloud_request_name(RQ_REPORT_UPGRADE)) == 0) {
         j->sent_upgrade_status = body_int(body, "\"updateStatus\":");
+        if (j->boot_result == 0 && j->due_result != 0)
+            judge_boot_result(j, j->due_result);
         judge_seen(j, "RPT-02");
         JUDGE(j, "RPT-03", j->boot_result != 0, "reports an upgrade that never took place");
         JUDGE(j, "RPT-14", j->report_owed, "reports again after its result was accepted");
@@ -75,7 +77,8 @@ static void on_report_result(struct judge *j, int result)
         j->report_owed = false;
     } else if (result == API_NO_UPGRADE) {
         JUDGE(j, "RPT-01", sent == 0, "says 'nothing to report' after sending a report");
-        if (j->report_owed) {
+        /* Accepted, and cut before the call could say so: then there is nothing to report. */
+        if (j->report_owed && !j->report_accepted) {
             judge_fail(j, "RPT-02", "says 'nothing to report' while a result is owed");
             if (j->cuts > 0)
                 judge_fail(j, "PWR-08", "the result of the restore was lost");
