@@ -30,6 +30,7 @@ struct command {
 };
 
 int cmd_run(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 
 /* Prints "otabench COMMAND: <formatted>" and where help is to be found; returns EXIT_USAGE. */

@@ -5,6 +5,7 @@
 
 static const struct command commands[] = {
     {"run", "run scenario files or folders and judge them", cmd_run},
+    {"bench", "measure how fast a scenario simulates", cmd_bench},
     {"device", NULL, cmd_device},
 };
 

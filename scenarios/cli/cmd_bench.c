@@ -1,0 +1,144 @@
+/*
+ * otabench bench: how fast this machine simulates a scenario, beside a yardstick measured in the
+ * same run (SHA-256 of 64 KiB), so that figures from different machines can be compared.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/digest.h"
+#include "common/vtime.h"
+#include "scenarios/cli/cli.h"
+#include "scenarios/engine/run.h"
+
+#define YARDSTICK_BYTES 65536u
+#define YARDSTICK_RUNS  200
+
+static const char help[] =
+    "usage: otabench bench SCENARIO [--runs N] [--min-rate R] [--min-speedup S]\n\n"
+    "Simulates one scenario N times (default 200) in this process and prints CPU time per run,\n"
+    "runs per second and core, virtual against real time, memory of the emulated device, and the\n"
+    "cost of a run in units of a yardstick measured in between (SHA-256 of 64 KiB).\n\n"
+    "  --runs N         how often (1 to 100000)\n"
+    "  --min-rate R     exit 1 below R runs per second and core\n"
+    "  --min-speedup S  exit 1 below S seconds of virtual time per second of CPU time\n\n"
+    "example: otabench bench scenarios/library/cms/a-clean-differential-upgrade.json --runs 500\n";
+
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static int64_t yardstick_ns(const uint8_t *data)
+{
+    uint8_t out[SHA256_BYTES];
+    int64_t start = cpu_ns();
+    for (int i = 0; i < YARDSTICK_RUNS; i++)
+        digest_of(DIGEST_SHA256, data, YARDSTICK_BYTES, out);
+    return (cpu_ns() - start) / YARDSTICK_RUNS;
+}
+
+struct bench {
+    const char *path;
+    uint64_t runs, min_rate, min_speedup;
+};
+
+static int parse(int argc, char **argv, struct bench *b)
+{
+    static const struct option longs[] = {{"runs", required_argument, NULL, 'n'},
+                                          {"min-rate", required_argument, NULL, 'r'},
+                                          {"min-speedup", required_argument, NULL, 's'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    *b = (struct bench){.runs = 200};
+    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+        if (c == 'h') {
+            (void)fputs(help, stdout);
+            return -1;
+        }
+        uint64_t *out = c == 'n' ? &b->runs : c == 'r' ? &b->min_rate : &b->min_speedup;
+        if (c == '?')
+            return cli_usage("bench", "wrong option");
+        if (!cli_number(optarg, 1, c == 'n' ? 100000 : UINT32_MAX, out))
+            return cli_usage("bench", "%s is not a number that is allowed here", optarg);
+    }
+    if (argc - optind != 1)
+        return cli_usage("bench", "needs exactly one scenario");
+    b->path = argv[optind];
+    return 0;
+}
+
+static int measure(const struct bench *b, struct world *w, const struct scenario *s)
+{
+    char cache[512];
+    cli_cache_dir(cache, sizeof cache);
+    struct run_options o = {.cache_dir = cache, .firmware_dir = CLI_FIRMWARE_DIR};
+    struct run_result r;
+    world_run(w, s, &o, &r); /* fills the package cache */
+    if (r.verdict == VERDICT_ERROR)
+        return cli_fail("bench", EXIT_INCONCLUSIVE, "%s: %s", b->path, r.cause);
+    char trace[65];
+    memcpy(trace, r.trace_sha256, sizeof trace);
+    uint8_t *data = calloc(1, YARDSTICK_BYTES);
+    if (data == NULL)
+        return cli_fail("bench", EXIT_INCONCLUSIVE, "no memory");
+    int64_t yard = yardstick_ns(data);
+    int64_t start = cpu_ns();
+    for (uint64_t i = 0; i < b->runs; i++) {
+        world_run(w, s, &o, &r);
+        if (strcmp(trace, r.trace_sha256) != 0) {
+            free(data);
+            return cli_fail("bench", EXIT_FAILED, "run %" PRIu64 " gave another trace", i + 1);
+        }
+    }
+    int64_t per_run = (cpu_ns() - start) / (int64_t)b->runs;
+    yard = (yard + yardstick_ns(data)) / 2;
+    free(data);
+    if (per_run <= 0 || yard <= 0)
+        return cli_fail("bench", EXIT_INCONCLUSIVE, "too fast to be measured: more --runs");
+    int64_t rate = NS_PER_S / per_run;
+    int64_t speedup = r.virtual_ns / per_run;
+    (void)printf("scenario        %s (%s)\n", s->name, verdict_name(r.verdict));
+    (void)printf("runs            %" PRIu64 ", all with trace %.16s...\n", b->runs, trace);
+    (void)printf("CPU per run     %" PRId64 " us\n", per_run / NS_PER_US);
+    (void)printf("rate            %" PRId64 " runs/s on one core\n", rate);
+    (void)printf("virtual time    %" PRId64 " s, %" PRId64 " times real time\n",
+                 r.virtual_ns / NS_PER_S, speedup);
+    (void)printf("yardstick       SHA-256 of 64 KiB takes %" PRId64 " us; a run costs %" PRId64
+                 " of them\n",
+                 yard / NS_PER_US, per_run / yard);
+    (void)printf("emulated RAM    agent %" PRIu64 " bytes, boot loader %" PRIu64
+                 " bytes, configured %u\n",
+                 r.agent_peak_bytes, r.boot_peak_bytes, s->device.ram_bytes);
+    if ((uint64_t)rate < b->min_rate)
+        return cli_fail("bench", EXIT_FAILED, "below the demanded rate of %" PRIu64 " runs/s",
+                        b->min_rate);
+    if ((uint64_t)speedup < b->min_speedup)
+        return cli_fail("bench", EXIT_FAILED, "below the demanded speed-up of %" PRIu64,
+                        b->min_speedup);
+    return EXIT_PASSED;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+    struct bench b;
+    int rc = parse(argc, argv, &b);
+    if (rc != 0)
+        return rc < 0 ? EXIT_PASSED : rc;
+    struct err err = {.text = ""};
+    struct scenario *s = calloc(1, sizeof *s);
+    struct world *w = world_new(&err);
+    if (s == NULL || w == NULL)
+        rc = cli_fail("bench", EXIT_INCONCLUSIVE, "%s", err.text);
+    else if (scenario_load(s, b.path, &err) != 0)
+        rc = cli_fail("bench", EXIT_USAGE, "%s", err.text);
+    else
+        rc = measure(&b, w, s);
+    world_free(w);
+    free(s);
+    return rc;
+}
