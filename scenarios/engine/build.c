@@ -195,11 +195,13 @@ static int make_offer(struct build *b, const struct scenario *s, const struct bu
     for (uint32_t f = 0; f < s->device.file_count && f < PACKAGE_FILES_MAX; f++) {
         const struct buf *was = &b->images[spec->from][f];
         const struct buf *is = &b->images[spec->to][f];
-        files[f] = (struct package_source){.address = s->device.files[f].address,
-                                           .old_image = was->data,
-                                           .old_bytes = (uint32_t)was->len_bytes,
-                                           .new_image = is->data,
-                                           .new_bytes = (uint32_t)is->len_bytes};
+        files[f] =
+            (struct package_source){.address = s->device.files[f].address,
+                                    /* A full package holds every file: it must fit any source. */
+                                    .old_image = spec->full ? NULL : was->data,
+                                    .old_bytes = spec->full ? 0 : (uint32_t)was->len_bytes,
+                                    .new_image = is->data,
+                                    .new_bytes = (uint32_t)is->len_bytes};
         memcpy(files[f].name, s->device.files[f].name, sizeof files[f].name);
     }
     buf_init(&p->bytes, PACKAGE_IMAGE_MAX);
