@@ -112,10 +112,11 @@ int partition_guard(struct nor *n, const struct partition_table *t)
     uint32_t to;
     while (next_gap(t, nor_geo(n)->size_bytes, &from, &to)) {
         while (from < to) {
-            uint32_t at = from % GUARD_PAGE;
-            uint32_t step = to - from < GUARD_PAGE - at ? to - from : GUARD_PAGE - at;
-            const uint8_t *page = guard_page(&guard, from / GUARD_PAGE);
-            int rc = nor_load(n, from, page + at, step);
+            uint8_t block[16 * GUARD_PAGE];
+            uint32_t step = to - from < sizeof block ? to - from : (uint32_t)sizeof block;
+            for (uint32_t i = 0; i < step; i += GUARD_PAGE)
+                memcpy(block + i, guard_page(&guard, (from + i) / GUARD_PAGE), GUARD_PAGE);
+            int rc = nor_load(n, from, block, step);
             if (rc != 0)
                 return rc;
             from += step;

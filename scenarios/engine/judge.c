@@ -62,7 +62,8 @@ static struct check_state *check(struct judge *j, const char *id)
 {
     const struct requirement *r;
     for (size_t i = 0; (r = requirement_at(i)) != NULL; i++)
-        if (strcmp(r->id, id) == 0) {
+        /* Called for every flash operation: most rows differ in the last digit already. */
+        if (r->id[5] == id[5] && strcmp(r->id, id) == 0) {
             assert(i < CHECKS_MAX);
             return &j->checks[i];
         }
