@@ -91,6 +91,7 @@ struct world {
     unsigned count[KINDS];
     char events[65536]; /* names of device events and their first field */
     size_t events_len;
+    unsigned raised; /* programs that asked for a bit to rise */
     struct {
         unsigned connection;
         struct buf in;
@@ -292,6 +293,8 @@ static inline void world_event(void *ctx, int64_t now_ns, enum lane lane, const 
 {
     struct world *w = ctx;
     (void)now_ns;
+    for (size_t i = 0; i < n; i++)
+        w->raised += strcmp(fields[i].key, "raised") == 0;
     if (lane == LANE_FLASH || strcmp(event, "segment") == 0 || strcmp(event, "heap") == 0)
         return;
     if (w->events_len + 600 > sizeof(w->events))
@@ -324,7 +327,7 @@ static inline struct world *world_new(const char *chip, uint32_t package_bytes)
     w->version_name = "1.1";
     w->delta_id = 77;
     w->package_bytes = package_bytes;
-    w->package = malloc(package_bytes + 1);
+    w->package = calloc(1, package_bytes + 1);
     struct rng rng;
     rng_init(&rng, 1, "package", "bytes", 0);
     rng_fill(&rng, w->package, package_bytes);
