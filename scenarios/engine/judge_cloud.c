@@ -66,8 +66,11 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
         return;
     uint64_t total = j->package->len_bytes;
     uint64_t len = to - from + 1;
-    bool last = to + 1 == total;
-    JUDGE(j, "DWN-20", len == s->segment_bytes || (last && len <= s->segment_bytes),
+    j->asked_bytes = (uint32_t)len;
+    /* Whole segments, or what is missing of one after a reply that was cut short. */
+    bool ends = to + 1 == total || (to + 1) % s->segment_bytes == 0;
+    bool rest = to + 1 == total || (j->breaks > 0 && from % s->segment_bytes != 0);
+    JUDGE(j, "DWN-20", ends && len <= s->segment_bytes && (len == s->segment_bytes || rest),
           "request for bytes %lu-%lu is %lu long; index demands %u", from, to, len,
           s->segment_bytes);
 
@@ -86,6 +89,7 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
         JUDGE(j, "INT-09", from == 0, "after a digest mismatch the download went on at byte %lu",
               from);
         j->clean_start_due = false;
+        j->restarts++;
         j->stored_segments = 0;
     }
     if (j->resume_expected) {
@@ -176,7 +180,9 @@ static void on_reply(struct judge *j, const struct ev *e)
         on_code(j, e, kind, code);
     if (kind == RQ_DOWNLOAD) {
         j->last_download_http = status;
-        j->served_bytes += (uint64_t)ev_int(e, "bytes", 0);
+        /* What the server adds by itself is not the device's traffic. */
+        uint64_t served = (uint64_t)ev_int(e, "bytes", 0);
+        j->served_bytes += status == 206 && served > j->asked_bytes ? j->asked_bytes : served;
         if (status != 200 && status != 206)
             judge_seen(j, "DWN-02");
         if (status == 403 || status == 404)

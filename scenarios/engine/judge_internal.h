@@ -74,6 +74,7 @@ struct judge {
     /* the package being downloaded */
     const struct judge_package *package; /* as last announced to the device */
     uint64_t served_bytes;               /* payload served for it */
+    uint32_t asked_bytes;                /* of the range under way */
     uint32_t stored_segments;            /* marked by the device */
     uint32_t breaks;                     /* network breaks, cuts and faulty replies during it */
     uint32_t restarts;                   /* legitimate starts from byte 0 */
