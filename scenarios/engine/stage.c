@@ -354,6 +354,13 @@ int stage_heal(struct stage *g, struct err *err)
     return judge_add_package(g->judge, &jp);
 }
 
+void stage_heal_device(struct device_config *c)
+{
+    c->alloc_fail_at = 0;
+    if (c->app == APP_CHECK_ONLY)
+        c->app = APP_ONE_KEY;
+}
+
 bool stage_healed(struct stage *g)
 {
     struct store_record rec;

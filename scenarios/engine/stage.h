@@ -65,6 +65,9 @@ const char *stage_version(void *ctx);
 void stage_main_over(struct stage *g, struct run_result *out, char *missed, size_t missed_cap);
 /* Stops the script, heals network, cloud and chip, offers the known-good package. */
 int stage_heal(struct stage *g, struct err *err);
+/* The device as it is healed: memory no longer fails, and its application installs what it finds.
+ */
+void stage_heal_device(struct device_config *c);
 /* The known-good package runs and the cloud knows. */
 bool stage_healed(struct stage *g);
 /* Fills verdict and figures; rc < 0 makes it an error with err's text. missed makes a pass

@@ -9,6 +9,7 @@
 
 #include "scenarios/engine/build.h"
 #include "scenarios/engine/script.h"
+#include "scenarios/engine/stage.h"
 #include "sim_device/board/posix_board.h"
 
 struct wire_device {
@@ -149,6 +150,8 @@ static int set_up(struct wire_device *d, struct err *err)
     int rc = scenario_load(&d->s, o->scenario_path, err);
     if (rc != 0)
         return rc;
+    if (o->heal)
+        stage_heal_device(&d->s.device);
     struct build_options bo = {.cache_dir = o->cache_dir};
     rc = build_make(&d->build, &d->s, &bo, err);
     if (rc == 0)

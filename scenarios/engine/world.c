@@ -33,7 +33,8 @@ struct run {
     struct sim_board *board;
     struct sim_net_bridge bridge;
     struct device_setup setup;
-    int64_t power_on_ns; /* when power returns; VTIME_NEVER while on or off for good */
+    struct device_config healed; /* the device of the heal phase */
+    int64_t power_on_ns;         /* when power returns; VTIME_NEVER while on or off for good */
     bool on, idle;
     bool cut_now;
     uint32_t cut_rule;
@@ -241,6 +242,9 @@ static int heal(struct run *r, bool *healed, struct err *err)
     r->n_armed = 0;
     r->cut_now = false;
     nor_arm_cut(r->g.nor, 0, TEAR_NOTHING, 0);
+    r->healed = r->g.s->device;
+    stage_heal_device(&r->healed);
+    r->setup.config = &r->healed;
     int rc = stage_heal(&r->g, err);
     int64_t until = vtime_after(r->g.now_ns, HEAL_LIMIT_NS);
     for (int i = 0; rc == 0 && i < HEAL_STARTS && r->g.now_ns < until && !*healed; i++) {
