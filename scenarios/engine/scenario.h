@@ -182,7 +182,9 @@ struct scenario {
 int scenario_parse(struct scenario *s, const char *text, size_t len_bytes, const char *name,
                    struct err *err);
 int scenario_load(struct scenario *s, const char *path, struct err *err);
-/* Writes the scenario back as format v1 (everything explicit), for replay files and shrinking. */
+/* Appends the scenario as format v1 (everything explicit), for replay files and shrinking; parsed
+ * again it is the same. 0; ERR_UNSUPPORTED: a time is no whole millisecond; ERR_ARG: a value has no
+ * word; ERR_LIMIT, ERR_NOMEM of out. On failure part of it may be in out. */
 int scenario_write(const struct scenario *s, struct buf *out);
 
 #endif
