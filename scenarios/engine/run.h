@@ -8,6 +8,14 @@
 #include "common/trace.h"
 #include "scenarios/engine/result.h"
 
+/* A power cut at a flash operation, as replay tokens and explorers give it. */
+struct run_cut {
+    uint64_t op; /* absolute number, from 1 */
+    enum nor_tear tear;
+    uint32_t arg; /* the tear's bytes, see nor.h */
+};
+#define RUN_CUTS_MAX 8
+
 struct run_options {
     uint64_t seed; /* 0: the scenario's own */
     enum run_mode mode;
@@ -17,9 +25,10 @@ struct run_options {
                              afterwards */
     const char *self_exe; /* wire: path of this program, to start "device" */
     const char
-        *flash_out;  /* non-null: the flash image at the end of the main phase is saved there */
-    uint64_t cut_op; /* replay token: one more cut at this operation, 0: none */
-    enum nor_tear cut_tear;
+        *flash_out; /* non-null: the flash image at the end of the main phase is saved there */
+    struct run_cut
+        cuts[RUN_CUTS_MAX]; /* besides the scenario's own; operation numbers rise; sim only */
+    uint32_t n_cuts;
     struct trace_sink sink; /* line may be null */
 };
 

@@ -1,11 +1,11 @@
 #include "scenarios/engine/stage.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mock_cloud/cms/cms.h"
+#include "scenarios/engine/token.h"
 
 #define USER_PATTERN 0xa7
 
@@ -382,10 +382,10 @@ void stage_begin(struct stage *g, enum run_mode mode, struct run_result *out)
     memcpy(out->path, g->s->path, sizeof out->path);
     out->mode = mode;
     out->seed = stage_seed(g);
-    int at = snprintf(out->token, sizeof out->token, "%s#%" PRIx64, g->s->name, out->seed);
-    if (g->o->cut_op > 0 && at > 0 && (size_t)at < sizeof out->token)
-        (void)snprintf(out->token + at, sizeof out->token - (size_t)at, "@%" PRIu64 "t%d",
-                       g->o->cut_op, (int)g->o->cut_tear);
+    struct token t = {.seed = out->seed, .n_cuts = g->o->n_cuts};
+    memcpy(t.name, g->s->name, sizeof t.name);
+    memcpy(t.cuts, g->o->cuts, sizeof t.cuts);
+    token_print(&t, out->token);
 }
 
 void stage_conclude(struct stage *g, int rc, const struct err *err, const char *missed,

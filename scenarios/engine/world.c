@@ -13,7 +13,7 @@
 #include "scenarios/engine/stage.h"
 
 #define MAX_STEPS 20000000u /* of the main loop: a device that spins is a hang */
-#define ARMED_MAX (SCENARIO_RULES_MAX + 1)
+#define ARMED_MAX (SCENARIO_RULES_MAX + RUN_CUTS_MAX)
 
 struct world {
     struct store *store;
@@ -268,10 +268,11 @@ static int run_main(struct run *r, struct err *err)
           F_INT("seed", stage_seed(g)));
     script_start(g->script, 0);
     (void)script_time(g->script, 0);
-    if (g->o->cut_op > 0) {
-        struct armed a = {.op = g->o->cut_op,
+    for (uint32_t i = 0; i < g->o->n_cuts; i++) {
+        struct armed a = {.op = g->o->cuts[i].op,
                           .rule = SCENARIO_RULES_MAX,
-                          .tear = g->o->cut_tear,
+                          .tear = g->o->cuts[i].tear,
+                          .tear_bytes = g->o->cuts[i].arg,
                           .off_ns = NS_PER_S};
         arm(r, &a);
     }

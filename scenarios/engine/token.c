@@ -1,0 +1,90 @@
+#include "scenarios/engine/token.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Reads a number up to the first character that is no digit of the base; false when there is none
+ * or it overflows. */
+static bool number(const char **at, int base, uint64_t max, uint64_t *out)
+{
+    const char *digits = "0123456789abcdefABCDEF";
+    size_t n = strspn(*at, base == 16 ? digits : "0123456789");
+    if (n == 0 || n > 20)
+        return false;
+    char *end;
+    uint64_t v = strtoull(*at, &end, base);
+    if (end != *at + n || v > max || (n > 16 && base == 16))
+        return false;
+    *at += n;
+    *out = v;
+    return true;
+}
+
+static bool one_cut(const char **at, struct run_cut *c)
+{
+    uint64_t tear;
+    uint64_t arg = 0;
+    if (!number(at, 10, UINT64_MAX - 1, &c->op) || c->op == 0 || **at != 't')
+        return false;
+    ++*at;
+    if (!number(at, 10, TEAR_COUNT - 1, &tear))
+        return false;
+    if (**at == '.') {
+        ++*at;
+        if (!number(at, 10, UINT32_MAX, &arg))
+            return false;
+    }
+    c->tear = (enum nor_tear)tear;
+    c->arg = (uint32_t)arg;
+    return true;
+}
+
+int token_parse(struct token *t, const char *text, struct err *err)
+{
+    static const char form[] = "a token looks like cms/name#5eed or cms/name#5eed@137t3,150t0";
+    memset(t, 0, sizeof *t);
+    const char *hash = strrchr(text, '#');
+    if (hash == NULL || hash == text || (size_t)(hash - text) >= sizeof t->name)
+        return err_set(err, ERR_FORMAT, "\"%.80s\" names no scenario and seed; %s", text, form);
+    memcpy(t->name, text, (size_t)(hash - text));
+    const char *at = hash + 1;
+    if (!number(&at, 16, UINT64_MAX, &t->seed))
+        return err_set(err, ERR_FORMAT, "the seed \"%.20s\" is not hexadecimal; %s", hash + 1,
+                       form);
+    if (*at == '\0')
+        return 0;
+    if (*at != '@')
+        return err_set(err, ERR_FORMAT, "\"%.20s\" behind the seed means nothing; %s", at, form);
+    do {
+        at++;
+        if (t->n_cuts == RUN_CUTS_MAX)
+            return err_set(err, ERR_FORMAT, "more than %d cuts", RUN_CUTS_MAX);
+        const char *start = at;
+        struct run_cut *c = &t->cuts[t->n_cuts];
+        if (!one_cut(&at, c))
+            return err_set(err, ERR_FORMAT,
+                           "the cut \"%.30s\" is not OPERATIONtTEAR with a tear of 0 to %d; %s",
+                           start, TEAR_COUNT - 1, form);
+        if (t->n_cuts > 0 && c->op <= t->cuts[t->n_cuts - 1].op)
+            return err_set(err, ERR_FORMAT, "operation numbers must rise, %" PRIu64 " does not",
+                           c->op);
+        t->n_cuts++;
+    } while (*at == ',');
+    if (*at != '\0')
+        return err_set(err, ERR_FORMAT, "\"%.20s\" behind the cuts means nothing; %s", at, form);
+    return 0;
+}
+
+void token_print(const struct token *t, char out[TOKEN_MAX])
+{
+    int n = snprintf(out, TOKEN_MAX, "%s#%" PRIx64, t->name, t->seed);
+    for (uint32_t i = 0; i < t->n_cuts && n > 0 && n < TOKEN_MAX; i++) {
+        const struct run_cut *c = &t->cuts[i];
+        n += snprintf(out + n, (size_t)(TOKEN_MAX - n), "%c%" PRIu64 "t%d", i == 0 ? '@' : ',',
+                      c->op, (int)c->tear);
+        if (c->arg > 0 && n < TOKEN_MAX)
+            n += snprintf(out + n, (size_t)(TOKEN_MAX - n), ".%u", c->arg);
+    }
+}
