@@ -40,12 +40,14 @@ static void update_restores(const void *row)
     CHECK_INT(rig_boot(&f.rig), BOOT_RUN);
     CHECK_STR(f.rig.events, "boot ");
     CHECK_INT(nor_op_count(f.rig.board.nor), ops);
-    if (u->rig.kind == STATE_SAFE) {
-        uint32_t a =
-            f.rig.cfg.download_offset + f.rig.cfg.layout.part_bytes - f.rig.geo.erase_bytes;
-        CHECK_OK(nor_erase(f.rig.board.nor, a, f.rig.geo.erase_bytes), NULL);
+    for (uint32_t bank = 1; bank <= 2 && u->rig.kind == STATE_SAFE; bank++) {
+        uint32_t unit = f.rig.geo.erase_bytes;
+        struct nor_snapshot *after = nor_save(f.rig.board.nor);
+        CHECK_OK(nor_erase(f.rig.board.nor, f.rig.user_addr - bank * unit, unit), NULL);
         CHECK_INT(rig_boot(&f.rig), BOOT_RUN);
         CHECK_STR(f.rig.events, "boot ");
+        nor_restore(f.rig.board.nor, after);
+        nor_snapshot_free(after);
     }
     fixture_close(&f);
 }

@@ -347,8 +347,8 @@ static inline void rig_state(struct rig *r, struct state *s)
 }
 
 /* As the agent leaves it: download record, some segments, then pending. writes: 2 ends in bank B,
- * 3 in bank A. */
-static inline void rig_pend(struct rig *r, uint32_t file_bytes, int writes)
+ * 3 in bank A. weak: power went in the very last program, which leaves weak cells. */
+static inline void rig_pend(struct rig *r, uint32_t file_bytes, int writes, bool weak)
 {
     struct state s;
     struct err err = {0};
@@ -367,7 +367,14 @@ static inline void rig_pend(struct rig *r, uint32_t file_bytes, int writes)
     rec.update_result = UPDATE_PENDING;
     rec.index = rec.index_max;
     rec.journal_base = 0;
+    if (setjmp(r->lost) != 0) {
+        nor_power_on(r->board.nor);
+        return;
+    }
+    if (weak)
+        nor_arm_cut(r->board.nor, nor_op_count(r->board.nor) + 2, TEAR_WEAK, 0);
     REQUIRE_OK(state_write(&s, &rec, &err), &err);
+    CHECK(!weak);
 }
 
 #define RIG_CUT ((enum boot_result)99)
@@ -502,14 +509,16 @@ static inline void fixture_open(struct fixture *f, const struct update_row *u)
     }
     make_image(&f->other, 3000, 77);
     rig_load(&f->rig, f->rig.cfg.files[f->files].address, &f->other);
-    build_begin(&f->build, f->in, f->files, u->rig.block_units * unit, unit > 8192 ? 16384 : 1536);
+    uint32_t block = u->rig.block_units * unit;
+    uint32_t window = unit > 8192 ? 16384 : 1536;
+    build_begin(&f->build, f->in, f->files, block, window < block ? window : block);
     build_seal(&f->build);
 }
 
 static inline void fixture_pend(struct fixture *f, int writes)
 {
     rig_load(&f->rig, f->rig.cfg.download_offset, &f->build.bytes);
-    rig_pend(&f->rig, (uint32_t)f->build.bytes.len_bytes, writes);
+    rig_pend(&f->rig, (uint32_t)f->build.bytes.len_bytes, writes, false);
 }
 
 static inline void fixture_close(struct fixture *f)

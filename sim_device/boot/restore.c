@@ -219,9 +219,7 @@ static int do_unsafe(struct boot *b, const struct span *span)
 int loader_begin(struct boot *b)
 {
     int rc = state_home(&b->state, &b->err);
-    if (rc == 0)
-        rc = state_firm(&b->state, &b->err);
-    return rc == 0 ? set_mark(b, 0) : rc;
+    return rc == 0 ? set_mark(b, 0) : rc; /* which makes the record firm first */
 }
 
 /*
