@@ -20,7 +20,7 @@ static const struct row rows[] = {
     {"clean", "names no scenario", 0},
     {"#1", "names no scenario", 0},
     {"x#", "not hexadecimal", 0},
-    {"x#0x1", "means nothing", 0},
+    {"x#0x1", "not hexadecimal", 0},
     {"x#12345678123456781", "not hexadecimal", 0},
     {"x#1@", "the cut \"\"", 0},
     {"x#1@0t0", "the cut \"0t0\"", 0},
