@@ -135,9 +135,10 @@ void judge_power_event(struct judge *j, const struct ev *e)
     if (!ev_is(e, LANE_POWER, "cut"))
         return;
     j->app_running = false;
+    j->limited_ns = -1; /* nothing tells the next start that patience was asked for */
     if (j->main_over) {
         /* The heal phase switches the device off and on: no cut of the scenario. */
-        memset(j->requests_in_call, 0, sizeof j->requests_in_call);
+        judge_call_over(j);
         j->boots_since_cut = 0;
         return;
     }
@@ -146,7 +147,7 @@ void judge_power_event(struct judge *j, const struct ev *e)
     j->cut_since_range = true;
     j->run_of_same = 0;
     j->last_request = -1;
-    memset(j->requests_in_call, 0, sizeof j->requests_in_call);
+    judge_call_over(j);
     if (j->phase == PHASE_DOWNLOAD)
         j->breaks++;
     /* What this cut exercises; whether it was survived shows at the next starts and at the end. */

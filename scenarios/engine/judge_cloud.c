@@ -46,7 +46,10 @@ static void on_fault(struct judge *j, const struct ev *e)
     for (size_t i = 0; i < sizeof fault_rows / sizeof fault_rows[0]; i++)
         for (int n = 0; fault_rows[i].kind == k && n < 3 && fault_rows[i].ids[n] != NULL; n++)
             judge_seen(j, fault_rows[i].ids[n]);
-    if (request_kind(ev_text(e, "rq")) == RQ_DOWNLOAD) {
+    int kind = request_kind(ev_text(e, "rq"));
+    if (k == CF_NOT_JSON)
+        j->spoilt_in_call[kind]++;
+    if (kind == RQ_DOWNLOAD) {
         j->faults_on_download++;
         j->breaks++;
         if (k != CF_DELAY && k != CF_CLOSE)
@@ -158,8 +161,9 @@ static void on_code(struct judge *j, const struct ev *e, int kind, int code)
     }
     j->code_seen = true;
     j->code = code;
+    j->code_on = kind;
     judge_seen(j, "CLD-05");
-    if (code == 2101)
+    if (code == 2101 && kind == RQ_CHECK)
         judge_seen(j, "CLD-06");
     if (code == 2103)
         judge_seen(j, "CLD-07");

@@ -57,6 +57,7 @@ struct judge {
     /* cloud, per API call and overall */
     uint32_t requests[RQ_COUNT];
     uint32_t requests_in_call[RQ_COUNT];
+    uint32_t spoilt_in_call[RQ_COUNT]; /* of these, answered with something else than JSON */
     uint32_t run_of_same; /* consecutive requests of one kind since anything else happened */
     int last_request;     /* enum cloud_request or -1 */
     int download_status[SCENARIO_EXPECT_MAX];
@@ -67,6 +68,7 @@ struct judge {
     int sent_upgrade_status;
     bool code_seen; /* a service code other than 1000 answered check or register in this call */
     int code;
+    int code_on;        /* enum cloud_request */
     int64_t limited_ns; /* when 1010/1015 was answered; -1 none */
     uint32_t faults_hit[CF_KIND_COUNT];
     uint64_t faults_on_download;
@@ -127,6 +129,7 @@ void judge_download_event(struct judge *j, const struct ev *e);
 void judge_boot_event(struct judge *j, const struct ev *e);
 /* The boot loader left this result, whether or not it came to tell. */
 void judge_boot_result(struct judge *j, int64_t result);
+void judge_call_over(struct judge *j); /* the API call under way has ended, or died */
 void judge_flash_event(struct judge *j, const struct ev *e);
 void judge_report_event(struct judge *j, const struct ev *e);
 void judge_api_event(struct judge *j, const struct ev *e);
