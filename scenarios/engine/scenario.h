@@ -161,7 +161,7 @@ struct scenario {
     struct offer_spec offers[SCENARIO_VERSIONS_MAX];
     uint32_t n_offers;
     struct store_product product; /* what the cloud knows */
-    bool registered;              /* variant C: the device is known to the cloud (default true) */
+    bool registered; /* variant C: its OID is this device's; false: another one's (2103) */
     int64_t url_lifetime_ns;
     struct cloud_fault faults[SCENARIO_RULES_MAX];
     uint32_t n_faults;

@@ -178,16 +178,16 @@ static int load_flash(struct stage *g, struct err *err)
     return rc == 0 ? 0 : err_set(err, rc, "the factory image cannot be written to flash");
 }
 
-/* Variant C devices are known to the platform by their OID; variant A devices register themselves.
- */
-static int put_device(struct stage *g, const char *product_id, struct err *err)
+/* Variant C devices are known to the platform by their OID, or it is another one's; variant A
+ * devices register themselves. */
+static int put_device(struct stage *g, const char *product_id, bool known, struct err *err)
 {
     if (g->s->device.variant != DEVICE_CMS)
         return 0;
     struct store_device d = {.registered_ns = g->now_ns};
     (void)snprintf(d.device_id, sizeof d.device_id, "%s", g->s->device.oid);
     (void)snprintf(d.product_id, sizeof d.product_id, "%s", product_id);
-    (void)snprintf(d.mid, sizeof d.mid, "%s", g->s->device.did);
+    (void)snprintf(d.mid, sizeof d.mid, "%s", known ? g->s->device.did : "another-device");
     return store_put_device(g->store, &d, err);
 }
 
@@ -197,8 +197,8 @@ static int set_up_cloud(struct stage *g, bool listen, struct err *err)
     int rc = store_reset(g->store, err);
     if (rc == 0)
         rc = store_put_product(g->store, &s->product, err);
-    if (rc == 0 && s->registered)
-        rc = put_device(g, s->product.product_id, err);
+    if (rc == 0)
+        rc = put_device(g, s->product.product_id, s->registered, err);
     if (rc != 0)
         return rc;
     struct cloud_config c = {.store = g->store,
@@ -342,7 +342,7 @@ int stage_heal(struct stage *g, struct err *err)
     if (rc == 0)
         rc = store_put_package(g->store, &row, g->build.heal.bytes.data, err);
     if (rc == 0)
-        rc = put_device(g, p.product_id, err);
+        rc = put_device(g, p.product_id, true, err);
     if (rc != 0)
         return rc;
     struct judge_package jp = {.delta_id = BUILD_HEAL_ID,
