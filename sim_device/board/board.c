@@ -160,7 +160,7 @@ struct board_digest {
     struct digest d;
 };
 
-static struct board_digest *digest_open(struct board *b, enum digest_kind kind)
+struct board_digest *board_digest_begin(struct board *b, enum digest_kind kind)
 {
     struct board_digest *g = calloc(1, sizeof *g);
     if (g == NULL)
@@ -176,7 +176,7 @@ static struct board_digest *digest_open(struct board *b, enum digest_kind kind)
     return g;
 }
 
-static void digest_close(struct board *b, struct board_digest *g)
+void board_digest_free(struct board *b, struct board_digest *g)
 {
     if (g->prev != NULL)
         g->prev->next = g->next;
@@ -188,10 +188,20 @@ static void digest_close(struct board *b, struct board_digest *g)
     free(g);
 }
 
+void board_digest_update(struct board_digest *g, const void *data, size_t len_bytes)
+{
+    digest_update(&g->d, data, len_bytes);
+}
+
+void board_digest_end(struct board_digest *g, uint8_t *out)
+{
+    digest_end(&g->d, out);
+}
+
 void board_heap_drop(struct board *b)
 {
     while (b->digests != NULL)
-        digest_close(b, b->digests);
+        board_digest_free(b, b->digests);
     while (b->heap.blocks != NULL)
         block_drop(&b->heap, b->heap.blocks);
     b->heap = (struct board_heap){.limit_bytes = b->heap.limit_bytes, .fail_at = b->heap.fail_at};
@@ -202,7 +212,7 @@ int board_digest_flash(struct board *b, enum digest_kind kind, uint32_t addr, ui
 {
     if (len_bytes > UINT32_MAX - addr)
         return ERR_ARG;
-    struct board_digest *g = digest_open(b, kind);
+    struct board_digest *g = board_digest_begin(b, kind);
     if (g == NULL)
         return ERR_NOMEM;
     uint8_t chunk[DIGEST_CHUNK];
@@ -216,7 +226,7 @@ int board_digest_flash(struct board *b, enum digest_kind kind, uint32_t addr, ui
     }
     if (rc == 0)
         digest_end(&g->d, out);
-    digest_close(b, g);
+    board_digest_free(b, g);
     return rc;
 }
 

@@ -145,4 +145,14 @@ bool board_literal_ip(const char *text, uint32_t *ip);
 int board_digest_flash(struct board *b, enum digest_kind kind, uint32_t addr, uint32_t len_bytes,
                        uint8_t *out);
 
+/*
+ * The same engine fed by hand. The board owns what is begun, so a task that is dropped half-way
+ * leaves nothing behind. Null: no memory. end once at most, then free.
+ */
+struct board_digest;
+struct board_digest *board_digest_begin(struct board *b, enum digest_kind kind);
+void board_digest_update(struct board_digest *g, const void *data, size_t len_bytes);
+void board_digest_end(struct board_digest *g, uint8_t *out);
+void board_digest_free(struct board *b, struct board_digest *g);
+
 #endif

@@ -130,13 +130,13 @@ int loader_check_digests(struct boot *b, uint32_t file_index)
 
 static int feed(void *digest, const uint8_t *data, uint32_t len_bytes)
 {
-    digest_update(digest, data, len_bytes);
+    board_digest_update(digest, data, len_bytes);
     return 0;
 }
 
 /* The target is hashed from its first byte on; descending files therefore give their turns from the
  * last to the first, each found again from the start of the delta. */
-static int decode_all(struct boot *b, struct digest *d)
+static int decode_all(struct boot *b, struct board_digest *d)
 {
     uint32_t blocks = package_blocks(&b->head, &b->file);
     int rc = 0;
@@ -151,21 +151,21 @@ static int decode_all(struct boot *b, struct digest *d)
 int loader_prove(struct boot *b, uint32_t file_index)
 {
     uint8_t got[SHA256_BYTES];
-    struct digest d;
     int rc = loader_load_file(b, file_index);
     if (rc != 0)
         return rc;
     if (b->file.kind == PACKAGE_FULL) {
         memcpy(got, b->file.payload_sha256, sizeof got);
     } else {
-        if (digest_begin(&d, DIGEST_SHA256) != 0)
+        struct board_digest *d = board_digest_begin(b->cfg.board, DIGEST_SHA256);
+        if (d == NULL)
             return err_set(&b->err, ERR_NOMEM, "no memory for the digest");
-        rc = decode_all(b, &d);
-        if (rc != 0) {
-            digest_abort(&d);
+        rc = decode_all(b, d);
+        if (rc == 0)
+            board_digest_end(d, got);
+        board_digest_free(b->cfg.board, d);
+        if (rc != 0)
             return err_prefix(&b->err, rc, "delta of %s", b->file.name);
-        }
-        digest_end(&d, got);
     }
     if (memcmp(got, b->file.new_sha256, sizeof got) != 0)
         return err_set(&b->err, ERR_DIGEST, "%s would not become what the package says",
