@@ -48,13 +48,15 @@ struct world;
 /* Bends the honest answer in *reply; null: honest. */
 typedef enum act (*bend_fn)(struct world *w, const struct request *r, struct buf *reply);
 
+enum world_event_kind { EV_CONNECTED, EV_DATA, EV_EOF, EV_RESET };
+
 struct world_event {
     int64_t at_ns;
     uint64_t order;
     int sock;
     unsigned connection; /* of the socket when the event was made */
     int64_t step_ns;     /* data: between bytes; 0: all at once */
-    enum { EV_CONNECTED, EV_DATA, EV_EOF, EV_RESET } kind;
+    enum world_event_kind kind;
     struct buf data;
 };
 
@@ -180,7 +182,8 @@ static inline void world_answer(struct world *w, const struct request *r, struct
 
 /* ---- network ---- */
 
-static inline struct world_event *world_queue(struct world *w, int sock, int64_t after_ns, int kind)
+static inline struct world_event *world_queue(struct world *w, int sock, int64_t after_ns,
+                                              enum world_event_kind kind)
 {
     for (size_t i = 0; i < WORLD_EVENTS_MAX; i++) {
         struct world_event *e = &w->queue[i];
@@ -553,6 +556,47 @@ static inline void world_set_result(struct world *w, uint16_t result)
     r.update_result = result;
     r.journal_base = 0;
     REQUIRE_OK(state_write(&s, &r, &err), &err);
+}
+
+/* ---- bends and looks that several tests use ---- */
+
+static inline bool is_blank(const uint8_t *p, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (p[i] != 0xFF)
+            return false;
+    return true;
+}
+
+/* The last byte of the GET numbered by w->stage has a wrong bit. */
+static inline enum act bend_flip(struct world *w, const struct request *r, struct buf *reply)
+{
+    if (r->kind == GET && r->nth == (unsigned)w->stage)
+        reply->data[reply->len_bytes - 1] ^= 0x10;
+    return ACT_REPLY;
+}
+
+static inline enum act bend_stop_at_five(struct world *w, const struct request *r,
+                                         struct buf *reply)
+{
+    (void)w;
+    (void)reply;
+    return r->kind == GET && r->nth == 5 ? ACT_RESET : ACT_REPLY;
+}
+
+/* A device of variant A. */
+static inline struct world *direct_world(uint32_t package_bytes)
+{
+    struct world *w = world_new("spi4k", package_bytes);
+    w->config.variant = DEVICE_DIRECT;
+    return w;
+}
+
+/* Requests of the kind w->stage get no answer. */
+static inline enum act bend_silence(struct world *w, const struct request *r, struct buf *reply)
+{
+    (void)reply;
+    return (int)r->kind == w->stage ? ACT_SILENT : ACT_REPLY;
 }
 
 #endif

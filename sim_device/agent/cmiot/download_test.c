@@ -207,20 +207,12 @@ static enum act bend_fault(struct world *w, const struct request *r, struct buf 
     return ACT_REPLY;
 }
 
-static bool is_blank(const uint8_t *p, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (p[i] != 0xFF)
-            return false;
-    return true;
-}
-
 static void fault_from_the_start(const void *row)
 {
     const struct fault_row *f = row;
     struct world *w = world_new("spi4k", SIZE);
     w->bend = bend_fault;
-    w->stage = f->fault;
+    w->stage = (int)f->fault;
     CHECK_INT(world_calls(w, "u"), f->result);
     CHECK_INT(w->count[GET], f->gets);
     if (f->result != 0) {
@@ -248,7 +240,7 @@ static void fault_after_a_resume(const void *row)
     const struct fault_row *f = row;
     struct world *w = world_new("spi4k", SIZE);
     w->bend = bend_break_at_three;
-    w->stage = f->fault;
+    w->stage = (int)f->fault;
     CHECK_INT(world_calls(w, "u"), -1);
     CHECK_INT(w->count[GET], 3);
     CHECK_INT(world_calls(w, "u"), f->result);
@@ -369,13 +361,6 @@ static void unsatisfiable_range(void)
 
 /* ---- digest ---- */
 
-static enum act bend_flip(struct world *w, const struct request *r, struct buf *reply)
-{
-    if (r->kind == GET && r->nth == (unsigned)w->stage)
-        reply->data[reply->len_bytes - 1] ^= 0x10;
-    return ACT_REPLY;
-}
-
 static void flipped_bit(void)
 {
     for (int at = 1; at <= (int)COUNT; at++) {
@@ -425,13 +410,6 @@ static void flash_fails(void)
 }
 
 /* ---- what a resume needs ---- */
-
-static enum act bend_stop_at_five(struct world *w, const struct request *r, struct buf *reply)
-{
-    (void)w;
-    (void)reply;
-    return r->kind == GET && r->nth == 5 ? ACT_RESET : ACT_REPLY;
-}
 
 static void change_id(struct world *w)
 {
@@ -505,283 +483,6 @@ static void newer_announcement(void)
     world_free(w);
 }
 
-/* ---- power cuts ---- */
-
-static const struct cut_row {
-    const char *name;
-    const char *chip;
-    enum nor_tear tear;
-} cuts[] = {
-    {"spi4k nothing", "spi4k", TEAR_NOTHING},
-    {"spi4k prefix", "spi4k", TEAR_PREFIX},
-    {"spi4k all but last", "spi4k", TEAR_ALL_BUT_LAST},
-    {"spi4k scrambled", "spi4k", TEAR_SCRAMBLED},
-    {"spi4k half erased", "spi4k", TEAR_HALF_ERASED},
-    {"spi4k weak", "spi4k", TEAR_WEAK},
-    {"spi4k done", "spi4k", TEAR_DONE},
-    {"internal8 nothing", "internal8", TEAR_NOTHING},
-    {"internal8 prefix", "internal8", TEAR_PREFIX},
-    {"internal8 all but last", "internal8", TEAR_ALL_BUT_LAST},
-    {"internal8 scrambled", "internal8", TEAR_SCRAMBLED},
-    {"internal8 half erased", "internal8", TEAR_HALF_ERASED},
-    {"internal8 weak", "internal8", TEAR_WEAK},
-    {"internal8 done", "internal8", TEAR_DONE},
-};
-
-static const char *cut_name(const void *row)
-{
-    return ((const struct cut_row *)row)->name;
-}
-
-static struct world *cut_world(const struct cut_row *c)
-{
-    struct world *w = world_new(c->chip, 4096 + 700);
-    w->config.partitions = (struct partition_table){
-        .part = {{"app", 0x20000, 0x40000}, {"download", 0x70000, 0x80000}}, .count = 2};
-    return w;
-}
-
-/* A cut at every operation of an update: the next power-on resumes where data ends, and finishes.
- */
-static void cut_everywhere(const void *row)
-{
-    const struct cut_row *c = row;
-    struct world *w = cut_world(c);
-    CHECK_INT(world_calls(w, "u"), 0);
-    uint64_t ops = nor_op_count(w->nor);
-    world_free(w);
-    CHECK(ops > 70);
-    for (uint64_t op = 1; op <= ops; op++) {
-        w = cut_world(c);
-        w->calls = "u";
-        nor_arm_cut(w->nor, op, c->tear, 48);
-        CHECK_INT(world_run(w, world_main, w), SIM_CUT);
-        unsigned before = w->count[GET];
-        world_forget(w);
-        CHECK_INT(world_calls(w, "u"), 0);
-        CHECK_INT(world_record(w, NULL).update_result, UPDATE_PENDING);
-        if (!CHECK_MEM(world_download(w), w->package, w->package_bytes))
-            return;
-        CHECK_INT(w->raised, 0);
-        /* At most the segment under way is fetched twice; on write-once chips its block. */
-        unsigned again = strcmp(c->chip, "spi4k") == 0 ? 1 : 4096 / SEGMENT;
-        CHECK(before + w->count[GET] <= 38 + again);
-        world_free(w);
-    }
-}
-
-/* Three cuts in one update, at places that move. */
-static void cut_three_times(const void *row)
-{
-    const struct cut_row *c = row;
-    for (uint64_t step = 1; step < 24; step += 3) {
-        struct world *w = cut_world(c);
-        enum sim_state st = SIM_CUT;
-        w->calls = "u";
-        for (int n = 0; n < 3 && st == SIM_CUT; n++) {
-            if (!nor_is_on(w->nor))
-                nor_power_on(w->nor);
-            nor_arm_cut(w->nor, nor_op_count(w->nor) + step, c->tear, 100);
-            st = world_run(w, world_main, w);
-        }
-        CHECK_INT(st, SIM_CUT);
-        CHECK_INT(world_calls(w, "u"), 0);
-        CHECK_MEM(world_download(w), w->package, w->package_bytes);
-        CHECK_INT(w->raised, 0);
-        world_free(w);
-    }
-}
-
-/* The server changes the bytes of a segment that a cut left half programmed: the block starts over.
- */
-static void torn_and_changed(void)
-{
-    struct world *w = world_new("spi4k", SIZE);
-    uint32_t mark;
-    w->calls = "u";
-    /* After the record, an erase and two segments with their marks: the third segment. */
-    for (uint64_t op = 1;; op++) {
-        nor_arm_cut(w->nor, nor_op_count(w->nor) + op, TEAR_PREFIX, 64);
-        CHECK_INT(world_run(w, world_main, w), SIM_CUT);
-        (void)world_record(w, &mark);
-        if (mark == 2 && !is_blank(world_download(w) + 2 * SEGMENT, SEGMENT))
-            break;
-        REQUIRE(op < 30);
-        world_free(w);
-        w = world_new("spi4k", SIZE);
-        w->calls = "u";
-    }
-    world_forget(w);
-    w->bend = bend_flip; /* only the flash differs: the bytes must not be mixed */
-    const uint8_t zero[8] = {0};
-    uint32_t at = partition_find(&w->config.partitions, "download")->offset;
-    REQUIRE(nor_load(w->nor, at + 2 * SEGMENT, zero, sizeof(zero)) == 0);
-    CHECK_INT(world_calls(w, "u"), 0);
-    CHECK_INT(w->requests[1].from, 2 * SEGMENT);
-    CHECK_INT(w->requests[2].from, 0);
-    CHECK_MEM(world_download(w), w->package, SIZE);
-    CHECK_INT(w->raised, 0);
-    world_free(w);
-}
-
-/* All segments stored, power lost before the flag: verified and finished without a GET. */
-static void complete_but_not_pending(void)
-{
-    struct world *w = world_new("spi4k", SIZE);
-    uint32_t mark = 0;
-    w->calls = "u";
-    for (uint64_t op = 1; mark != COUNT; op++) {
-        REQUIRE(op < 60);
-        world_free(w);
-        w = world_new("spi4k", SIZE);
-        w->calls = "u";
-        nor_arm_cut(w->nor, op, TEAR_NOTHING, 0);
-        (void)world_run(w, world_main, w);
-        (void)world_record(w, &mark);
-    }
-    world_forget(w);
-    CHECK_INT(world_calls(w, "u"), 0);
-    CHECK_INT(w->count[GET], 0);
-    CHECK_INT(world_record(w, NULL).update_result, UPDATE_PENDING);
-    world_free(w);
-}
-
-/* ---- broken variants do what their names say ---- */
-
-static void broken_digest(void)
-{
-    struct world *w = world_new("spi4k", SIZE);
-    w->config.breaks.skip_digest = true;
-    w->bend = bend_flip;
-    w->stage = 2;
-    CHECK_INT(world_calls(w, "u"), 0);
-    CHECK(memcmp(world_download(w), w->package, SIZE) != 0);
-    world_free(w);
-}
-
-static void broken_resume(void)
-{
-    struct world *w = world_new("spi4k", SIZE);
-    w->config.breaks.resume_too_far = true;
-    w->bend = bend_stop_at_five;
-    CHECK_INT(world_calls(w, "u"), -1);
-    w->bend = NULL;
-    world_forget(w);
-    CHECK_INT(world_calls(w, "u"), -1);
-    CHECK_INT(w->requests[1].from, 5 * SEGMENT);
-    world_free(w);
-}
-
-static void broken_journal(void)
-{
-    struct world *w = world_new("spi4k", SIZE);
-    w->config.breaks.no_journal = true;
-    w->bend = bend_stop_at_five;
-    CHECK_INT(world_calls(w, "u"), -1);
-    w->bend = NULL;
-    world_forget(w);
-    CHECK_INT(world_calls(w, "u"), 0);
-    CHECK_INT(w->requests[1].from, 0);
-    world_free(w);
-}
-
-static void broken_order(void)
-{
-    bool lost = false;
-    for (uint64_t op = 2; op < 20; op++) {
-        struct world *w = world_new("spi4k", SIZE);
-        w->config.breaks.mark_before_write = true;
-        w->calls = "u";
-        nor_arm_cut(w->nor, op, TEAR_NOTHING, 0);
-        CHECK_INT(world_run(w, world_main, w), SIM_CUT);
-        lost = lost || world_calls(w, "u") != 0;
-        world_free(w);
-    }
-    CHECK(lost);
-}
-
-static void broken_range(void)
-{
-    struct world *w = world_new("spi4k", SIZE);
-    w->config.breaks.ignore_range = true;
-    w->bend = bend_fault;
-    w->stage = SHIFTED;
-    CHECK_INT(world_calls(w, "u"), -1);
-    CHECK(memcmp(world_download(w), w->package + 1, SEGMENT) == 0);
-    world_free(w);
-}
-
-static enum act bend_fifty_noises(struct world *w, const struct request *r, struct buf *reply)
-{
-    (void)w;
-    if (r->nth <= 50) {
-        buf_clear(reply);
-        REQUIRE(buf_text(reply, "noise\r\n\r\n") == 0);
-    }
-    return ACT_REPLY;
-}
-
-static void broken_patience(void)
-{
-    struct world *w = world_new("spi4k", SIZE);
-    w->config.breaks.endless_retry = true;
-    w->bend = bend_fifty_noises;
-    CHECK_INT(world_calls(w, "u"), 0);
-    CHECK_INT(w->count[CHECK_VERSION], 51);
-    CHECK_INT(w->count[GET], 50 + COUNT);
-    world_free(w);
-}
-
-static void broken_early_report(void)
-{
-    struct world *w = world_new("spi4k", SIZE);
-    w->config.breaks.report_before_verify = true;
-    w->bend = bend_flip;
-    w->stage = 2;
-    CHECK_INT(world_calls(w, "u"), -1);
-    CHECK_INT(w->count[REPORT_DOWN], 2);
-    CHECK_HAS(w->requests[w->request_count - 2].text, "\"downloadStatus\":1,");
-    world_free(w);
-}
-
-static enum act bend_lost_report(struct world *w, const struct request *r, struct buf *reply)
-{
-    (void)w;
-    (void)reply;
-    return r->kind == REPORT_UP ? ACT_SILENT : ACT_REPLY;
-}
-
-static void broken_memory_of_report(void)
-{
-    struct world *w = world_new("spi4k", SIZE);
-    w->config.breaks.forget_report = true;
-    CHECK_INT(world_calls(w, "u"), 0);
-    world_set_result(w, UPDATE_OK);
-    w->bend = bend_lost_report;
-    CHECK_INT(world_calls(w, "r"), -1);
-    CHECK_INT(world_record(w, NULL).update_result, UPDATE_NONE);
-    world_free(w);
-}
-
-static void broken_status(void)
-{
-    struct world *w = world_new("spi4k", SIZE);
-    w->config.breaks.accept_any_status = true;
-    CHECK_INT(world_calls(w, "u"), 0);
-    world_set_result(w, UPDATE_OK);
-    w->status[REPORT_UP] = 2301;
-    CHECK_INT(world_calls(w, "r"), 0);
-    world_free(w);
-}
-
-static void broken_size_limit(void)
-{
-    struct world *w = world_new("spi64k", 524288 + 1);
-    w->config.breaks.no_size_limit = true;
-    CHECK_INT(world_calls(w, "c"), 0);
-    world_free(w);
-}
-
 static const struct test tests[] = {
     TEST_ROWS("every GET", fault_from_the_start, faults, fault_name),
     TEST_ROWS("after a resume", fault_after_a_resume, faults, fault_name),
@@ -794,19 +495,5 @@ static const struct test tests[] = {
     {"flash fails", flash_fails},
     TEST_ROWS("resume after a change of", resume_only_the_same, changes, change_name),
     {"a newer announcement", newer_announcement},
-    TEST_ROWS("a cut at every operation", cut_everywhere, cuts, cut_name),
-    TEST_ROWS("three cuts", cut_three_times, cuts, cut_name),
-    {"a torn segment that does not fit", torn_and_changed},
-    {"complete before the flag", complete_but_not_pending},
-    {"broken: digest", broken_digest},
-    {"broken: resume", broken_resume},
-    {"broken: journal", broken_journal},
-    {"broken: order of mark and data", broken_order},
-    {"broken: range", broken_range},
-    {"broken: patience", broken_patience},
-    {"broken: early report", broken_early_report},
-    {"broken: memory of the report", broken_memory_of_report},
-    {"broken: status", broken_status},
-    {"broken: size limit", broken_size_limit},
 };
 TEST_MAIN("download", tests)
