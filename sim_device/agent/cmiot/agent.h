@@ -19,8 +19,9 @@ struct device {
     const char *version; /* running firmware; outlives the power-on */
     struct offer offer;  /* what the last check of this power-on found */
     bool has_offer;
-    bool in_call;  /* an API call is running */
-    bool back_off; /* the server asked for patience (1010, 1015, HTTP 429, 503) */
+    uint32_t refused_delta_id; /* its failure was reported in this power-on; 0: none */
+    bool in_call;              /* an API call is running */
+    bool back_off;             /* the server asked for patience (1010, 1015, HTTP 429, 503) */
 };
 
 /* The running task's device, null outside one. */

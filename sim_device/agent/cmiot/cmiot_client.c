@@ -90,6 +90,12 @@ static cmiot_int8 consider(struct session *s, const struct offer *o, bool upgrad
         if (d == UNDELIVERED)
             return E_CMIOT_FAILURE;
     }
+    /* The boot loader has just refused it: fetching it again would only restart in circles. */
+    if (o->delta_id == s->device->refused_delta_id) {
+        agent_log("package %u was refused by the boot loader", (unsigned)o->delta_id);
+        s->device->back_off = true;
+        return E_CMIOT_FAILURE;
+    }
     bool same = same_package(s, o, segments);
     if (s->layout.kind == STATE_VENDOR && same) {
         r->file_bytes = o->file_bytes;

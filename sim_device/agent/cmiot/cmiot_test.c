@@ -210,6 +210,26 @@ static void result_before_package(void)
     world_free(w);
 }
 
+/* The server goes on offering what the boot loader refused: not fetched again in this power-on. */
+static void refused_package(void)
+{
+    struct world *w = world_new("spi4k", 300);
+    CHECK_INT(world_calls(w, "u"), 0);
+    world_set_result(w, UPDATE_FAIL);
+    world_forget(w);
+    CHECK_INT(world_calls(w, "ruc"), -1);
+    CHECK_INT(w->results[0], 0);
+    CHECK_INT(w->results[1], -1);
+    CHECK_INT(w->count[GET], 0);
+    CHECK(w->device.back_off);
+    CHECK_INT(world_calls(w, "u"), 0); /* next power-on: once more */
+    CHECK_INT(w->count[GET], 3);
+    world_set_result(w, UPDATE_AUTH_FAIL);
+    w->delta_id++;
+    CHECK_INT(world_calls(w, "ru"), 0); /* another one is welcome at once */
+    world_free(w);
+}
+
 /* ---- other ---- */
 
 static int did_of_size(struct world *w, size_t room, size_t *len, uint8_t *buf)
@@ -346,6 +366,7 @@ static const struct test tests[] = {
     {"a refused download report is repeated", report_repeated},
     {"a lost download report comes before the result", report_after_restore},
     {"a result is delivered before the next package", result_before_package},
+    {"a refused package is not fetched in circles", refused_package},
     {"hooks", hooks},
     {"no device id, no traffic", no_device_id},
     {"every allocation fails once", every_allocation_fails},

@@ -9,6 +9,7 @@
  *   - a reportDownResult that was lost or refused is sent again by the next cmiot_upgrade or
  *     cmiot_report_upgrade (the vendor never does); the results of the calls stay as documented;
  *   - a pending update result is delivered before a new package may overwrite it;
+ *   - a package whose failure was reported is not fetched again before the next power-on;
  *   - an announced versionName that is not higher than the running one gives LAST_VERSION;
  *   - identity refused with 2001 or 2103 is forgotten, so that the next call registers again;
  *   - a server that ignores ranges, refuses them, or closes after each reply is coped with.

@@ -245,6 +245,8 @@ enum delivery control_report_upgrade(struct session *s)
         return UNDELIVERED;
     struct speaker who = session_speaker(s);
     enum delivery d = deliver(s, message_upgrade_report(s->request, &who, delta_id, result));
+    if (d == DELIVERED && result != UPDATE_OK)
+        s->device->refused_delta_id = delta_id;
     if (d == DELIVERED && !s->config->breaks.forget_report)
         clear_result(s);
     return d;
