@@ -68,6 +68,11 @@ void cloud_set_download(struct cloud *c, const char *host, uint16_t port)
     c->cfg.download_port = port;
 }
 
+void cloud_set_url_lifetime(struct cloud *c, int64_t lifetime_ns)
+{
+    c->cfg.url_lifetime_ns = lifetime_ns;
+}
+
 uint32_t cloud_requests(const struct cloud *c, enum cloud_request rq)
 {
     return (unsigned)rq < RQ_COUNT ? c->seen[rq] : c->seen_any;

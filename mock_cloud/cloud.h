@@ -29,24 +29,25 @@ const char *cloud_request_name(
  * shift out of the package, a range fault without a range) is not a hit.
  */
 enum cloud_fault_kind {
-    CF_CODE,         /* control: answer with that service code (1000..2302) */
-    CF_MESSAGE,      /* control: status 1000 with another msg text: `text` */
-    CF_STATUS,       /* answer with that HTTP status and a short HTML body */
-    CF_TRUNCATE,     /* body shorter by `bytes`, Content-Length and -Range agree with the rest */
-    CF_EXTRA,        /* body longer by `bytes` (0xEE), Content-Length and -Range agree with it */
-    CF_SHIFT,        /* download: serves the range moved by `bytes` and says so in Content-Range */
-    CF_SHIFT_SILENT, /* download: serves moved content under the asked Content-Range */
-    CF_CORRUPT,      /* flips bit 0 of body byte `bytes` */
-    CF_IGNORE_RANGE, /* 200 with the whole package */
-    CF_RANGE_416,    /* 416 with Content-Range: bytes * /size */
-    CF_WRONG_DIGEST, /* check: announces another md5sum */
-    CF_BAD_DIGEST,   /* check: md5sum is not hex */
-    CF_WRONG_SIZE,   /* check: announces fileSize + `bytes` */
-    CF_NOT_JSON,     /* control: body is `text`, default "<html>" */
-    CF_REDIRECT,     /* 302 to `text` */
-    CF_NO_CHUNK,     /* control: Content-Length instead of chunked */
-    CF_DELAY,        /* reply held back by `ms` */
-    CF_CLOSE,        /* Connection: close after the reply */
+    CF_CODE,          /* control: answer with that service code (1000..2302) */
+    CF_MESSAGE,       /* control: status 1000 with another msg text: `text` */
+    CF_STATUS,        /* answer with that HTTP status and a short HTML body */
+    CF_TRUNCATE,      /* body shorter by `bytes`, Content-Length and -Range agree with the rest */
+    CF_EXTRA,         /* body longer by `bytes` (0xEE), Content-Length and -Range agree with it */
+    CF_SHIFT,         /* download: serves the range moved by `bytes` and says so in Content-Range */
+    CF_SHIFT_SILENT,  /* download: serves moved content under the asked Content-Range */
+    CF_CORRUPT,       /* flips bit 0 of body byte `bytes` */
+    CF_IGNORE_RANGE,  /* 200 with the whole package */
+    CF_RANGE_416,     /* 416 with Content-Range: bytes * /size */
+    CF_WRONG_DIGEST,  /* check: announces another md5sum */
+    CF_BAD_DIGEST,    /* check: md5sum is not hex */
+    CF_WRONG_SIZE,    /* check: announces fileSize + `bytes` */
+    CF_STALE_VERSION, /* check: decides as if the device had told version `text` */
+    CF_NOT_JSON,      /* control: body is `text`, default "<html>" */
+    CF_REDIRECT,      /* 302 to `text` */
+    CF_NO_CHUNK,      /* control: Content-Length instead of chunked */
+    CF_DELAY,         /* reply held back by `ms` */
+    CF_CLOSE,         /* Connection: close after the reply */
     CF_KIND_COUNT
 };
 const char *cloud_fault_name(enum cloud_fault_kind k); /* "code", "truncate", "wrong-digest", ... */
@@ -91,6 +92,8 @@ struct cloud *cloud_new(const struct cloud_config *cfg, const struct face *const
 void cloud_free(struct cloud *c);
 struct store *cloud_store(struct cloud *c);
 const struct cloud_config *cloud_config(const struct cloud *c);
+/* For what deltaUrls are handed out from now on. */
+void cloud_set_url_lifetime(struct cloud *c, int64_t lifetime_ns);
 /* Changes the port after the edge has bound it. */
 void cloud_set_download(struct cloud *c, const char *host, uint16_t port);
 

@@ -318,6 +318,8 @@ static const struct cloud_fault impossible[] = {
     {RQ_CHECK, CF_DELAY, 1, 1},
     {RQ_CHECK, CF_REDIRECT, 1, 1, .text = "a\r\nb"},
     {RQ_CHECK, CF_WRONG_SIZE, 1, 1},
+    {RQ_CHECK, CF_STALE_VERSION, 1, 1},
+    {RQ_DOWNLOAD, CF_STALE_VERSION, 1, 1, .text = "1.0"},
     {RQ_CHECK, CF_KIND_COUNT, 1, 1},
 };
 

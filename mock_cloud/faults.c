@@ -26,6 +26,7 @@ static const struct {
     [CF_WRONG_DIGEST] = {"wrong-digest", CHECK},
     [CF_BAD_DIGEST] = {"bad-digest", CHECK},
     [CF_WRONG_SIZE] = {"wrong-size", CHECK},
+    [CF_STALE_VERSION] = {"stale-version", CHECK},
     [CF_NOT_JSON] = {"not-json", CONTROL},
     [CF_REDIRECT] = {"redirect", ALL},
     [CF_NO_CHUNK] = {"no-chunk", CONTROL},
@@ -82,6 +83,8 @@ static bool values_allowed(const struct cloud_fault *f)
         return f->bytes >= 0;
     case CF_REDIRECT:
         return f->text[0] != '\0' && is_header_text(f->text);
+    case CF_STALE_VERSION:
+        return f->text[0] != '\0';
     case CF_DELAY:
         return f->ms >= 1 && f->ms <= INT64_C(86400000);
     default:

@@ -680,6 +680,21 @@ static void announcements_can_be_spoilt(void)
     }
 }
 
+static void the_cloud_can_believe_another_version(void)
+{
+    struct world w;
+    set_up(&w);
+    const struct cloud_fault stale = {RQ_CHECK, CF_STALE_VERSION, 1, 2, .text = "1.0"};
+    CHECK_OK(cloud_add_fault(w.cloud, &stale), NULL);
+    const char *path = C_PATH("checkVersion");
+    CHECK_STR(post(&w, path, CHECK_BODY("2.0", SIGN_C)), whole_update[6].reply);
+    CHECK_INT(cloud_fault_at(w.cloud, 0)->hits, 1);
+    CHECK_STR(post(&w, path, CHECK_BODY("1.0", SIGN_C)), whole_update[6].reply);
+    CHECK_INT(cloud_fault_at(w.cloud, 0)->hits, 1); /* it would have changed nothing */
+    CHECK_HAS(post(&w, path, CHECK_BODY("2.0", SIGN_C)), "\"status\":2101,");
+    tear_down(&w);
+}
+
 static void only_known_paths_and_methods(void)
 {
     struct world w;
@@ -720,6 +735,7 @@ static const struct test tests[] = {
     {"a package shows from its time on", a_package_shows_from_its_time_on},
     TEST_ROWS("spoilt download", spoilt_download, spoilt, spoilt_name),
     {"announcements can be spoilt", announcements_can_be_spoilt},
+    {"the cloud can believe another version", the_cloud_can_believe_another_version},
     {"only known paths and methods", only_known_paths_and_methods},
 };
 TEST_MAIN("cms", tests)

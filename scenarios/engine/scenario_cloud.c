@@ -46,6 +46,7 @@ static const struct {
     [CF_WRONG_DIGEST] = {ON_CHECK, 0, 0},
     [CF_BAD_DIGEST] = {ON_CHECK, 0, 0},
     [CF_WRONG_SIZE] = {ON_CHECK, -SHIFT_MAX, SHIFT_MAX},
+    [CF_STALE_VERSION] = {ON_CHECK, 0, 0},
     [CF_NOT_JSON] = {ON_CONTROL, 0, 0},
     [CF_REDIRECT] = {ON_ALL, 0, 0},
     [CF_NO_CHUNK] = {ON_CONTROL, 0, 0},
@@ -57,7 +58,8 @@ static const struct key_use fault_uses[] = {
     {CF_CODE, "code", true},          {CF_MESSAGE, "text", true},   {CF_STATUS, "code", true},
     {CF_TRUNCATE, "bytes", true},     {CF_EXTRA, "bytes", true},    {CF_SHIFT, "bytes", true},
     {CF_SHIFT_SILENT, "bytes", true}, {CF_CORRUPT, "bytes", false}, {CF_WRONG_SIZE, "bytes", true},
-    {CF_NOT_JSON, "text", false},     {CF_REDIRECT, "text", true},  {CF_DELAY, "for_ms", true},
+    {CF_STALE_VERSION, "text", true}, {CF_NOT_JSON, "text", false}, {CF_REDIRECT, "text", true},
+    {CF_DELAY, "for_ms", true},
 };
 
 static void fault_init(const struct reader *r, void *item, uint32_t index)
