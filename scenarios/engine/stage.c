@@ -317,6 +317,7 @@ int stage_heal(struct stage *g, struct err *err)
 {
     script_stop(g->script);
     cloud_clear_faults(g->cloud);
+    cloud_set_url_lifetime(g->cloud, 0);
     nor_clear_faults(g->nor);
     link_heal(g->link, g->now_ns);
     struct build_options bo = {.cache_dir = g->o->cache_dir, .firmware_dir = g->o->firmware_dir};
