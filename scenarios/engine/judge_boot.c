@@ -93,7 +93,7 @@ void judge_boot_result(struct judge *j, int64_t result)
             if (s->versions[p->to].images[i].kind == IMAGE_NEXT &&
                 s->versions[p->to].images[i].grow_bytes != 0)
                 judge_seen(j, "BOT-19");
-        if (version_compare(want, judge_version_name(j, p->from)) < 0)
+        if (version_compare(want, j->version) < 0)
             judge_fail(j, "SEC-01", "version %s was installed over a higher one", want);
     }
     bool known = false;

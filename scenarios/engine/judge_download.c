@@ -35,9 +35,13 @@ static void on_package(struct judge *j, const struct ev *e)
     } else if (found->len_bytes == j->setup.package_limit) {
         judge_seen(j, "LIM-02");
     }
-    if (!found->heal && found->from != found->to &&
-        version_compare(judge_version_name(j, found->to), judge_version_name(j, found->from)) < 0)
+    if (found->heal || j->version[0] == '\0')
+        return;
+    int order = version_compare(judge_version_name(j, found->to), j->version);
+    if (order < 0)
         judge_seen(j, "SEC-01");
+    else if (order == 0)
+        judge_seen(j, "SEC-02");
 }
 
 /* The requirements whose harm shows as wrong bytes behind a verified package. */
@@ -143,6 +147,8 @@ void judge_download_event(struct judge *j, const struct ev *e)
     else if (ev_is(e, LANE_DEVICE, "start"))
         on_start(j, e);
     else if (ev_is(e, LANE_DEVICE, "verify")) {
+        if (j->silent_faults)
+            judge_seen(j, "INT-07");
         if (ev_int(e, "ok", 1) == 0) {
             j->clean_start_due = true;
             j->dirty = false;
