@@ -100,10 +100,11 @@ static bool try_again(struct boot *b)
     return ++b->tries < LOADER_TRIES;
 }
 
-/* A check failed. Reading may be repeated; what was read and is wrong stays wrong. */
+/* A check failed. Reading and asking for memory may be repeated; what was read and is wrong stays
+ * wrong. */
 static enum boot_result check_failed(struct boot *b, int code)
 {
-    if (code == ERR_IO && try_again(b))
+    if ((code == ERR_IO || code == ERR_NOMEM) && try_again(b))
         return BOOT_MORE;
     BOARD_EVENT(b->cfg.board, LANE_BOOT, "verify", F_INT("ok", 0), F_STR("reason", b->err.text));
     return refuse(b, code);
