@@ -80,7 +80,7 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
     /* Never beyond what flash really holds. */
     const uint8_t *flash = s->flash(s->ctx) + s->download_offset;
     bool durable = from <= total && memcmp(flash, j->package->bytes, (size_t)from) == 0;
-    if (from > 0 && !j->dirty) {
+    if (from > 0 && !j->dirty && !j->silent_faults) {
         JUDGE(j, "PWR-04", durable, "asked for byte %lu although the bytes before are not in flash",
               from);
         JUDGE(j, "DWN-18", durable, "asked for byte %lu: there is a gap before it", from);
@@ -104,7 +104,7 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
         uint64_t slack = j->cut_since_range ? 2u * s->segment_bytes : 0;
         if (j->cut_since_range && s->scenario->device.geometry.policy != NOR_REWRITE)
             slack += s->scenario->device.geometry.erase_bytes;
-        if (stored > 0 && !j->dirty) {
+        if (stored > 0 && !j->dirty && !j->silent_faults) {
             bool kept = from + slack >= stored;
             JUDGE(j, "DWN-08", kept && durable,
                   "resumed at byte %lu; %lu bytes were stored before the break", from, stored);

@@ -82,6 +82,7 @@ struct judge {
     uint32_t restarts;                   /* legitimate starts from byte 0 */
     bool resume_expected;                /* the next range follows a break */
     bool cut_since_range;
+    bool silent_faults;     /* flash programs wrong bits and does not say so */
     bool dirty;             /* a fault may have spoilt stored bytes: lower bounds do not apply */
     bool clean_start_due;   /* digest mismatch: the next range must begin at 0 */
     bool verified;          /* digest matched, not yet restored */
