@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAL_SEED  0x4845414cu
-#define HEAL_BYTES 3000u
+#define HEAL_SEED   0x4845414cu
+#define HEAL_BYTES  3000u
+#define HEAL_WINDOW 1024u
 
 static int read_file(const char *path, struct buf *out)
 {
@@ -257,6 +258,12 @@ int build_heal(struct build *b, const struct scenario *s, const struct build_opt
                                   .new_bytes = (uint32_t)b->heal_image.len_bytes};
     memcpy(file.name, s->device.files[0].name, sizeof file.name);
     set_params(&params, s, o, "", BUILD_HEAL_VERSION, true);
+    /* A product that does not fit the device is part of what is healed. */
+    struct state_layout layout;
+    device_state_layout(&s->device, &layout);
+    params.compare_block_kib = s->device.compare_block_kib;
+    params.restore_block_bytes = layout.backup_bytes;
+    params.window_bytes = HEAL_WINDOW;
     rc = package_make(&b->heal.bytes, &file, 1, &params, &b->heal.kind, err);
     if (rc != 0)
         return err_prefix(err, rc, "heal package over %s", from_version);
