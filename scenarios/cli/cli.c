@@ -62,3 +62,9 @@ void cli_cache_dir(char *out, size_t cap)
     if (n < 0 || (size_t)n >= cap)
         (void)snprintf(out, cap, "/tmp/otabench-cache-%u", (unsigned)getuid());
 }
+
+bool cli_colour(FILE *f)
+{
+    const char *no = getenv("NO_COLOR");
+    return isatty(fileno(f)) && (no == NULL || no[0] == '\0');
+}

@@ -47,5 +47,7 @@ bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 void cli_cache_dir(char *out, size_t cap);
 /* Where images named in scenarios are looked up besides. */
 #define CLI_FIRMWARE_DIR "build/firmware"
+/* Whether to colour what goes to f: a terminal, and NO_COLOR is not set. */
+bool cli_colour(FILE *f);
 
 #endif

@@ -1,121 +1,144 @@
-/* otabench run: scenarios through the engine, verdicts out. */
+/* otabench run: scenarios through the bench, verdicts and reports out. */
 #include <getopt.h>
-#include <inttypes.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
 #include "scenarios/cli/cli.h"
-#include "scenarios/engine/run.h"
+#include "scenarios/cli/runner.h"
 
-static void to_file(void *ctx, int64_t t_ns, enum lane lane, const char *line, size_t len_bytes)
+static const char help[] =
+    "usage: otabench run PATH... [option...]\n"
+    "\n"
+    "Runs scenarios and judges them. PATH is a scenario file or a folder with scenarios (*.json)\n"
+    "below it.\n"
+    "\n"
+    "  --wire          real time: real sockets, the device a process of its own\n"
+    "  --seed N        instead of the scenario's own seed; decimal or 0x...\n"
+    "  --jobs N        worker processes (default: one per processor)\n"
+    "  --only TEXT     only scenarios whose name holds TEXT\n"
+    "  --timeout S     real seconds a scenario may take (default 60, with --wire 600)\n"
+    "  --junit F       JUnit XML report\n"
+    "  --html F        HTML report, one self-contained page\n"
+    "  --json F        JSON report\n"
+    "  --trace F       every event as NDJSON; with several scenarios F is a folder\n"
+    "  --timeline      show what happened (always done for a single scenario)\n"
+    "  --quiet         no progress, no timeline: what did not pass, and the totals\n"
+    "  --cache DIR     where made packages are kept\n"
+    "                  (default: $XDG_CACHE_HOME/otabench or ~/.cache/otabench)\n"
+    "\n"
+    "examples:\n"
+    "  otabench run scenarios/library --junit out/ota.xml\n"
+    "  otabench run bug.json --trace bug.ndjson\n"
+    "  otabench run scenarios/library --only resume --seed 0x5eed --html out/resume.html\n"
+    "\n"
+    "Exit: 0 all passed, 1 a requirement failed, 2 inconclusive or bench fault, 64 wrong usage,\n"
+    "77 nothing applicable.\n";
+
+enum {
+    OPT_HELP = 'h',
+    OPT_WIRE = 1000,
+    OPT_SEED,
+    OPT_JOBS,
+    OPT_ONLY,
+    OPT_TIMEOUT,
+    OPT_JUNIT,
+    OPT_HTML,
+    OPT_JSON,
+    OPT_TRACE,
+    OPT_TIMELINE,
+    OPT_QUIET,
+    OPT_CACHE
+};
+
+static const struct option longs[] = {
+    {"help", no_argument, NULL, OPT_HELP},
+    {"wire", no_argument, NULL, OPT_WIRE},
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"jobs", required_argument, NULL, OPT_JOBS},
+    {"only", required_argument, NULL, OPT_ONLY},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"junit", required_argument, NULL, OPT_JUNIT},
+    {"html", required_argument, NULL, OPT_HTML},
+    {"json", required_argument, NULL, OPT_JSON},
+    {"trace", required_argument, NULL, OPT_TRACE},
+    {"timeline", no_argument, NULL, OPT_TIMELINE},
+    {"quiet", no_argument, NULL, OPT_QUIET},
+    {"cache", required_argument, NULL, OPT_CACHE},
+    {0},
+};
+
+/* 0, or the exit code of a wrong value. */
+static int number(const char *option, uint64_t min, uint64_t max, uint64_t *out)
 {
-    (void)t_ns;
-    (void)lane;
-    FILE *f = ctx;
-    (void)fwrite(line, 1, len_bytes, f);
-    (void)fputc('\n', f);
+    return cli_number(optarg, min, max, out)
+               ? 0
+               : cli_usage("run", "--%s %s: must be a number from %llu to %llu", option, optarg,
+                           (unsigned long long)min, (unsigned long long)max);
 }
 
-static void print_result(const struct run_result *r)
+static int take(int option, struct runner_options *o)
 {
-    (void)printf("%-15s %s  (virtual %" PRId64 " ms, %u cuts, %u boots, ops %" PRIu64 ") %s\n",
-                 verdict_name(r->verdict), r->name, r->virtual_ns / 1000000, r->cuts, r->boots,
-                 r->flash_ops, r->cause);
-    for (uint32_t i = 0; i < r->n_checks; i++)
-        if (r->checks[i].verdict != VERDICT_PASS)
-            (void)printf("    %-7s %-12s %s\n", r->checks[i].id, verdict_name(r->checks[i].verdict),
-                         r->checks[i].detail);
-    if (r->verdict != VERDICT_PASS)
-        (void)printf("    otabench replay '%s'\n", r->token);
-}
-
-static void put_result(FILE *f, const struct run_result *r)
-{
-    struct buf b;
-    buf_init(&b, 1u << 20);
-    (void)buf_text(&b, "{\"name\":");
-    (void)json_put_string(&b, r->name);
-    (void)buf_printf(&b, ",\"mode\":\"%s\",\"seed\":%" PRIu64 ",\"verdict\":\"%s\",\"cause\":",
-                     r->mode == RUN_SIM ? "sim" : "wire", r->seed, verdict_name(r->verdict));
-    (void)json_put_string(&b, r->cause);
-    (void)buf_text(&b, ",\"token\":");
-    (void)json_put_string(&b, r->token);
-    (void)buf_printf(&b, ",\"trace_sha256\":\"%s\",\"virtual_ms\":%" PRId64 ",\"checks\":[",
-                     r->trace_sha256, r->virtual_ns / 1000000);
-    for (uint32_t i = 0; i < r->n_checks; i++) {
-        (void)buf_printf(&b, "%s{\"id\":\"%s\",\"verdict\":\"%s\",\"detail\":", i ? "," : "",
-                         r->checks[i].id, verdict_name(r->checks[i].verdict));
-        (void)json_put_string(&b, r->checks[i].detail);
-        (void)buf_text(&b, "}");
+    uint64_t n = 0;
+    int rc = 0;
+    switch (option) {
+    case OPT_WIRE:
+        o->session.run.mode = RUN_WIRE;
+        break;
+    case OPT_SEED:
+        return number("seed", 1, UINT64_MAX, &o->session.run.seed);
+    case OPT_JOBS:
+        rc = number("jobs", 1, RUNNER_JOBS_MAX, &n);
+        o->session.jobs = (unsigned)n;
+        break;
+    case OPT_TIMEOUT:
+        rc = number("timeout", 1, 86400, &n);
+        o->session.timeout_ms = (int64_t)n * 1000;
+        break;
+    case OPT_ONLY:
+        o->only = optarg;
+        break;
+    case OPT_JUNIT:
+        o->junit = optarg;
+        break;
+    case OPT_HTML:
+        o->html = optarg;
+        break;
+    case OPT_JSON:
+        o->json = optarg;
+        break;
+    case OPT_TRACE:
+        o->trace = optarg;
+        break;
+    case OPT_TIMELINE:
+        o->timeline = true;
+        break;
+    case OPT_QUIET:
+        o->quiet = true;
+        break;
+    case OPT_CACHE:
+        o->session.run.cache_dir = optarg;
+        break;
+    default:
+        return cli_usage("run", "that option does not exist or lacks its value");
     }
-    (void)buf_text(&b, "]}");
-    (void)fwrite(b.data, 1, b.len_bytes, f);
-    buf_free(&b);
+    return rc;
 }
 
 int cmd_run(int argc, char **argv)
 {
-    static const struct option longs[] = {{"wire", no_argument, NULL, 'w'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"trace", required_argument, NULL, 't'},
-                                          {"json", required_argument, NULL, 'j'},
-                                          {0}};
-    char cache[512];
-    cli_cache_dir(cache, sizeof cache);
-    struct run_options o = {.cache_dir = cache, .self_exe = "/proc/self/exe"};
-    const char *trace = NULL, *json = NULL;
-    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
-        if (c == 'w')
-            o.mode = RUN_WIRE;
-        else if (c == 's' && !cli_number(optarg, 1, UINT64_MAX, &o.seed))
-            return cli_usage("run", "--seed %s is not a number", optarg);
-        else if (c == 't')
-            trace = optarg;
-        else if (c == 'j')
-            json = optarg;
-        else if (c == '?')
-            return cli_usage("run", "wrong option");
-    }
-    int n = argc - optind;
-    if (n < 1)
-        return cli_usage("run", "which scenario?");
-    (void)signal(SIGPIPE, SIG_IGN);
-    struct err err = {0};
-    struct scenario *s = calloc((size_t)n, sizeof *s);
-    struct run_result *r = calloc((size_t)n, sizeof *r);
-    struct world *w = world_new(&err);
-    if (s == NULL || r == NULL || w == NULL)
-        return cli_fail("run", EXIT_INCONCLUSIVE, "%s", err.text);
-    for (int i = 0; i < n; i++)
-        if (scenario_load(&s[i], argv[optind + i], &err) != 0)
-            return cli_fail("run", EXIT_USAGE, "%s", err.text);
-    FILE *tf = trace == NULL ? NULL : fopen(trace, "w");
-    if (tf != NULL)
-        o.sink = (struct trace_sink){.line = to_file, .ctx = tf};
-    for (int i = 0; i < n; i++) {
-        if (o.mode == RUN_WIRE)
-            wire_run(&s[i], &o, &r[i]);
-        else
-            world_run(w, &s[i], &o, &r[i]);
-        print_result(&r[i]);
-    }
-    if (tf != NULL)
-        (void)fclose(tf);
-    FILE *jf = json == NULL ? NULL : fopen(json, "w");
-    if (jf != NULL) {
-        (void)fputs("{\"otabench\":\"" OTABENCH_VERSION "\",\"results\":[\n", jf);
-        for (int i = 0; i < n; i++) {
-            (void)fputs(i ? ",\n" : "", jf);
-            put_result(jf, &r[i]);
+    struct runner_options o = {.command = "run"};
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
+        if (c == OPT_HELP) {
+            (void)fputs(help, stdout);
+            return EXIT_PASSED;
         }
-        (void)fputs("\n]}\n", jf);
-        (void)fclose(jf);
+        int rc = take(c, &o);
+        if (rc != 0)
+            return rc;
     }
-    int rc = result_exit_code(r, (size_t)n);
-    world_free(w);
-    free(s);
-    free(r);
-    return rc;
+    if (optind == argc)
+        return cli_usage("run", "which scenarios? A file or folder is needed");
+    o.paths = argv + optind;
+    o.n_paths = (size_t)(argc - optind);
+    return runner_run(&o);
 }
