@@ -307,7 +307,9 @@ static void act(struct link *l, struct conn *c, enum link_dir dir, enum link_act
         p->closed = true;
         break;
     case LINK_STALL:
-        /* What is already under way arrives; what enters from here on waits. */
+        /* What is already under way arrives; what enters from here on waits behind it. */
+        if (due < p->last_due_ns)
+            due = p->last_due_ns;
         p->last_due_ns = vtime_after(due, duration_ns);
         break;
     case LINK_DRIBBLE:
