@@ -270,7 +270,8 @@ static int enter(struct link *l, struct pipe *p, enum link_dir dir, const uint8_
     return 0;
 }
 
-/* The next rule for this direction at or after the bytes sent so far, lowest offset first. */
+/* The next rule for this direction among the bytes from..to: lowest offset first, and at one byte
+ * the corruptions last, because the byte passes with them. */
 static struct link_byte_rule *next_rule(struct link *l, uint32_t number, enum link_dir dir,
                                         uint64_t from, uint64_t to)
 {
@@ -278,7 +279,9 @@ static struct link_byte_rule *next_rule(struct link *l, uint32_t number, enum li
     for (size_t i = 0; i < l->n_rules; i++) {
         struct link_byte_rule *r = &l->rules[i];
         if (!r->done && r->connection == number && r->dir == dir && r->offset >= from &&
-            r->offset < to && (best == NULL || r->offset < best->offset))
+            r->offset < to &&
+            (best == NULL || r->offset < best->offset ||
+             (r->offset == best->offset && best->action == LINK_CORRUPT)))
             best = r;
     }
     return best;
@@ -343,6 +346,10 @@ int link_enter(struct link *l, uint32_t conn, enum link_dir dir, const void *dat
         r->done = true;
         if (r->action == LINK_CORRUPT) {
             uint8_t byte = (uint8_t)(*at ^ r->mask);
+            while ((r = next_rule(l, conn, dir, p->sent_bytes, p->sent_bytes + 1)) != NULL) {
+                r->done = true;
+                byte ^= r->mask;
+            }
             rc = enter(l, p, dir, &byte, 1, now_ns);
             if (rc != 0)
                 return rc;
