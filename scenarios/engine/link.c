@@ -367,6 +367,10 @@ void link_fin(struct link *l, uint32_t conn, enum link_dir dir, int64_t now_ns)
     struct conn *c = find(l, conn);
     if (c == NULL || c->pipe[dir].closed)
         return;
+    if (c->connecting) { /* given up: there is nobody to tell */
+        retire(c);
+        return;
+    }
     struct pipe *p = &c->pipe[dir];
     (void)push(l, p, ITEM_EOF, now_ns + l->profile.one_way_ns, 0);
     p->closed = true;

@@ -81,7 +81,8 @@ uint32_t link_connect(struct link *l, int64_t now_ns);
 /* Bytes enter at one end. */
 int link_enter(struct link *l, uint32_t conn, enum link_dir dir, const void *data, size_t len_bytes,
                int64_t now_ns);
-/* The sender of that direction closed orderly, after its bytes. */
+/* The sender of that direction closed orderly, after its bytes. Before the connection is made the
+ * device gives it up that way: then it is gone. */
 void link_fin(struct link *l, uint32_t conn, enum link_dir dir, int64_t now_ns);
 /* An end vanished without a word (power cut at the device): nothing more leaves or reaches it. */
 void link_vanish(struct link *l, uint32_t conn);

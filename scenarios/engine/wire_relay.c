@@ -146,6 +146,8 @@ void relay_read(struct relay *r, void (*before_cloud)(void *ctx), void *ctx)
             } else {
                 c->device_eof = true;
                 link_fin(r->g->link, c->number, LINK_UP, r->g->now_ns);
+                if (!link_is_live(r->g->link, c->number))
+                    drop(c, false);
             }
         }
         while (c->number != 0 && c->cloud_fd >= 0 && !c->cloud_eof) {
