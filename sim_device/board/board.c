@@ -129,6 +129,13 @@ size_t board_heap_blocks(const struct board *b)
     return n;
 }
 
+void board_heap_each(const struct board *b,
+                     void (*visit)(void *ctx, const void *data, size_t len_bytes), void *ctx)
+{
+    for (const struct board_block *blk = b->heap.blocks; blk != NULL; blk = blk->older)
+        visit(ctx, blk->data, blk->len_bytes);
+}
+
 void board_sleep_ns(struct board *b, int64_t ns)
 {
     (void)b->ops->wait(b, NULL, ns);

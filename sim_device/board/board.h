@@ -121,6 +121,9 @@ void board_free(struct board *b, void *p);
 void board_heap_drop(
     struct board *b); /* everything, and the counters but not the limit; at cut and reset */
 size_t board_heap_blocks(const struct board *b);
+/* Shows every live block, newest first: explorers compare the memory of two moments by it. */
+void board_heap_each(const struct board *b,
+                     void (*visit)(void *ctx, const void *data, size_t len_bytes), void *ctx);
 
 /* Convenience on ops. */
 void board_sleep_ns(struct board *b, int64_t ns);

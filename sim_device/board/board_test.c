@@ -51,6 +51,39 @@ static void heap_frees_in_any_order(void)
     CHECK_INT(b.heap.used_bytes, 0);
 }
 
+struct shown {
+    uint8_t first[4];
+    size_t len_bytes[4];
+    size_t count;
+};
+
+static void show(void *ctx, const void *data, size_t len_bytes)
+{
+    struct shown *s = ctx;
+    REQUIRE(s->count < 4);
+    s->first[s->count] = *(const uint8_t *)data;
+    s->len_bytes[s->count++] = len_bytes;
+}
+
+static void heap_shows_its_blocks(void)
+{
+    struct board b = {.ops = &clock_only};
+    struct shown s = {0};
+    uint8_t *p[3];
+    for (uint8_t i = 0; i < 3; i++) {
+        p[i] = board_alloc(&b, 10u + i);
+        p[i][0] = i;
+    }
+    board_free(&b, p[1]);
+    board_heap_each(&b, show, &s);
+    CHECK_INT(s.count, 2);
+    CHECK_INT(s.first[0], 2);
+    CHECK_INT(s.len_bytes[0], 12);
+    CHECK_INT(s.first[1], 0);
+    CHECK_INT(s.len_bytes[1], 10);
+    board_heap_drop(&b);
+}
+
 static void heap_limit_holds(void)
 {
     struct board b = {.ops = &clock_only, .heap.limit_bytes = 1000};
@@ -283,6 +316,7 @@ static void digest_meets_the_ecc_trap(void)
 static const struct test tests[] = {
     {"the heap counts what is taken and given back", heap_counts},
     {"the heap frees blocks in any order", heap_frees_in_any_order},
+    {"heap shows its blocks", heap_shows_its_blocks},
     {"the heap keeps its limit", heap_limit_holds},
     {"the heap fails the n-th allocation", heap_fails_the_nth_allocation},
     {"realloc keeps the content", heap_realloc_keeps_content},
