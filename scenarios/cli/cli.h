@@ -30,6 +30,11 @@ struct command {
 };
 
 int cmd_run(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_flash(int argc, char **argv);
+int cmd_package(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 

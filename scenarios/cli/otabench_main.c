@@ -6,6 +6,11 @@
 
 static const struct command commands[] = {
     {"run", "run scenario files or folders and judge them", cmd_run},
+    {"replay", "repeat one run exactly, from its token", cmd_replay},
+    {"list", "scenarios, requirements, networks, chips, faults, tears", cmd_list},
+    {"flash", "look into a flash image", cmd_flash},
+    {"package", "make and inspect update packages", cmd_package},
+    {"doctor", "say what of this machine is missing", cmd_doctor},
     {"bench", "measure how fast a scenario simulates", cmd_bench},
     {"device", NULL, cmd_device},
 };
