@@ -53,6 +53,9 @@ void judge_event(struct judge *j, int64_t now_ns, enum lane lane, const char *ev
 /* A network fault happened (its action, as documented in docs/scenarios.md). */
 void judge_network(struct judge *j, int64_t now_ns, enum net_action action,
                    enum link_action byte_action);
+/* The device repeats itself without time passing: what it was doing in this call counts as it is.
+ */
+void judge_spins(struct judge *j);
 /* Main phase over / heal phase over. Call in this order, then judge_results. */
 void judge_main_over(struct judge *j, int64_t now_ns);
 void judge_heal_over(struct judge *j, int64_t now_ns, bool healed, const char *why);

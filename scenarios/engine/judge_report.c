@@ -111,6 +111,11 @@ static void judge_retries(struct judge *j)
     }
 }
 
+void judge_spins(struct judge *j)
+{
+    judge_retries(j);
+}
+
 static void on_upgrade_result(struct judge *j, const char *call, int result)
 {
     if (!j->main_over) {
