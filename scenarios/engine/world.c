@@ -14,7 +14,10 @@
 
 /* Steps of the main loop at one instant: a device that goes on without letting time pass spins. */
 #define SPIN_STEPS 50000u
-#define ARMED_MAX  (SCENARIO_RULES_MAX + RUN_CUTS_MAX)
+/* And one that asks the cloud this often will not stop by itself: a large package takes thousands.
+ */
+#define SPIN_REQUESTS 50000u
+#define ARMED_MAX     (SCENARIO_RULES_MAX + RUN_CUTS_MAX)
 
 struct world {
     struct store *store;
@@ -211,6 +214,8 @@ static bool run_phase(struct run *r, int64_t until_ns, bool scripted)
             continue;
         bool moved = bridge_pump(&r->bridge);
         stage_collect(&r->g);
+        if (cloud_requests(r->g.cloud, RQ_ANY) > SPIN_REQUESTS)
+            return false;
         if (moved || r->cut_now)
             continue;
         int64_t script = scripted ? script_next(r->g.script) : VTIME_NEVER;
