@@ -92,7 +92,8 @@ void judge_boot_result(struct judge *j, int64_t result)
         for (uint32_t i = 0; i < s->device.file_count && i < PACKAGE_FILES_MAX; i++)
             if (s->versions[p->to].images[i].kind == IMAGE_NEXT &&
                 s->versions[p->to].images[i].grow_bytes != 0)
-                judge_seen(j, "BOT-19");
+                JUDGE(j, "BOT-19", strcmp(want, have) == 0,
+                      "an image of another size was restored to something else than %s", want);
         if (version_compare(want, j->version) < 0)
             judge_fail(j, "SEC-01", "version %s was installed over a higher one", want);
     }
@@ -136,6 +137,7 @@ void judge_power_event(struct judge *j, const struct ev *e)
         return;
     j->app_running = false;
     j->limited_ns = -1; /* nothing tells the next start that patience was asked for */
+    memset(j->pause_until_ns, 0, sizeof j->pause_until_ns);
     if (j->main_over) {
         /* The heal phase switches the device off and on: no cut of the scenario. */
         judge_call_over(j);

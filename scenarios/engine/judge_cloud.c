@@ -5,6 +5,8 @@
 
 #include "scenarios/engine/judge_internal.h"
 
+#define ERROR_PAUSE_NS (500 * NS_PER_MS) /* the least after an HTTP error of the server */
+
 static int request_kind(const char *name)
 {
     for (int i = 0; i < RQ_COUNT; i++)
@@ -49,6 +51,8 @@ static void on_fault(struct judge *j, const struct ev *e)
     int kind = request_kind(ev_text(e, "rq"));
     if (k == CF_NOT_JSON)
         j->spoilt_in_call[kind]++;
+    if (k == CF_WRONG_DIGEST || k == CF_BAD_DIGEST || k == CF_WRONG_SIZE)
+        j->offer_fault = k;
     if (kind == RQ_DOWNLOAD) {
         j->faults_on_download++;
         j->breaks++;
@@ -95,6 +99,11 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
         j->restarts++;
         j->stored_segments = 0;
     }
+    if (j->replaced) {
+        JUDGE(j, "DWN-33", from == 0, "the newer package is begun at byte %lu", from);
+        JUDGE(j, "DWN-10", from == 0, "another package was resumed at byte %lu", from);
+        j->replaced = false;
+    }
     if (j->resume_expected) {
         uint64_t stored = (uint64_t)j->stored_segments * s->segment_bytes;
         if (stored > total)
@@ -112,6 +121,7 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
                 JUDGE(j, "PWR-05", kept, "the cut cost the progress: resumed at byte %lu of %lu",
                       from, stored);
             j->resumed = true;
+            judge_seen(j, "DWN-10");
         }
         j->resume_expected = j->cut_since_range = false;
     } else if (from == 0 && j->stored_segments > 0) {
@@ -125,6 +135,15 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
 static void on_request(struct judge *j, const struct ev *e)
 {
     int kind = request_kind(ev_text(e, "rq"));
+    if (j->pause_until_ns[kind] > 0)
+        JUDGE(j, "NET-16", e->now_ns >= j->pause_until_ns[kind],
+              "asks again %ld ms before the pause after an HTTP error is over",
+              (long)((j->pause_until_ns[kind] - e->now_ns) / NS_PER_MS));
+    j->pause_until_ns[kind] = 0;
+    if (kind == RQ_CHECK)
+        j->offer_fault = CF_KIND_COUNT;
+    if (kind == RQ_OTHER && j->faults_hit[CF_REDIRECT] > 0)
+        judge_fail(j, "DWN-27", "followed a redirect to %s", ev_text(e, "path"));
     j->requests[kind]++;
     j->requests_in_call[kind]++;
     j->run_of_same = kind == j->last_request ? j->run_of_same + 1 : 1;
@@ -175,6 +194,28 @@ static void on_code(struct judge *j, const struct ev *e, int kind, int code)
     }
 }
 
+/* Download replies that are no data must end the call after the configured number of tries. */
+static void on_no_data(struct judge *j, int status)
+{
+    static const struct {
+        int from, to;
+        const char *id;
+    } rows[] = {
+        {300, 399, "DWN-27"}, {403, 404, "DWN-24"}, {416, 416, "DWN-13"}, {429, 599, "NET-16"}};
+    uint32_t allowed = 1u + j->setup.scenario->device.try_count;
+    if (status == 200 || status == 206) {
+        j->refused_in_row = 0;
+        return;
+    }
+    judge_seen(j, "DWN-02");
+    j->refused_in_row++;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (status >= rows[i].from && status <= rows[i].to)
+            JUDGE(j, rows[i].id, j->refused_in_row <= allowed,
+                  "%u download replies in a row with an error, the last %d, in one call",
+                  j->refused_in_row, status);
+}
+
 static void on_reply(struct judge *j, const struct ev *e)
 {
     int kind = request_kind(ev_text(e, "rq"));
@@ -187,11 +228,25 @@ static void on_reply(struct judge *j, const struct ev *e)
         /* What the server adds by itself is not the device's traffic. */
         uint64_t served = (uint64_t)ev_int(e, "bytes", 0);
         j->served_bytes += status == 206 && served > j->asked_bytes ? j->asked_bytes : served;
-        if (status != 200 && status != 206)
-            judge_seen(j, "DWN-02");
-        if (status == 403 || status == 404)
-            judge_seen(j, "DWN-24");
+        on_no_data(j, status);
     }
+    /* 429 and 503 ask for patience, other failures of the server for a moment. */
+    if (status == 429 || status == 503)
+        j->pause_until_ns[kind] =
+            e->now_ns + (int64_t)j->setup.scenario->device.check_interval_ms * NS_PER_MS;
+    else if (status >= 500)
+        j->pause_until_ns[kind] = e->now_ns + ERROR_PAUSE_NS;
+}
+
+static void on_record(struct judge *j, const struct ev *e)
+{
+    const char *state = ev_text(e, "state");
+    bool open = strcmp(state, record_state_name(RECORD_PENDING)) == 0 ||
+                strcmp(state, record_state_name(RECORD_UPGRADING)) == 0;
+    for (size_t i = 0; i < j->n_packages; i++)
+        if (j->packages[i].delta_id == ev_int(e, "delta_id", 0))
+            j->record_open[i] = open;
+    judge_seen(j, "RPT-17");
 }
 
 void judge_cloud_event(struct judge *j, const struct ev *e)
@@ -202,4 +257,6 @@ void judge_cloud_event(struct judge *j, const struct ev *e)
         on_request(j, e);
     else if (ev_is(e, LANE_CLOUD, "reply"))
         on_reply(j, e);
+    else if (ev_is(e, LANE_CLOUD, "record"))
+        on_record(j, e);
 }

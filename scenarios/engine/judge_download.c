@@ -13,8 +13,7 @@ static void on_package(struct judge *j, const struct ev *e)
         if (j->packages[i].delta_id == delta_id)
             found = &j->packages[i];
     if (found != j->package) {
-        if (j->package != NULL && j->stored_segments > 0 && !j->verified)
-            judge_seen(j, "DWN-33");
+        j->replaced = j->package != NULL && j->stored_segments > 0;
         j->package = found;
         j->stored_segments = 0;
         j->served_bytes = 0;
@@ -46,8 +45,20 @@ static void on_package(struct judge *j, const struct ev *e)
 
 /* The requirements whose harm shows as wrong bytes behind a verified package. */
 static const char *const content_ids[] = {"DWN-01", "DWN-04", "DWN-05", "DWN-06", "DWN-12",
-                                          "DWN-13", "DWN-14", "INT-01", "INT-03", "INT-04",
-                                          "INT-05", "INT-07", "INT-08", "SEC-06"};
+                                          "DWN-13", "DWN-14", "DWN-17", "INT-01", "INT-03",
+                                          "INT-04", "INT-05", "INT-07", "INT-08", "SEC-06"};
+
+/* What can be wrong with an announcement that no package may satisfy. */
+static const struct {
+    enum cloud_fault_kind fault;
+    const char *id, *what;
+} offer_rows[] = {
+    {CF_WRONG_DIGEST, "INT-01", "the announced digest is another"},
+    {CF_WRONG_DIGEST, "INT-05", "the announced digest is another"},
+    {CF_BAD_DIGEST, "INT-06", "the announced digest is no digest"},
+    {CF_WRONG_SIZE, "DWN-04", "the announced size is another"},
+    {CF_WRONG_SIZE, "LIM-08", "the announced size is another"},
+};
 
 static bool is_seen(struct judge *j, const char *id)
 {
@@ -70,9 +81,9 @@ static void on_pending(struct judge *j)
             if (is_seen(j, content_ids[i]))
                 judge_fail(j, content_ids[i],
                            "accepted as verified, but flash differs from the package served");
-    if (j->faults_hit[CF_WRONG_DIGEST] > 0 && j->faults_on_download == 0 &&
-        j->last_request == RQ_DOWNLOAD && j->code_seen)
-        judge_fail(j, "INT-01", "accepted although the announced digest is another");
+    for (size_t i = 0; i < sizeof offer_rows / sizeof offer_rows[0]; i++)
+        if (offer_rows[i].fault == j->offer_fault)
+            judge_fail(j, offer_rows[i].id, "accepted although %s", offer_rows[i].what);
     if (j->package != NULL) {
         if (j->package->len_bytes > j->setup.package_limit) {
             judge_fail(j, "LIM-01", "accepted %u bytes; the area holds %u", j->package->len_bytes,
@@ -107,8 +118,21 @@ static void on_segment(struct judge *j, const struct ev *e)
                    j->last_download_http);
 }
 
+/* Configurations a device must refuse. */
+static void judge_config(struct judge *j, bool refused)
+{
+    const struct device_config *c = &j->setup.scenario->device;
+    if (c->segment_index < 3 || c->segment_index > 5)
+        JUDGE(j, "LIM-14", refused, "runs with segment index %u", c->segment_index);
+    if (c->network_protocol != 2)
+        JUDGE(j, "CLD-01", refused, "runs with network protocol %u", c->network_protocol);
+    if (c->file_count > PACKAGE_FILES_MAX)
+        JUDGE(j, "LIM-05", refused, "runs with %u files", c->file_count);
+}
+
 static void on_start(struct judge *j, const struct ev *e)
 {
+    judge_config(j, false);
     const char *version = j->setup.version(j->setup.ctx);
     /* A cut between the result's record and its event: the record counts. */
     if (j->due_result == UPDATE_OK)
@@ -157,17 +181,13 @@ void judge_download_event(struct judge *j, const struct ev *e)
         } else {
             /* From here on the pending record may be in flash, told or not. */
             j->proven = judge_package_intact(j);
+            if (!j->pending && j->requests_in_call[RQ_DOWNLOAD] == 0)
+                judge_seen(j, "DWN-17");
             j->restore_allowed = true;
         }
     } else if (ev_is(e, LANE_DEVICE, "config")) {
         j->config_refused = true;
-        const struct device_config *c = &j->setup.scenario->device;
-        if (c->segment_index < 3 || c->segment_index > 5)
-            judge_seen(j, "LIM-14");
-        if (c->network_protocol != 2)
-            judge_seen(j, "CLD-01");
-        if (c->file_count > PACKAGE_FILES_MAX)
-            judge_seen(j, "LIM-05");
+        judge_config(j, true);
     }
 }
 

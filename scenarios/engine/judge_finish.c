@@ -53,6 +53,8 @@ static void judge_progress(struct judge *j)
         JUDGE(j, "NET-13", there, "the network was back, but version %s runs", j->main_version);
         JUDGE(j, "NET-20", there, "the network was back, but version %s runs", j->main_version);
     }
+    if (j->faults_hit[CF_DELAY] > 0)
+        JUDGE(j, "NET-04", there, "replies came late, and version %s runs", j->main_version);
     if (s->profile.down_bps > 0 && s->profile.down_bps <= 50000)
         JUDGE(j, "NET-05", there, "on %s the update did not finish: version %s runs",
               s->profile.name, j->main_version);
@@ -76,6 +78,10 @@ void judge_finish(struct judge *j, int64_t now_ns, bool healed, const char *why)
         if (seen(j, "PWR-08"))
             judge_fail(j, "PWR-08", "the result %ld never reached the cloud", (long)j->boot_result);
     }
+    for (size_t i = 0; healed && i < j->n_packages; i++)
+        if (j->record_open[i])
+            judge_fail(j, "RPT-17", "the cloud's record of package %ld was left without an end",
+                       (long)j->packages[i].delta_id);
     uint32_t at = j->setup.foreign_change(j->setup.ctx);
     if (at != UINT32_MAX)
         judge_fail(j, "PWR-16", "byte 0x%x outside the update's areas changed", at);

@@ -92,6 +92,7 @@ void judge_call_over(struct judge *j)
 {
     memset(j->requests_in_call, 0, sizeof j->requests_in_call);
     memset(j->spoilt_in_call, 0, sizeof j->spoilt_in_call);
+    j->refused_in_row = 0;
 }
 
 /* A call that could not decode any answer must stop after 1 + try_count requests of a kind. */
@@ -114,6 +115,19 @@ static void judge_retries(struct judge *j)
 void judge_spins(struct judge *j)
 {
     judge_retries(j);
+}
+
+/* No answer could be read in this call: nothing it says may rest on one. */
+static void judge_unread(struct judge *j, int result)
+{
+    static const enum cloud_request kinds[] = {RQ_CHECK, RQ_REPORT_UPGRADE};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        uint32_t n = j->requests_in_call[kinds[i]];
+        if (n > 0 && j->spoilt_in_call[kinds[i]] == n)
+            JUDGE(j, "LIM-16", result == API_FAILURE,
+                  "result %d although no answer to a %s could be read", result,
+                  cloud_request_name(kinds[i]));
+    }
 }
 
 static void on_upgrade_result(struct judge *j, const char *call, int result)
@@ -172,6 +186,7 @@ void judge_api_event(struct judge *j, const struct ev *e)
             on_report_result(j, result);
         else
             on_upgrade_result(j, call, result);
+        judge_unread(j, result);
         judge_retries(j);
         judge_call_over(j);
         j->code_seen = false;
