@@ -70,7 +70,7 @@ static struct check_state *check(struct judge *j, const char *id)
             assert(i < CHECKS_MAX);
             return &j->checks[i];
         }
-    assert(!"requirement missing from the catalogue");
+    assert(false && "requirement missing from the catalogue");
     return &j->checks[0];
 }
 

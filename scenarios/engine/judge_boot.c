@@ -163,9 +163,9 @@ void judge_power_event(struct judge *j, const struct ev *e)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].phase == j->phase)
             judge_seen(j, rows[i].id);
-    if (j->sent_upgrade_status != 0 || j->report_owed)
-        judge_seen(j, j->report_owed ? "PWR-08" : "PWR-09");
-    if (j->sent_upgrade_status != 0)
+    if (j->report_owed)
+        judge_seen(j, "PWR-08");
+    if (j->sent_upgrade_status != 0 || j->sent_download_status != 0)
         judge_seen(j, "PWR-09");
     const char *tear = ev_text(e, "tear");
     if (tear[0] != '\0' && strcmp(tear, nor_tear_name(TEAR_NOTHING)) != 0 &&

@@ -63,6 +63,7 @@ static void judge_progress(struct judge *j)
 void judge_finish(struct judge *j, int64_t now_ns, bool healed, const char *why)
 {
     (void)now_ns;
+    static const char *const record_ids[] = {"RPT-17", "PWR-09"};
     const struct scenario *s = j->setup.scenario;
     mark_network(j);
     judge_progress(j);
@@ -79,9 +80,11 @@ void judge_finish(struct judge *j, int64_t now_ns, bool healed, const char *why)
             judge_fail(j, "PWR-08", "the result %ld never reached the cloud", (long)j->boot_result);
     }
     for (size_t i = 0; healed && i < j->n_packages; i++)
-        if (j->record_open[i])
-            judge_fail(j, "RPT-17", "the cloud's record of package %ld was left without an end",
-                       (long)j->packages[i].delta_id);
+        for (int k = 0; j->record_open[i] && k < 2; k++)
+            if (seen(j, record_ids[k]))
+                judge_fail(j, record_ids[k],
+                           "the cloud's record of package %ld was left without an end",
+                           (long)j->packages[i].delta_id);
     uint32_t at = j->setup.foreign_change(j->setup.ctx);
     if (at != UINT32_MAX)
         judge_fail(j, "PWR-16", "byte 0x%x outside the update's areas changed", at);

@@ -50,14 +50,12 @@ static void on_report_reply(struct judge *j, const struct ev *e)
     if (strcmp(rq, cloud_request_name(RQ_REPORT_DOWNLOAD)) == 0) {
         if (accepted && !j->main_over && j->n_download_status < SCENARIO_EXPECT_MAX)
             j->download_status[j->n_download_status++] = j->sent_download_status;
-        j->sent_download_status = 0;
     } else if (strcmp(rq, cloud_request_name(RQ_REPORT_UPGRADE)) == 0) {
         if (accepted) {
             j->report_accepted = true;
             if (!j->main_over && j->n_upgrade_status < SCENARIO_EXPECT_MAX)
                 j->upgrade_status[j->n_upgrade_status++] = j->sent_upgrade_status;
         }
-        j->sent_upgrade_status = 0;
     }
 }
 
@@ -186,6 +184,7 @@ void judge_api_event(struct judge *j, const struct ev *e)
             on_report_result(j, result);
         else
             on_upgrade_result(j, call, result);
+        j->sent_download_status = j->sent_upgrade_status = 0;
         judge_unread(j, result);
         judge_retries(j);
         judge_call_over(j);
