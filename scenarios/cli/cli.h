@@ -35,6 +35,8 @@ int cmd_list(int argc, char **argv);
 int cmd_flash(int argc, char **argv);
 int cmd_package(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_explore(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 

@@ -359,6 +359,7 @@ void explore_token(const struct exploration *x, const struct run_cut *cuts, uint
 {
     struct token t = {.seed = x->seed, .n_cuts = n};
     memcpy(t.name, x->name, sizeof t.name);
-    memcpy(t.cuts, cuts, n * sizeof *cuts);
+    for (uint32_t i = 0; i < n; i++)
+        t.cuts[i] = cuts[i];
     token_print(&t, out);
 }

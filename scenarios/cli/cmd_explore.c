@@ -1,0 +1,428 @@
+/* otabench explore: every power cut of a scenario, run and judged. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/vtime.h"
+#include "scenarios/cli/cli.h"
+#include "scenarios/cli/explore_report.h"
+#include "scenarios/cli/files.h"
+#include "scenarios/cli/pool.h"
+#include "scenarios/cli/progress.h"
+#include "scenarios/cli/report.h"
+
+#define FAILURES_SHOWN 10
+
+static const char help[] =
+    "usage: otabench explore SCENARIO... [option...]\n"
+    "\n"
+    "Runs each scenario once without a power cut; then once for every program and erase of that\n"
+    "run and every way an interrupted one can leave the flash, with the power cut there. All\n"
+    "requirements that always hold are judged, to the end of the heal phase.\n"
+    "\n"
+    "  --depth N       up to N cuts in a row: each operation of a recovery is cut as well (1 to "
+    "8)\n"
+    "  --tears LIST    all (default), or some of nothing, prefix, all-but-last, scrambled,\n"
+    "                  half-erased, weak, done, between commas; prefix.K is the first K bytes\n"
+    "                  (prefix alone: half), scrambled.K another draw\n"
+    "  --sample N      N random sequences of 1 to --depth cuts instead of all\n"
+    "  --seed S        of the sample (default 1)\n"
+    "  --shard I/N     only every Nth point, from the Ith; see otabench merge\n"
+    "  --jobs N        worker processes (default: one per processor); results do not change\n"
+    "  --timeout S     real seconds one point may take, with everything below it (default 60,\n"
+    "                  from depth 2 on 3600)\n"
+    "  --json F        JSON report, the same bytes for the same arguments\n"
+    "  --html F        one self-contained page: a cell per cut, coloured by outcome\n"
+    "  --cache DIR     where made packages are kept\n"
+    "  --quiet         no progress\n"
+    "\n"
+    "examples:\n"
+    "  otabench explore scenarios/library/cms/a-differential-upgrade-runs-clean.json --html "
+    "cuts.html\n"
+    "  otabench explore bug.json --depth 3 --sample 10000 --seed 7\n"
+    "\n"
+    "Ctrl-C leaves a valid report of what is done. Exit: 0 no cut did harm, 1 one did,\n"
+    "2 incomplete, a bench fault, or the scenario does not pass without a cut.\n";
+
+struct explore_command {
+    struct explore_report report;
+    struct run_options run;
+    struct scenario *scenarios; /* owned; one per exploration */
+    struct world *world;        /* of the parent, for the runs without a cut */
+    const char *json, *html;
+    unsigned jobs;
+    int64_t timeout_ms;
+    bool quiet;
+    char cache[512];
+    uint64_t *numbers; /* owned: the points of the shard */
+    size_t n_numbers;
+    struct progress_state progress;
+    int64_t explore_ns;
+    uint64_t runs;
+    int rc;
+};
+
+static int64_t clock_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* Which scenario a point belongs to; number becomes its index there. */
+static uint32_t scenario_of(const struct explore_report *r, uint64_t *number)
+{
+    uint32_t s = 0;
+    while (*number >= r->scenarios[s].n_points)
+        *number -= r->scenarios[s++].n_points;
+    return s;
+}
+
+/* ---- in the worker ---- */
+
+static void *open_world(void *ctx)
+{
+    (void)ctx;
+    return world_new(NULL);
+}
+
+static void close_world(void *ctx, void *state)
+{
+    (void)ctx;
+    world_free(state);
+}
+
+static void work(void *ctx, void *state, size_t item, void *result)
+{
+    struct explore_command *c = ctx;
+    struct explore_result *out = result;
+    uint64_t index = c->numbers[item];
+    uint32_t s = scenario_of(&c->report, &index);
+    if (state == NULL)
+        return; /* no memory for a world: the point stays not run, and the report says so */
+    explore_run(&c->report.scenarios[s], &c->scenarios[s], &c->report.options, state, &c->run,
+                (uint32_t)index, out);
+}
+
+/* ---- in the parent ---- */
+
+static void worker_lost(const struct exploration *x, uint32_t index, const char *cause,
+                        struct explore_result *r)
+{
+    memset(r, 0, sizeof *r);
+    r->point = x->points[index];
+    if (r->point.n_cuts == 0) { /* a sample is drawn in the worker */
+        r->point.n_cuts = 1;
+        r->point.cuts[0] = (struct run_cut){.op = 1};
+    }
+    r->point.outcome = EXPLORE_BENCH_ERROR;
+    r->point.counts[EXPLORE_BENCH_ERROR] = 1;
+    struct explore_failure *f = &r->failures[r->n_failures++];
+    *f = (struct explore_failure){
+        .point = index, .n_cuts = r->point.n_cuts, .outcome = EXPLORE_BENCH_ERROR};
+    memcpy(f->cuts, r->point.cuts, sizeof f->cuts);
+    (void)snprintf(f->detail, sizeof f->detail, "%.*s", RESULT_DETAIL_MAX - 1, cause);
+}
+
+static void done(void *ctx, size_t item, const struct pool_outcome *o)
+{
+    struct explore_command *c = ctx;
+    struct explore_result r;
+    uint64_t index = c->numbers[item];
+    struct exploration *x = &c->report.scenarios[scenario_of(&c->report, &index)];
+    if (o->result != NULL)
+        memcpy(&r, o->result, sizeof r);
+    else
+        worker_lost(x, (uint32_t)index, o->cause, &r);
+    if (explore_put(x, (uint32_t)index, &r) != 0)
+        c->rc = ERR_NOMEM;
+    for (int k = 0; k < EXPLORE_OUTCOMES; k++)
+        c->runs += r.point.counts[k];
+    progress_done(&c->progress, explore_worst(&r.point) >= EXPLORE_BENCH_ERROR, clock_ns());
+}
+
+static void tick(void *ctx)
+{
+    struct explore_command *c = ctx;
+    progress_show(&c->progress, clock_ns());
+}
+
+static int prepare(struct explore_command *c, const struct scenario_files *f, struct err *err)
+{
+    struct explore_report *r = &c->report;
+    r->scenarios = calloc(f->count, sizeof *r->scenarios);
+    c->scenarios = calloc(f->count, sizeof *c->scenarios);
+    c->world = world_new(err);
+    if (r->scenarios == NULL || c->scenarios == NULL || c->world == NULL)
+        return err_set(err, ERR_NOMEM, "no memory for %zu scenarios", f->count);
+    for (size_t i = 0; i < f->count; i++) {
+        struct exploration *x = &r->scenarios[r->count++];
+        int rc = scenario_load(&c->scenarios[i], f->item[i].path, err);
+        if (rc == 0)
+            rc = explore_prepare(x, &c->scenarios[i], &r->options, c->world, &c->run, err);
+        if (rc != 0)
+            return rc;
+        if (x->cause[0] != '\0')
+            (void)fprintf(stderr, "%s: %s\n", x->name, x->cause);
+    }
+    uint64_t all = explore_report_points(r);
+    c->numbers = calloc(all / r->shards + 1, sizeof *c->numbers);
+    if (c->numbers == NULL)
+        return err_set(err, ERR_NOMEM, "no memory for %" PRIu64 " points", all);
+    for (uint64_t n = 0; n < all; n++)
+        if (explore_report_mine(r, n))
+            c->numbers[c->n_numbers++] = n;
+    return 0;
+}
+
+static int explore(struct explore_command *c, struct err *err)
+{
+    struct pool_report pool = {.interrupted = false};
+    int64_t start_ns = clock_ns();
+    enum progress kind = c->quiet                ? PROGRESS_NONE
+                         : isatty(STDERR_FILENO) ? PROGRESS_BAR
+                                                 : PROGRESS_LINES;
+    progress_init(&c->progress, kind, c->n_numbers, start_ns);
+    struct pool_setup p = {.n_items = c->n_numbers,
+                           .result_bytes = sizeof(struct explore_result),
+                           .workers = c->jobs,
+                           .timeout_ms = c->timeout_ms,
+                           .ctx = c,
+                           .open = open_world,
+                           .work = work,
+                           .close = close_world,
+                           .done = done,
+                           .tick = tick};
+    int rc = c->n_numbers == 0 ? 0 : pool_run(&p, &pool, err);
+    progress_clear(&c->progress);
+    c->explore_ns = clock_ns() - start_ns;
+    if (rc == 0 && c->rc != 0)
+        rc = err_set(err, c->rc, "no memory for results");
+    if (pool.fault[0] != '\0' && rc == 0)
+        rc = err_set(err, ERR_BENCH, "%s", pool.fault);
+    uint64_t finished = 0;
+    for (uint32_t i = 0; i < c->report.count; i++) {
+        struct explore_totals t;
+        explore_sum(&c->report.scenarios[i], &t);
+        finished += t.done;
+    }
+    c->report.complete = finished == c->n_numbers;
+    if (pool.interrupted)
+        (void)fprintf(stderr, "interrupted: %" PRIu64 " of %zu points are done\n", finished,
+                      c->n_numbers);
+    return rc;
+}
+
+int explore_save(const char *command, const struct explore_report *r, const char *json,
+                 const char *html)
+{
+    struct err err = {.text = ""};
+    struct buf b;
+    int rc = 0;
+    for (int i = 0; i < 2 && rc == 0; i++) {
+        const char *path = i == 0 ? json : html;
+        if (path == NULL)
+            continue;
+        buf_init(&b, EXPLORE_REPORT_BYTES_MAX);
+        rc = i == 0 ? explore_json_put(&b, r) : explore_html_put(&b, r);
+        if (rc != 0)
+            (void)err_set(&err, rc, "%s: the report does not fit into memory", path);
+        else
+            rc = report_save(path, &b, &err);
+        buf_free(&b);
+    }
+    return rc == 0 ? 0 : cli_fail(command, EXIT_INCONCLUSIVE, "%s", err.text);
+}
+
+void explore_print(const struct explore_report *r)
+{
+    struct buf b;
+    buf_init(&b, EXPLORE_REPORT_BYTES_MAX);
+    if (explore_text_put(&b, r, FAILURES_SHOWN, cli_colour(stdout)) == 0 && b.len_bytes > 0)
+        (void)fwrite(b.data, 1, b.len_bytes, stdout);
+    buf_free(&b);
+}
+
+static int conclude(struct explore_command *c)
+{
+    explore_print(&c->report);
+    int64_t ms = c->explore_ns / NS_PER_MS;
+    if (ms > 0)
+        (void)printf("%" PRIu64 " runs in %" PRId64 ".%03d s: %" PRIu64
+                     " per second, %u worker%s\n",
+                     c->runs, ms / 1000, (int)(ms % 1000), c->runs * 1000 / (uint64_t)ms, c->jobs,
+                     c->jobs == 1 ? "" : "s");
+    (void)fflush(stdout);
+    int code = explore_save("explore", &c->report, c->json, c->html);
+    return code != 0 ? code : explore_report_exit_code(&c->report);
+}
+
+/* ---- command line ---- */
+
+enum {
+    OPT_HELP = 'h',
+    OPT_DEPTH = 1000,
+    OPT_TEARS,
+    OPT_SAMPLE,
+    OPT_SEED,
+    OPT_SHARD,
+    OPT_JOBS,
+    OPT_TIMEOUT,
+    OPT_JSON,
+    OPT_HTML,
+    OPT_CACHE,
+    OPT_QUIET
+};
+
+static const struct option longs[] = {
+    {"help", no_argument, NULL, OPT_HELP},
+    {"depth", required_argument, NULL, OPT_DEPTH},
+    {"tears", required_argument, NULL, OPT_TEARS},
+    {"sample", required_argument, NULL, OPT_SAMPLE},
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"shard", required_argument, NULL, OPT_SHARD},
+    {"jobs", required_argument, NULL, OPT_JOBS},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"json", required_argument, NULL, OPT_JSON},
+    {"html", required_argument, NULL, OPT_HTML},
+    {"cache", required_argument, NULL, OPT_CACHE},
+    {"quiet", no_argument, NULL, OPT_QUIET},
+    {0},
+};
+
+static int number(const char *option, uint64_t min, uint64_t max, uint64_t *out)
+{
+    return cli_number(optarg, min, max, out)
+               ? 0
+               : cli_usage("explore", "--%s %s: must be a number from %" PRIu64 " to %" PRIu64,
+                           option, optarg, min, max);
+}
+
+static int take_shard(struct explore_report *r)
+{
+    char text[32];
+    uint64_t i = 0, n = 0;
+    (void)snprintf(text, sizeof text, "%s", optarg);
+    char *slash = strchr(text, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    if (slash == NULL || !cli_number(slash + 1, 1, EXPLORE_SHARDS_MAX, &n) ||
+        !cli_number(text, 1, n, &i))
+        return cli_usage("explore", "--shard %s: must be I/N with I from 1 to N", optarg);
+    r->shard = (uint32_t)i;
+    r->shards = (uint32_t)n;
+    return 0;
+}
+
+static int take(int option, struct explore_command *c)
+{
+    struct explore_options *o = &c->report.options;
+    struct err err = {.text = ""};
+    uint64_t n = 0;
+    int rc = 0;
+    switch (option) {
+    case OPT_DEPTH:
+        rc = number("depth", 1, RUN_CUTS_MAX, &n);
+        o->depth = (uint32_t)n;
+        return rc;
+    case OPT_TEARS:
+        return explore_parse_tears(o, optarg, &err) == 0
+                   ? 0
+                   : cli_usage("explore", "--tears %s: %s", optarg, err.text);
+    case OPT_SAMPLE:
+        return number("sample", 1, EXPLORE_POINTS_MAX, &o->sample);
+    case OPT_SEED:
+        return number("seed", 0, UINT64_MAX, &o->sample_seed);
+    case OPT_SHARD:
+        return take_shard(&c->report);
+    case OPT_JOBS:
+        rc = number("jobs", 1, POOL_WORKERS_MAX, &n);
+        c->jobs = (unsigned)n;
+        return rc;
+    case OPT_TIMEOUT:
+        rc = number("timeout", 1, 86400, &n);
+        c->timeout_ms = (int64_t)n * 1000;
+        return rc;
+    case OPT_JSON:
+        c->json = optarg;
+        return 0;
+    case OPT_HTML:
+        c->html = optarg;
+        return 0;
+    case OPT_CACHE:
+        c->run.cache_dir = optarg;
+        return 0;
+    case OPT_QUIET:
+        c->quiet = true;
+        return 0;
+    default:
+        return cli_usage("explore", "that option does not exist or lacks its value");
+    }
+}
+
+static int find_scenarios(struct scenario_files *f, char **paths, int n)
+{
+    struct err err = {.text = ""};
+    struct buf bad;
+    if (files_collect(f, paths, (size_t)n, &err) != 0)
+        return cli_fail("explore", EXIT_USAGE, "%s", err.text);
+    buf_init(&bad, EXPLORE_REPORT_BYTES_MAX);
+    int wrong = files_check(f, &bad);
+    if (wrong > 0)
+        (void)fwrite(bad.data, 1, bad.len_bytes, stderr);
+    buf_free(&bad);
+    return wrong == 0 ? 0
+                      : cli_fail("explore", EXIT_USAGE, "%d of %zu scenarios cannot be used", wrong,
+                                 f->count);
+}
+
+static int run(struct explore_command *c, char **paths, int n)
+{
+    struct scenario_files files = {.count = 0};
+    struct err err = {.text = ""};
+    int code = find_scenarios(&files, paths, n);
+    if (code == 0) {
+        int rc = prepare(c, &files, &err);
+        if (rc == 0)
+            rc = explore(c, &err);
+        code = rc == 0 ? conclude(c) : cli_fail("explore", EXIT_INCONCLUSIVE, "%s", err.text);
+    }
+    files_free(&files);
+    explore_report_free(&c->report);
+    world_free(c->world);
+    free(c->scenarios);
+    free(c->numbers);
+    return code;
+}
+
+int cmd_explore(int argc, char **argv)
+{
+    struct explore_command c = {.report = {.shard = 1, .shards = 1}};
+    explore_options_default(&c.report.options);
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
+        if (option == OPT_HELP) {
+            (void)fputs(help, stdout);
+            return EXIT_PASSED;
+        }
+        int rc = take(option, &c);
+        if (rc != 0)
+            return rc;
+    }
+    if (optind == argc)
+        return cli_usage("explore", "which scenarios? A file or folder is needed");
+    (void)signal(SIGPIPE, SIG_IGN);
+    cli_cache_dir(c.cache, sizeof c.cache);
+    if (c.run.cache_dir == NULL)
+        c.run.cache_dir = c.cache;
+    c.run.firmware_dir = CLI_FIRMWARE_DIR;
+    if (c.jobs == 0)
+        c.jobs = session_default_jobs();
+    if (c.timeout_ms == 0)
+        c.timeout_ms = c.report.options.depth > 1 ? 3600000 : 60000;
+    return run(&c, argv + optind, argc - optind);
+}

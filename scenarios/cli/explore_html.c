@@ -1,0 +1,353 @@
+/*
+ * The page of an exploration: one file, nothing to fetch. Shapes and colours are drawn here as SVG,
+ * so that the page says what it has to say without scripts; the script adds what the mouse is over,
+ * and the replay command of a cell.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/xml.h"
+#include "scenarios/cli/cli.h"
+#include "scenarios/cli/explore_html.h"
+#include "scenarios/cli/explore_report.h"
+
+#define STRIP_COLUMNS_PX 900
+#define FAILURES_LISTED  200
+
+/* ---- text ---- */
+
+static int put_text(struct buf *out, const char *before, const char *text, const char *behind)
+{
+    int rc = buf_text(out, before);
+    rc |= xml_put_text(out, text);
+    return rc | buf_text(out, behind);
+}
+
+/* A string inside a script element: nothing in it may end the element. */
+static int put_script_text(struct buf *out, const char *text)
+{
+    struct buf b;
+    buf_init(&b, 1u << 20);
+    int rc = json_put_string(&b, text);
+    for (size_t i = 0; rc == 0 && i < b.len_bytes; i++)
+        rc = b.data[i] == '<' ? buf_text(out, "\\u003c") : buf_append(out, &b.data[i], 1);
+    buf_free(&b);
+    return rc;
+}
+
+static int put_verdict(struct buf *out, enum verdict v)
+{
+    return buf_printf(out, "<span class=\"v %s\">%s</span>", verdict_name(v), verdict_name(v));
+}
+
+static int put_swatch(struct buf *out, const char *class_name, const char *text)
+{
+    int rc = buf_printf(out,
+                        "<svg class=\"swatch\" width=\"12\" height=\"12\"><rect class=\"%s\" "
+                        "width=\"12\" height=\"12\"/></svg>",
+                        class_name);
+    return rc | xml_put_text(out, text);
+}
+
+/* ---- legend and figures ---- */
+
+static const char *const outcome_text[EXPLORE_OUTCOMES] = {
+    [EXPLORE_NOT_RUN] = "not run",
+    [EXPLORE_NEW] = "reached the new version",
+    [EXPLORE_OLD] = "kept the old version",
+    [EXPLORE_HALTED] = "stood still until switched off and on",
+    [EXPLORE_BENCH_ERROR] = "no verdict: bench error",
+    [EXPLORE_WRONG_REPORT] = "wrong report to the cloud",
+    [EXPLORE_OTHER] = "another requirement failed",
+    [EXPLORE_BRICKED] = "bricked",
+};
+
+static int put_legend(struct buf *out, const struct exploration *x)
+{
+    struct explore_totals t;
+    explore_sum(x, &t);
+    int rc = buf_text(out, "<p class=\"legend\">");
+    for (int o = EXPLORE_NEW; o < EXPLORE_OUTCOMES; o++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "o%d", o);
+        rc |= buf_printf(out, "<span class=\"%s\">", t.counts[o] == 0 ? "none" : "some");
+        rc |= put_swatch(out, name, outcome_text[o]);
+        rc |= buf_printf(out, " <b>%" PRIu64 "</b></span>\n", t.counts[o]);
+    }
+    if (t.done < x->n_points) {
+        rc |= buf_text(out, "<span>");
+        rc |= put_swatch(out, "o0", outcome_text[EXPLORE_NOT_RUN]);
+        rc |= buf_text(out, "</span>");
+    }
+    return rc | buf_text(out, "</p>\n");
+}
+
+static int put_row(struct buf *out, const char *name, const struct explore_row *row)
+{
+    if (row->points == 0)
+        return 0;
+    int rc = put_text(out, "<tr><td>", name, "</td>");
+    return rc | buf_printf(
+                    out, "<td>%" PRIu64 "</td><td>%" PRIu64 "</td><td%s>%" PRIu64 "</td></tr>\n",
+                    row->points, row->runs, row->failing > 0 ? " class=\"bad\"" : "", row->failing);
+}
+
+static int put_tables(struct buf *out, const struct exploration *x, const struct explore_options *o)
+{
+    struct explore_row tears[EXPLORE_TEARS_MAX], phases[EXPLORE_PHASES];
+    explore_rows(x, o, tears, phases);
+    int rc = buf_text(out, "<div class=\"tables\"><table><tr><th>first tear</th><th>points</th>"
+                           "<th>runs</th><th>failing</th></tr>\n");
+    for (uint32_t t = 0; t < o->n_tears; t++) {
+        char name[EXPLORE_TEAR_NAME_MAX];
+        explore_tear_name(&o->tears[t], name);
+        rc |= put_row(out, name, &tears[t]);
+    }
+    rc |= buf_text(out, "</table><table><tr><th>first cut in</th><th>points</th><th>runs</th>"
+                        "<th>failing</th></tr>\n");
+    for (int p = 0; p < EXPLORE_PHASES; p++)
+        rc |= put_row(out, explore_phase_name((enum explore_phase)p), &phases[p]);
+    rc |= buf_text(out, "</table>\n");
+    if (x->n_ids > 0) {
+        rc |= buf_text(out, "<table><tr><th>failed</th><th>requirement</th><th>runs</th></tr>\n");
+        for (uint32_t i = 0; i < x->n_ids; i++) {
+            const struct requirement *q = requirement_find(x->ids[i].id);
+            rc |= put_text(out, "<tr><td>", x->ids[i].id, "</td><td class=\"text\">");
+            rc |= put_text(out, "", q == NULL ? "" : q->text, "</td>");
+            rc |= buf_printf(out, "<td class=\"bad\">%" PRIu64 "</td></tr>\n", x->ids[i].runs);
+        }
+        rc |= buf_text(out, "</table>\n");
+    }
+    return rc | buf_text(out, "</div>\n");
+}
+
+static int put_failures(struct buf *out, const struct exploration *x)
+{
+    if (x->n_failures == 0)
+        return 0;
+    int rc = buf_text(out, "<h3>What failed, and how to repeat it</h3>\n<table class=\"failures\">"
+                           "<tr><th>outcome</th><th>requirement</th><th>why</th></tr>\n");
+    for (uint32_t i = 0; i < x->n_failures && i < FAILURES_LISTED; i++) {
+        const struct explore_failure *f = &x->failures[i];
+        rc |= buf_printf(out,
+                         "<tr><td class=\"num\"><svg class=\"swatch\" width=\"12\" "
+                         "height=\"12\"><rect class=\"o%d\" width=\"12\" height=\"12\"/></svg>"
+                         "%s</td><td>",
+                         (int)f->outcome, explore_outcome_name(f->outcome));
+        for (uint32_t k = 0; k < f->n_ids; k++)
+            rc |= buf_printf(out, "%s%s", k == 0 ? "" : " ", f->ids[k]);
+        rc |= put_text(out, "</td><td>", f->detail, "<br><code>");
+        struct buf command;
+        buf_init(&command, 4096);
+        rc |= explore_put_replay(&command, x, f->cuts, f->n_cuts);
+        rc |= command.data == NULL ? 0 : xml_put_text(out, (const char *)command.data);
+        buf_free(&command);
+        rc |= buf_text(out, "</code></td></tr>\n");
+    }
+    rc |= buf_text(out, "</table>\n");
+    if (x->n_failures > FAILURES_LISTED)
+        rc |= buf_printf(out, "<p class=\"sub\">and %u more; the JSON report lists them.</p>\n",
+                         x->n_failures - FAILURES_LISTED);
+    return rc;
+}
+
+/* ---- for the script ---- */
+
+static int put_cells(struct buf *out, const struct strip *s)
+{
+    int rc = buf_text(out, "\"cells\":[");
+    for (uint32_t t = 0; t < s->n_tears; t++) {
+        rc |= buf_text(out, t == 0 ? "\"" : ",\"");
+        rc |= buf_append(out, s->cells + (size_t)t * s->n_ops, s->n_ops);
+        rc |= buf_text(out, "\"");
+    }
+    return rc | buf_text(out, "]");
+}
+
+/* Sequences: for a cell that stands for more than its own cut. */
+static int put_sequences(struct buf *out, const struct exploration *x,
+                         const struct explore_options *o)
+{
+    int rc = buf_text(out, "\"bad\":{");
+    const char *comma = "";
+    for (uint32_t i = 0; i < x->n_failures; i++) {
+        const struct explore_failure *f = &x->failures[i];
+        bool again = i > 0 && x->failures[i - 1].cuts[0].op == f->cuts[0].op &&
+                     x->failures[i - 1].cuts[0].tear == f->cuts[0].tear &&
+                     x->failures[i - 1].cuts[0].arg == f->cuts[0].arg;
+        if (again)
+            continue;
+        char token[SCENARIO_NAME_MAX + 64];
+        explore_token(x, f->cuts, f->n_cuts, token);
+        const char *cuts = strrchr(token, '@');
+        rc |= buf_printf(out, "%s\"%" PRIu64 "/%u\":[", comma, f->cuts[0].op,
+                         explore_tear_of(x, o, &f->cuts[0]));
+        rc |= put_script_text(out, cuts == NULL ? "" : cuts + 1);
+        rc |= buf_text(out, ",\"");
+        for (uint32_t k = 0; k < f->n_ids; k++)
+            rc |= buf_printf(out, "%s%s", k == 0 ? "" : " ", f->ids[k]);
+        rc |= buf_text(out, "\",");
+        rc |= put_script_text(out, f->detail);
+        rc |= buf_text(out, "]");
+        comma = ",";
+    }
+    return rc | buf_text(out, "}");
+}
+
+static int put_script_data(struct buf *out, const struct explore_report *r, uint32_t index,
+                           const struct strip *s)
+{
+    const struct exploration *x = &r->scenarios[index];
+    const struct explore_options *o = &r->options;
+    struct buf command;
+    buf_init(&command, 4096);
+    int rc = explore_put_replay(&command, x, NULL, 0);
+    rc |= buf_printf(out,
+                     "<script type=\"application/json\" id=\"data%u\">{\"columns\":%u,\"cell\":%u,"
+                     "\"granule\":%u,\"erase\":%u,\"replay\":",
+                     index, s->columns, s->cell_px, x->geometry.granule_bytes,
+                     x->geometry.erase_bytes);
+    rc |= put_script_text(out, command.data == NULL ? "" : (const char *)command.data);
+    buf_free(&command);
+    rc |= buf_text(out, ",\"tears\":[");
+    for (uint32_t t = 0; t < o->n_tears; t++)
+        rc |= buf_printf(out, "%s[\"%s\",%d,%u]", t == 0 ? "" : ",",
+                         nor_tear_name(o->tears[t].tear), (int)o->tears[t].tear, o->tears[t].arg);
+    rc |= buf_text(out, "],\"phases\":[");
+    for (int p = 0; p < EXPLORE_PHASES; p++)
+        rc |= buf_printf(out, "%s\"%s\"", p == 0 ? "" : ",",
+                         explore_phase_name((enum explore_phase)p));
+    rc |= buf_text(out, "],\"parts\":[");
+    for (size_t i = 0; i < x->partitions.count; i++) {
+        const struct partition *p = &x->partitions.part[i];
+        rc |= buf_text(out, i == 0 ? "[" : ",[");
+        rc |= put_script_text(out, p->name);
+        rc |= buf_printf(out, ",%u,%u]", p->offset, p->size_bytes);
+    }
+    rc |= buf_text(out, "],\"ops\":[");
+    for (uint32_t i = 0; i < x->n_ops; i++) {
+        const struct explore_op *op = &x->ops[i];
+        rc |= buf_printf(out, "%s[%d,%u,%u,%d]", i == 0 ? "" : ",", op->kind == NOR_OP_ERASE,
+                         op->addr, op->len_bytes, (int)op->phase);
+    }
+    rc |= buf_text(out, "],");
+    rc |= put_cells(out, s);
+    rc |= buf_text(out, ",");
+    rc |= put_sequences(out, x, o);
+    return rc | buf_text(out, "}</script>\n");
+}
+
+/* ---- a scenario ---- */
+
+static int lay_out_strip(struct strip *s, const struct exploration *x,
+                         const struct explore_options *o)
+{
+    *s = (struct strip){.x = x, .n_ops = x->n_ops, .n_tears = o->n_tears, .options = o};
+    s->cell_px = x->n_ops <= 1200 ? 6 : x->n_ops <= 2400 ? 4 : x->n_ops <= 4800 ? 3 : 2;
+    uint32_t most = STRIP_COLUMNS_PX / s->cell_px;
+    s->bands = (x->n_ops + most - 1) / most;
+    s->columns = s->bands == 0 ? 1 : (x->n_ops + s->bands - 1) / s->bands;
+    size_t n = (size_t)s->n_ops * s->n_tears;
+    s->cells = malloc(n + 1);
+    if (s->cells == NULL)
+        return ERR_NOMEM;
+    memset(s->cells, STRIP_SKIPPED, n);
+    for (uint32_t i = 0; i < s->n_ops; i++)
+        for (uint32_t t = 0; t < s->n_tears; t++)
+            if (explore_same_tear(x, &x->ops[i], o, t) == t)
+                s->cells[(size_t)t * s->n_ops + i] = '0';
+    for (uint32_t i = 0; i < x->n_points; i++) {
+        const struct explore_point *p = &x->points[i];
+        if (p->outcome == EXPLORE_NOT_RUN)
+            continue;
+        uint32_t t = explore_tear_of(x, o, &p->cuts[0]);
+        if (t == o->n_tears)
+            continue;
+        char *cell = &s->cells[(size_t)t * s->n_ops + p->cuts[0].op - 1];
+        char worst = (char)('0' + explore_worst(p));
+        if (worst > *cell) /* samples may share a first cut */
+            *cell = worst;
+    }
+    return 0;
+}
+
+static int put_scenario(struct buf *out, const struct explore_report *r, uint32_t index)
+{
+    const struct exploration *x = &r->scenarios[index];
+    struct explore_totals t;
+    struct strip s;
+    explore_sum(x, &t);
+    int rc = buf_text(out, "<section>\n<h2>");
+    rc |= put_verdict(out, explore_verdict(x, explore_report_share(r, index)));
+    rc |= put_text(out, " ", x->name, "</h2>\n");
+    if (x->cause[0] != '\0')
+        return rc | put_text(out, "<p>Not explored: ", x->cause, "</p></section>\n");
+    rc |= put_text(out, "<p class=\"sub\">From version ", x->old_version, " to ");
+    rc |= put_text(out, "", x->new_version, ". ");
+    rc |= buf_printf(out,
+                     "%u flash operations, %u points, %" PRIu64 " of them done with %" PRIu64
+                     " runs; %" PRIu64 " runs failed. One column per operation, one row per way to "
+                     "tear it; a cell shows the worst that came of a cut there.</p>\n",
+                     x->n_ops, x->n_points, t.done, t.runs, t.failing);
+    rc |= put_legend(out, x);
+    if (lay_out_strip(&s, x, &r->options) != 0)
+        return ERR_NOMEM;
+    rc |= buf_printf(out, "<div class=\"map\" data-index=\"%u\">\n<div class=\"bands\">\n", index);
+    rc |= explore_html_bands(out, &s);
+    rc |= buf_text(out, "</div>\n<div class=\"flash\">\n");
+    rc |= explore_html_flash(out, &s);
+    rc |= buf_text(out, "</div>\n</div>\n<p class=\"command\">Click a cell for the command that "
+                        "repeats it.</p>\n");
+    rc |= put_script_data(out, r, index, &s);
+    free(s.cells);
+    rc |= put_tables(out, x, &r->options);
+    rc |= put_failures(out, x);
+    return rc | buf_text(out, "</section>\n");
+}
+
+/* ---- the page ---- */
+
+static int put_head(struct buf *out, const struct explore_report *r)
+{
+    uint64_t runs = 0, failing = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        struct explore_totals t;
+        explore_sum(&r->scenarios[i], &t);
+        runs += t.runs;
+        failing += t.failing;
+    }
+    const struct explore_options *o = &r->options;
+    int rc =
+        buf_printf(out, "<h1>%" PRIu64 " of %" PRIu64 " power cuts did harm</h1>\n", failing, runs);
+    rc |= buf_text(out, "<p class=\"sub\">otabench " OTABENCH_VERSION " explore, ");
+    rc |= o->sample > 0
+              ? buf_printf(out, "%" PRIu64 " random sequences of up to %u cuts, seed 0x%" PRIx64,
+                           o->sample, o->depth, o->sample_seed)
+          : o->depth == 1 ? buf_text(out, "every single cut")
+                          : buf_printf(out, "every sequence of up to %u cuts", o->depth);
+    if (r->shards > 1)
+        rc |= buf_printf(out, ", shard %u of %u", r->shard, r->shards);
+    rc |= buf_text(out, "</p>\n");
+    if (!r->complete)
+        rc |= buf_text(out, "<p class=\"warning\">Incomplete: some points have no result.</p>\n");
+    return rc;
+}
+
+int explore_html_put(struct buf *out, const struct explore_report *r)
+{
+    int rc = buf_text(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+                           "<meta name=\"viewport\" content=\"width=device-width\">\n"
+                           "<title>otabench explore</title>\n<style>\n");
+    rc |= buf_text(out, explore_html_style);
+    rc |= buf_text(out, "</style></head><body>\n");
+    rc |= put_head(out, r);
+    for (uint32_t i = 0; i < r->count; i++)
+        rc |= put_scenario(out, r, i);
+    rc |= buf_text(out, "<div id=\"tip\"></div>\n<script>\n");
+    rc |= buf_text(out, explore_html_script);
+    rc |= buf_text(out, "</script></body></html>\n");
+    return rc == 0 ? 0 : ERR_LIMIT;
+}

@@ -1,0 +1,180 @@
+#include "scenarios/cli/explore_report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenarios/cli/cli.h"
+#include "scenarios/cli/replay.h"
+
+void explore_report_free(struct explore_report *r)
+{
+    for (uint32_t i = 0; r->scenarios != NULL && i < r->count; i++)
+        explore_free(&r->scenarios[i]);
+    free(r->scenarios);
+    r->scenarios = NULL;
+    r->count = 0;
+}
+
+uint64_t explore_report_first(const struct explore_report *r, uint32_t scenario)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < scenario; i++)
+        n += r->scenarios[i].n_points;
+    return n;
+}
+
+uint64_t explore_report_points(const struct explore_report *r)
+{
+    return explore_report_first(r, r->count);
+}
+
+bool explore_report_mine(const struct explore_report *r, uint64_t number)
+{
+    return number % r->shards == r->shard - 1;
+}
+
+uint64_t explore_report_share(const struct explore_report *r, uint32_t scenario)
+{
+    uint64_t first = explore_report_first(r, scenario);
+    uint64_t behind = first + r->scenarios[scenario].n_points;
+    uint64_t rest =
+        r->shards - r->shard; /* numbers below n that are in the shard: (n + rest) / shards */
+    return (behind + rest) / r->shards - (first + rest) / r->shards;
+}
+
+int explore_report_exit_code(const struct explore_report *r)
+{
+    bool failed = false, open = !r->complete, any = false;
+    for (uint32_t i = 0; i < r->count; i++) {
+        enum verdict v = explore_verdict(&r->scenarios[i], explore_report_share(r, i));
+        failed = failed || v == VERDICT_FAIL || v == VERDICT_UNEXPECTED_PASS;
+        open = open || v == VERDICT_ERROR || v == VERDICT_INCONCLUSIVE;
+        any = any || v != VERDICT_NOT_APPLICABLE;
+    }
+    if (!r->complete)
+        return EXIT_INCONCLUSIVE;
+    return failed ? EXIT_FAILED
+           : open ? EXIT_INCONCLUSIVE
+           : any  ? EXIT_PASSED
+                  : EXIT_NOT_APPLICABLE;
+}
+
+/* ---- merging ---- */
+
+static bool same_exploration(const struct exploration *a, const struct exploration *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->seed == b->seed && a->baseline == b->baseline &&
+           strcmp(a->trace_sha256, b->trace_sha256) == 0 && a->n_points == b->n_points &&
+           a->n_ops == b->n_ops &&
+           (a->n_ops == 0 || memcmp(a->ops, b->ops, a->n_ops * sizeof *a->ops) == 0) &&
+           a->n_fails == b->n_fails && memcmp(a->fails, b->fails, sizeof a->fails) == 0;
+}
+
+static bool same_options(const struct explore_options *a, const struct explore_options *b)
+{
+    bool same = a->depth == b->depth && a->n_tears == b->n_tears && a->sample == b->sample &&
+                a->sample_seed == b->sample_seed;
+    for (uint32_t t = 0; same && t < a->n_tears; t++)
+        same = a->tears[t].tear == b->tears[t].tear && a->tears[t].arg == b->tears[t].arg;
+    return same;
+}
+
+static int merge_one(struct exploration *x, const struct exploration *part, struct err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < x->n_points; i++) {
+        if (part->points[i].outcome == EXPLORE_NOT_RUN)
+            continue;
+        if (x->points[i].outcome != EXPLORE_NOT_RUN)
+            return err_set(err, ERR_ARG, "point %u of %s is in two parts", i, x->name);
+        x->points[i] = part->points[i];
+    }
+    for (uint32_t i = 0; rc == 0 && i < part->n_failures; i++)
+        rc = explore_put_failure(x, &part->failures[i]);
+    for (uint32_t i = 0; i < part->n_ids; i++)
+        explore_put_id(x, &part->ids[i]);
+    x->flash_ops += part->flash_ops;
+    return rc == 0 ? 0 : err_set(err, rc, "no memory for failures");
+}
+
+int explore_report_merge(struct explore_report *r, struct explore_report *part, struct err *err)
+{
+    if (!same_options(&r->options, &part->options))
+        return err_set(err, ERR_ARG, "explored with another depth, tears or sample");
+    if (r->count != part->count)
+        return err_set(err, ERR_ARG, "%u scenarios instead of %u", part->count, r->count);
+    for (uint32_t i = 0; i < r->count; i++)
+        if (!same_exploration(&r->scenarios[i], &part->scenarios[i]))
+            return err_set(err, ERR_ARG, "scenario %u (%.100s) differs from that of the other part",
+                           i + 1, part->scenarios[i].name);
+    for (uint32_t i = 0; i < r->count; i++) {
+        int rc = merge_one(&r->scenarios[i], &part->scenarios[i], err);
+        if (rc != 0)
+            return rc;
+    }
+    explore_report_free(part);
+    return 0;
+}
+
+void explore_report_whole(struct explore_report *r)
+{
+    r->shard = r->shards = 1;
+    r->complete = true;
+    for (uint32_t i = 0; i < r->count; i++) {
+        struct explore_totals t;
+        explore_sum(&r->scenarios[i], &t);
+        r->complete = r->complete && t.done == r->scenarios[i].n_points;
+    }
+}
+
+/* ---- what several outputs need ---- */
+
+uint32_t explore_tear_of(const struct exploration *x, const struct explore_options *o,
+                         const struct run_cut *cut)
+{
+    const struct explore_op *op = &x->ops[cut->op - 1];
+    for (uint32_t t = 0; t < o->n_tears; t++) {
+        struct run_cut c = explore_cut(x, op, cut->op, &o->tears[t]);
+        if (c.tear == cut->tear && c.arg == cut->arg)
+            return t;
+    }
+    return o->n_tears;
+}
+
+static void add_to_row(struct explore_row *row, const struct explore_point *p)
+{
+    row->points++;
+    for (int o = 0; o < EXPLORE_OUTCOMES; o++) {
+        row->runs += p->counts[o];
+        row->failing += explore_outcome_fails((enum explore_outcome)o) ? p->counts[o] : 0;
+    }
+    row->errors += p->counts[EXPLORE_BENCH_ERROR];
+}
+
+void explore_rows(const struct exploration *x, const struct explore_options *o,
+                  struct explore_row tears[EXPLORE_TEARS_MAX],
+                  struct explore_row phases[EXPLORE_PHASES])
+{
+    memset(tears, 0, EXPLORE_TEARS_MAX * sizeof *tears);
+    memset(phases, 0, EXPLORE_PHASES * sizeof *phases);
+    for (uint32_t i = 0; i < x->n_points; i++) {
+        const struct explore_point *p = &x->points[i];
+        if (p->outcome == EXPLORE_NOT_RUN)
+            continue;
+        uint32_t t = explore_tear_of(x, o, &p->cuts[0]);
+        if (t < o->n_tears)
+            add_to_row(&tears[t], p);
+        add_to_row(&phases[x->ops[p->cuts[0].op - 1].phase], p);
+    }
+}
+
+int explore_put_replay(struct buf *out, const struct exploration *x, const struct run_cut *cuts,
+                       uint32_t n)
+{
+    struct run_result r = {.mode = RUN_SIM}; /* the command is made of a result */
+    memcpy(r.name, x->name, sizeof r.name);
+    memcpy(r.path, x->path, sizeof r.path);
+    explore_token(x, cuts, n, r.token);
+    return replay_command(out, &r);
+}
