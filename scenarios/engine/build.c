@@ -69,7 +69,10 @@ static int make_image(struct build *b, const struct scenario *s, const struct bu
             rc = buf_append(out, before->data, before->len_bytes);
         break;
     case IMAGE_FILE:
-        return find_file(s, o, spec->path, out, err);
+        rc = find_file(s, o, spec->path, out, err);
+        if (rc != 0)
+            return rc;
+        break;
     }
     if (rc != 0)
         return err_set(err, rc, "version %s, file %s: the image cannot be made",
