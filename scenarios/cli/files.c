@@ -6,13 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int add(struct scenario_files *f, const char *path, struct err *err)
+static int add(struct scenario_files *f, const char *path, bool named, struct err *err)
 {
     while (strncmp(path, "./", 2) == 0)
         path += 2;
     for (size_t i = 0; i < f->count; i++)
-        if (strcmp(f->item[i].path, path) == 0)
+        if (strcmp(f->item[i].path, path) == 0) {
+            f->item[i].named = f->item[i].named || named;
             return 0;
+        }
     if (strlen(path) >= sizeof f->item->path)
         return err_set(err, ERR_LIMIT, "%.60s...: the path is longer than %zu bytes", path,
                        sizeof f->item->path - 1);
@@ -28,6 +30,7 @@ static int add(struct scenario_files *f, const char *path, struct err *err)
     }
     struct scenario_file *new = &f->item[f->count++];
     memset(new, 0, sizeof *new);
+    new->named = named;
     (void)snprintf(new->path, sizeof new->path, "%s", path);
     return 0;
 }
@@ -59,7 +62,7 @@ static int walk(struct scenario_files *f, char *folder, struct err *err)
             (void)fts_set(fts, e, FTS_SKIP);
         } else if (e->fts_info == FTS_F && !hidden && is_json(e->fts_name, e->fts_namelen)) {
             any = true;
-            rc = add(f, e->fts_path, err);
+            rc = add(f, e->fts_path, false, err);
         } else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR) {
             rc = err_set(err, ERR_IO, "%s: %s", e->fts_path, strerror(e->fts_errno));
         }
@@ -88,7 +91,7 @@ int files_collect(struct scenario_files *f, char *const *paths, size_t n, struct
         else if (fread(&byte, 1, 1, probe) == 0 && ferror(probe) && errno == EISDIR)
             rc = walk(f, path, err);
         else
-            rc = add(f, path, err);
+            rc = add(f, path, true, err);
         if (probe != NULL)
             (void)fclose(probe);
         free(path);

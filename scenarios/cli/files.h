@@ -12,7 +12,8 @@ struct scenario_file {
     char name[SCENARIO_NAME_MAX];
     char text[400];
     uint64_t seed;
-    bool wire;
+    bool wire;  /* made for the wire */
+    bool named; /* on the command line itself, not found in a folder */
 };
 
 struct scenario_files {

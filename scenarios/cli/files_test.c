@@ -48,6 +48,8 @@ static void a_tree_is_walked_in_order(void)
     REQUIRE_OK(files_collect(&f, paths, 2, &err), &err);
     CHECK_INT(f.count, 3);
     CHECK_STR(strrchr(f.item[0].path, '/'), "/1.json");
+    CHECK(f.item[0].named);
+    CHECK(!f.item[1].named);
     CHECK_STR(strrchr(f.item[1].path, '/'), "/9.json");
     CHECK_STR(strrchr(f.item[2].path, '/'), "/2.json");
     struct buf bad;

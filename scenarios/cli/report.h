@@ -30,6 +30,10 @@ int report_text(struct buf *out, const struct session *s, bool colour);
 /* The verdict table of one result: ID, verdict, text, detail; at most 110 columns. */
 int report_checks(struct buf *out, const struct run_result *r, bool colour);
 
+/* Text wrapped at blanks to 110 columns, continued at column `indent`; the first line is that far
+ * already. Ends with a newline. */
+int report_paragraph(struct buf *out, const char *text, int indent);
+
 /* Replaces the file. ERR_IO naming it. */
 int report_save(const char *path, const struct buf *document, struct err *err);
 

@@ -206,6 +206,23 @@ static void text_names_what_did_not_pass(void)
     tear_down(&f);
 }
 
+static void paragraphs_are_wrapped(void)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    char text[400] = "";
+    for (int i = 0; i < 30; i++)
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%sword%02d",
+                       i > 0 ? " " : "", i);
+    CHECK_INT(report_paragraph(&b, text, 4), 0);
+    const char *first_end = strchr((const char *)b.data, '\n');
+    REQUIRE(first_end != NULL);
+    CHECK(first_end - (const char *)b.data <= 106);
+    CHECK(strncmp(first_end, "\n    word", 9) == 0);
+    CHECK_HAS((const char *)b.data, "word29\n");
+    buf_free(&b);
+}
+
 static void trouble_decides_the_exit_code(void)
 {
     struct fixture f;
@@ -248,6 +265,7 @@ static const struct test tests[] = {
      test_names_are_unique_where_scenario_names_are_not},
     {"HTML holds no markup of others", html_holds_no_markup_of_others},
     {"text names what did not pass", text_names_what_did_not_pass},
+    {"paragraphs are wrapped", paragraphs_are_wrapped},
     {"trouble decides the exit code", trouble_decides_the_exit_code},
     {"reports keep to their maximum", reports_keep_to_their_maximum},
 };

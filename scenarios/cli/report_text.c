@@ -25,8 +25,7 @@ static int put_verdict(struct buf *out, enum verdict v, int width, bool colour)
     return rc == 0 && colour ? buf_text(out, "\x1b[0m") : rc;
 }
 
-/* Text wrapped at blanks from column `indent` on; the first line is already that far. */
-static int put_wrapped(struct buf *out, const char *text, int indent)
+int report_paragraph(struct buf *out, const char *text, int indent)
 {
     int column = indent, rc = 0;
     while (*text != '\0' && rc == 0) {
@@ -63,11 +62,11 @@ int report_checks(struct buf *out, const struct run_result *r, bool colour)
         if (rc == 0)
             rc = buf_text(out, " ");
         if (rc == 0)
-            rc = put_wrapped(out, report_requirement(c->id)->text, 26);
+            rc = report_paragraph(out, report_requirement(c->id)->text, 26);
         if (rc == 0 && c->detail[0] != '\0')
             rc = buf_printf(out, "%26s", "");
         if (rc == 0 && c->detail[0] != '\0')
-            rc = put_wrapped(out, c->detail, 26);
+            rc = report_paragraph(out, c->detail, 26);
     }
     return rc;
 }
@@ -86,7 +85,7 @@ static int put_bad(struct buf *out, const struct run_result *r, const char *labe
     if (rc == 0 && r->cause[0] != '\0')
         rc = buf_text(out, "  ");
     if (rc == 0 && r->cause[0] != '\0')
-        rc = put_wrapped(out, r->cause, 2);
+        rc = report_paragraph(out, r->cause, 2);
     for (uint32_t i = 0; i < r->n_checks && rc == 0; i++) {
         const struct check_result *c = &r->checks[i];
         if (!is_news(c->verdict))
@@ -95,7 +94,7 @@ static int put_bad(struct buf *out, const struct run_result *r, const char *labe
         if (rc == 0 && c->verdict != VERDICT_FAIL)
             rc = buf_printf(out, "%s: ", verdict_name(c->verdict));
         if (rc == 0)
-            rc = put_wrapped(
+            rc = report_paragraph(
                 out, c->detail[0] != '\0' ? c->detail : report_requirement(c->id)->text, 10);
     }
     if (rc == 0)
@@ -108,12 +107,13 @@ static int put_bad(struct buf *out, const struct run_result *r, const char *labe
 int report_text(struct buf *out, const struct session *s, bool colour)
 {
     size_t counts[VERDICT_COUNT];
-    int64_t virtual_ms = 0, wall_ms = s->wall_ns / NS_PER_MS;
+    int64_t virtual_ms = 0, ran = 0, wall_ms = s->wall_ns / NS_PER_MS;
     int rc = 0;
     for (size_t i = 0; i < s->count && rc == 0; i++) {
         virtual_ms += s->results[i].virtual_ns / NS_PER_MS;
-        if (is_news(s->results[i].verdict) &&
-            !(s->interrupted && strcmp(s->results[i].cause, "interrupted") == 0))
+        bool unrun = s->interrupted && strcmp(s->results[i].cause, "interrupted") == 0;
+        ran += !unrun;
+        if (is_news(s->results[i].verdict) && !unrun)
             rc = put_bad(out, &s->results[i], files_label(s->files, i), colour);
     }
     session_tally(s, counts);
@@ -130,7 +130,7 @@ int report_text(struct buf *out, const struct session *s, bool colour)
     if (rc == 0)
         rc = buf_printf(out, " in %" PRId64 ".%03d s", wall_ms / 1000, (int)(wall_ms % 1000));
     if (rc == 0 && s->count > 1 && wall_ms > 0)
-        rc = buf_printf(out, " (%" PRId64 " scenarios/s)", (int64_t)s->count * 1000 / wall_ms);
+        rc = buf_printf(out, " (%" PRId64 " scenarios/s)", ran * 1000 / wall_ms);
     if (rc == 0 && s->mode == RUN_SIM && virtual_ms > 0)
         rc = buf_printf(out, ", %" PRId64 ".%03d s of virtual time", virtual_ms / 1000,
                         (int)(virtual_ms % 1000));

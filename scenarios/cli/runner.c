@@ -112,11 +112,13 @@ static void show_story(const struct runner *r, size_t i)
     const struct scenario_file *f = &r->files.item[i];
     story_init(&story);
     buf_init(&b, REPORT_BYTES_MAX);
-    (void)printf("%s\n", files_label(&r->files, i));
-    if (f->text[0] != '\0')
-        (void)printf("%s\n", f->text);
-    (void)putchar('\n');
-    int rc = story_read(&story, r->traces[i], &err);
+    int rc = buf_printf(&b, "%s\n", files_label(&r->files, i));
+    if (rc == 0)
+        rc = report_paragraph(&b, f->text, 0);
+    if (rc == 0)
+        rc = buf_text(&b, "\n");
+    if (rc == 0)
+        rc = story_read(&story, r->traces[i], &err);
     if (rc == 0)
         rc = timeline_put(&b, &story, r->colour);
     print(&b);

@@ -125,8 +125,9 @@ static void work(void *ctx, void *state, size_t item, void *result)
                         b == NULL || b->err.text[0] == '\0' ? "no memory" : b->err.text);
     else if (scenario_load(b->scenario, out->path, &err) != 0)
         without_verdict(out, VERDICT_ERROR, err.text);
-    else if (x->o->run.mode == RUN_WIRE && !b->scenario->wire)
-        without_verdict(out, VERDICT_NOT_APPLICABLE, "the scenario is not made for the wire");
+    else if (x->o->run.mode == RUN_WIRE && !b->scenario->wire && !x->s->files->item[item].named)
+        without_verdict(out, VERDICT_NOT_APPLICABLE,
+                        "not made for the wire; naming the file runs it all the same");
     else
         run_one(x, b, item, out);
 }
