@@ -290,6 +290,15 @@ static bool image_at(const uint8_t *flash, const struct buf *image)
     return image->data != NULL && memcmp(flash, image->data, image->len_bytes) == 0;
 }
 
+/* The first file as the factory wrote it, with its one wrong byte. */
+static bool altered_base_at(const struct build *b, const uint8_t *flash)
+{
+    const struct buf *base = &b->images[0][0];
+    uint32_t k = b->altered_at;
+    return flash[k] == b->altered_byte && memcmp(flash, base->data, k) == 0 &&
+           memcmp(flash + k + 1, base->data + k + 1, base->len_bytes - k - 1) == 0;
+}
+
 int build_version_of(const struct build *b, const struct scenario *s, const uint8_t *flash)
 {
     uint32_t files =
@@ -298,18 +307,13 @@ int build_version_of(const struct build *b, const struct scenario *s, const uint
      */
     for (uint32_t v = s->n_versions; v-- > 0;) {
         bool all = true;
-        for (uint32_t f = 0; f < files && all; f++)
-            all = image_at(flash + s->device.files[f].address, &b->images[v][f]);
+        for (uint32_t f = 0; f < files && all; f++) {
+            const uint8_t *at = flash + s->device.files[f].address;
+            all = image_at(at, &b->images[v][f]) ||
+                  (s->base_altered && v == 0 && f == 0 && altered_base_at(b, at));
+        }
         if (all)
             return (int)v;
-    }
-    if (s->base_altered) {
-        const struct buf *base = &b->images[0][0];
-        const uint8_t *at = flash + s->device.files[0].address;
-        uint32_t k = b->altered_at;
-        if (at[k] == b->altered_byte && memcmp(at, base->data, k) == 0 &&
-            memcmp(at + k + 1, base->data + k + 1, base->len_bytes - k - 1) == 0)
-            return 0;
     }
     if (image_at(flash + s->device.files[0].address, &b->heal_image))
         return (int)s->n_versions;
