@@ -44,9 +44,9 @@ static void on_package(struct judge *j, const struct ev *e)
 }
 
 /* The requirements whose harm shows as wrong bytes behind a verified package. */
-static const char *const content_ids[] = {"DWN-01", "DWN-04", "DWN-05", "DWN-06", "DWN-12",
-                                          "DWN-13", "DWN-14", "DWN-17", "INT-01", "INT-03",
-                                          "INT-04", "INT-05", "INT-07", "INT-08", "SEC-06"};
+static const char *const content_ids[] = {"DWN-01", "DWN-04", "DWN-05", "DWN-12", "DWN-13",
+                                          "DWN-14", "DWN-17", "INT-01", "INT-03", "INT-04",
+                                          "INT-05", "INT-07", "INT-08", "SEC-06"};
 
 /* What can be wrong with an announcement that no package may satisfy. */
 static const struct {
@@ -108,9 +108,29 @@ static void on_pending(struct judge *j)
     j->phase = PHASE_VERIFIED;
 }
 
+/* Bytes nobody spoilt on their way must lie in flash as they are in the package. */
+static void judge_segment(struct judge *j, uint32_t number)
+{
+    static const char *const ids[] = {"DWN-12", "DWN-14", "DWN-18"};
+    bool spoilt = j->faults_hit[CF_CORRUPT] + j->faults_hit[CF_SHIFT_SILENT] > 0 ||
+                  j->byte_seen[LINK_CORRUPT] || j->silent_faults;
+    uint64_t from = (uint64_t)(number - 1) * j->setup.segment_bytes;
+    if (number == 0 || spoilt || j->package == NULL || from >= j->package->len_bytes)
+        return;
+    uint64_t left = j->package->len_bytes - from;
+    uint64_t len = left < j->setup.segment_bytes ? left : j->setup.segment_bytes;
+    const uint8_t *flash = j->setup.flash(j->setup.ctx) + j->setup.download_offset;
+    if (memcmp(flash + from, j->package->bytes + from, (size_t)len) == 0)
+        return;
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        if (is_seen(j, ids[i]))
+            judge_fail(j, ids[i], "segment %u holds other bytes than the package", number);
+}
+
 static void on_segment(struct judge *j, const struct ev *e)
 {
     j->stored_segments = (uint32_t)ev_int(e, "number", 0);
+    judge_segment(j, j->stored_segments);
     j->last_progress_ns = e->now_ns;
     j->run_of_same = 0;
     if (j->last_download_http != 0 && j->last_download_http != 200 && j->last_download_http != 206)
@@ -128,6 +148,18 @@ static void judge_config(struct judge *j, bool refused)
         JUDGE(j, "CLD-01", refused, "runs with network protocol %u", c->network_protocol);
     if (c->file_count > PACKAGE_FILES_MAX)
         JUDGE(j, "LIM-05", refused, "runs with %u files", c->file_count);
+}
+
+/* Bytes that nothing damaged on their way are not the package: they were put together wrongly. */
+static void judge_mismatch(struct judge *j)
+{
+    const uint32_t *hit = j->faults_hit;
+    if (j->dirty || j->setup.scenario->n_flash > 0 || j->stored_segments == 0 ||
+        hit[CF_WRONG_DIGEST] + hit[CF_BAD_DIGEST] + hit[CF_WRONG_SIZE] > 0)
+        return;
+    judge_fail(j, "DWN-18", "the digest does not match, but nothing was damaged on the way");
+    if (j->cuts > 0)
+        judge_fail(j, "PWR-05", "the digest does not match after a cut, but nothing was damaged");
 }
 
 static void on_start(struct judge *j, const struct ev *e)
@@ -174,6 +206,7 @@ void judge_download_event(struct judge *j, const struct ev *e)
         if (j->silent_faults)
             judge_seen(j, "INT-07");
         if (ev_int(e, "ok", 1) == 0) {
+            judge_mismatch(j);
             j->clean_start_due = true;
             j->dirty = false;
             j->phase = PHASE_IDLE;
