@@ -72,7 +72,7 @@ static void on_report_result(struct judge *j, int result)
     uint32_t sent = j->requests_in_call[RQ_REPORT_UPGRADE];
     if (result == API_OK) {
         JUDGE(j, "RPT-01", j->report_accepted, "says 'reported' but the cloud accepted nothing");
-        j->report_owed = false;
+        j->report_owed = j->report_owed && !j->report_accepted;
     } else if (result == API_NO_UPGRADE) {
         JUDGE(j, "RPT-01", sent == 0, "says 'nothing to report' after sending a report");
         /* Accepted, and cut before the call could say so: then there is nothing to report. */
