@@ -91,12 +91,19 @@ void judge_fail(struct judge *j, const char *id, const char *fmt, ...)
     va_end(ap);
 }
 
-bool judge_package_intact(const struct judge *j)
+bool judge_flash_holds(const struct judge *j, uint64_t from, uint64_t len_bytes)
 {
-    if (j->package == NULL)
+    /* A package too large for the area may also be too large for what is left of the chip. */
+    uint32_t room = j->setup.scenario->device.geometry.size_bytes - j->setup.download_offset;
+    if (from + len_bytes > room || from + len_bytes > j->package->len_bytes)
         return false;
     const uint8_t *flash = j->setup.flash(j->setup.ctx) + j->setup.download_offset;
-    return memcmp(flash, j->package->bytes, j->package->len_bytes) == 0;
+    return memcmp(flash + from, j->package->bytes + from, (size_t)len_bytes) == 0;
+}
+
+bool judge_package_intact(const struct judge *j)
+{
+    return j->package != NULL && judge_flash_holds(j, 0, j->package->len_bytes);
 }
 
 const char *judge_version_name(const struct judge *j, uint32_t index)

@@ -82,8 +82,7 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
           s->segment_bytes);
 
     /* Never beyond what flash really holds. */
-    const uint8_t *flash = s->flash(s->ctx) + s->download_offset;
-    bool durable = from <= total && memcmp(flash, j->package->bytes, (size_t)from) == 0;
+    bool durable = from <= total && judge_flash_holds(j, 0, from);
     if (from > 0 && !j->dirty && !j->silent_faults) {
         JUDGE(j, "PWR-04", durable, "asked for byte %lu although the bytes before are not in flash",
               from);

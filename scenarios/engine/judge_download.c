@@ -119,8 +119,7 @@ static void judge_segment(struct judge *j, uint32_t number)
         return;
     uint64_t left = j->package->len_bytes - from;
     uint64_t len = left < j->setup.segment_bytes ? left : j->setup.segment_bytes;
-    const uint8_t *flash = j->setup.flash(j->setup.ctx) + j->setup.download_offset;
-    if (memcmp(flash + from, j->package->bytes + from, (size_t)len) == 0)
+    if (judge_flash_holds(j, from, len))
         return;
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
         if (is_seen(j, ids[i]))

@@ -126,6 +126,8 @@ void judge_fail(struct judge *j, const char *id, const char *fmt, ...)
             judge_fail((j), (id), __VA_ARGS__);                                                    \
     } while (0)
 
+/* That part of the download area equals the package's; there is a package. */
+bool judge_flash_holds(const struct judge *j, uint64_t from, uint64_t len_bytes);
 /* The stored package equals the true bytes. */
 bool judge_package_intact(const struct judge *j);
 const char *judge_version_name(const struct judge *j, uint32_t index);
