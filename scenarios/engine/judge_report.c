@@ -29,11 +29,12 @@ static void on_report_request(struct judge *j, const struct ev *e)
             judge_boot_result(j, j->due_result);
         judge_seen(j, "RPT-02");
         JUDGE(j, "RPT-03", j->boot_result != 0, "reports an upgrade that never took place");
-        JUDGE(j, "RPT-14", j->report_owed, "reports again after its result was accepted");
-        if (j->boot_result != 0)
+        if (j->boot_result != 0) {
+            JUDGE(j, "RPT-14", j->report_owed, "reports again after its result was accepted");
             JUDGE(j, "RPT-16", j->sent_upgrade_status == j->boot_result,
                   "reports status %d; the boot loader left %ld", j->sent_upgrade_status,
                   (long)j->boot_result);
+        }
         if (j->sent_upgrade_status == UPDATE_OK && j->package != NULL && !j->package->heal) {
             const char *want = judge_version_name(j, j->package->to);
             const char *have = j->setup.version(j->setup.ctx);
