@@ -42,6 +42,15 @@ static void mark_network(struct judge *j)
         judge_seen(j, "NET-12");
 }
 
+/* Every release is offered to the one before it. */
+static bool is_chain(const struct scenario *s)
+{
+    for (uint32_t i = 0; i < s->n_offers; i++)
+        if (s->offers[i].from != i || s->offers[i].to != i + 1)
+            return false;
+    return s->n_offers >= 3;
+}
+
 /* Given that the network came back before the end, did the update get there by itself? */
 static void judge_progress(struct judge *j)
 {
@@ -53,6 +62,9 @@ static void judge_progress(struct judge *j)
         JUDGE(j, "NET-13", there, "the network was back, but version %s runs", j->main_version);
         JUDGE(j, "NET-20", there, "the network was back, but version %s runs", j->main_version);
     }
+    if (is_chain(s) && strcmp(s->expect.version, s->versions[s->n_versions - 1].version) == 0)
+        JUDGE(j, "DWN-34", there && j->restored_count >= 3, "%u of %u updates were installed",
+              j->restored_count, s->n_offers);
     if (j->faults_hit[CF_DELAY] > 0)
         JUDGE(j, "NET-04", there, "replies came late, and version %s runs", j->main_version);
     if (s->profile.down_bps > 0 && s->profile.down_bps <= 50000)
