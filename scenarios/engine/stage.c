@@ -32,7 +32,7 @@ static const uint8_t *flash_now(void *ctx)
 const char *stage_version(void *ctx)
 {
     struct stage *g = ctx;
-    int v = build_version_of(&g->build, g->s, nor_peek(g->nor));
+    int v = build_version_of(g->build, g->s, nor_peek(g->nor));
     if (v < 0)
         return "?";
     return (uint32_t)v < g->s->n_versions ? g->s->versions[v].version : BUILD_HEAL_VERSION;
@@ -131,7 +131,7 @@ static void on_cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t op, 
 static void on_publish(void *ctx, int64_t now_ns, uint32_t offer)
 {
     struct stage *g = ((struct stage_script *)ctx)->g;
-    const struct build_package *p = &g->build.offers[offer];
+    const struct build_package *p = &g->build->offers[offer];
     struct store_package row = p->row;
     row.offered_from_ns = now_ns;
     if (store_put_package(g->store, &row, p->bytes.data, NULL) == 0)
@@ -170,11 +170,11 @@ static int load_flash(struct stage *g, struct err *err)
         rc = nor_load(g->nor, user->offset + i, chunk, n);
     }
     for (uint32_t f = 0; rc == 0 && f < s->device.file_count && f < PACKAGE_FILES_MAX; f++)
-        rc = nor_load(g->nor, s->device.files[f].address, g->build.images[0][f].data,
-                      (uint32_t)g->build.images[0][f].len_bytes);
+        rc = nor_load(g->nor, s->device.files[f].address, g->build->images[0][f].data,
+                      (uint32_t)g->build->images[0][f].len_bytes);
     if (rc == 0 && s->base_altered)
-        rc = nor_load(g->nor, s->device.files[0].address + g->build.altered_at,
-                      &g->build.altered_byte, 1);
+        rc = nor_load(g->nor, s->device.files[0].address + g->build->altered_at,
+                      &g->build->altered_byte, 1);
     return rc == 0 ? 0 : err_set(err, rc, "the factory image cannot be written to flash");
 }
 
@@ -253,7 +253,7 @@ static int set_up_judge(struct stage *g, const struct stage_world *w)
     if (g->judge == NULL || g->script == NULL || g->trace == NULL)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < s->n_offers; i++) {
-        const struct build_package *b = &g->build.offers[i];
+        const struct build_package *b = &g->build->offers[i];
         struct judge_package p = {.delta_id = b->row.delta_id,
                                   .bytes = b->bytes.data,
                                   .len_bytes = (uint32_t)b->bytes.len_bytes,
@@ -269,10 +269,7 @@ static int set_up_judge(struct stage *g, const struct stage_world *w)
 
 int stage_set_up(struct stage *g, const struct stage_world *w, bool listen, struct err *err)
 {
-    struct build_options bo = {.cache_dir = g->o->cache_dir, .firmware_dir = g->o->firmware_dir};
-    int rc = build_make(&g->build, g->s, &bo, err);
-    if (rc == 0)
-        rc = load_flash(g, err);
+    int rc = load_flash(g, err);
     if (rc == 0)
         rc = set_up_judge(g, w);
     if (rc == 0)
@@ -293,7 +290,6 @@ void stage_free(struct stage *g)
     free(g->script_ctx);
     judge_free(g->judge);
     trace_free(g->trace);
-    build_free(&g->build);
 }
 
 /* ---- the end ---- */
@@ -323,7 +319,9 @@ int stage_heal(struct stage *g, struct err *err)
     nor_clear_faults(g->nor);
     link_heal(g->link, g->now_ns);
     struct build_options bo = {.cache_dir = g->o->cache_dir, .firmware_dir = g->o->firmware_dir};
-    int rc = build_heal(&g->build, g->s, &bo, stage_version(g), err);
+    int rc = 0;
+    if (g->build->heal.bytes.len_bytes == 0)
+        rc = build_heal(g->build, g->s, &bo, stage_version(g), err);
     if (rc != 0)
         return rc;
     /* A wrong project or an exhausted visit limit is part of what is healed. */
@@ -338,19 +336,19 @@ int stage_heal(struct stage *g, struct err *err)
     p.has_team = true;
     p.cms = d->variant == DEVICE_CMS;
     p.device_visits_per_day = p.owner_visits_per_day = 0;
-    struct store_package row = g->build.heal.row;
+    struct store_package row = g->build->heal.row;
     (void)snprintf(row.product_id, sizeof row.product_id, "%s", p.product_id);
     row.offered_from_ns = 0;
     rc = store_put_product(g->store, &p, err);
     if (rc == 0)
-        rc = store_put_package(g->store, &row, g->build.heal.bytes.data, err);
+        rc = store_put_package(g->store, &row, g->build->heal.bytes.data, err);
     if (rc == 0)
         rc = put_device(g, p.product_id, true, err);
     if (rc != 0)
         return rc;
     struct judge_package jp = {.delta_id = BUILD_HEAL_ID,
-                               .bytes = g->build.heal.bytes.data,
-                               .len_bytes = (uint32_t)g->build.heal.bytes.len_bytes,
+                               .bytes = g->build->heal.bytes.data,
+                               .len_bytes = (uint32_t)g->build->heal.bytes.len_bytes,
                                .to = g->s->n_versions,
                                .kind = PACKAGE_FULL,
                                .heal = true};

@@ -16,7 +16,7 @@
 struct stage {
     const struct scenario *s;
     const struct run_options *o;
-    struct build build;
+    struct build *build; /* not owned; filled by build_make before stage_set_up */
     struct nor *nor;
     struct store *store; /* not owned */
     struct cloud *cloud;

@@ -31,6 +31,7 @@ extern char **environ;
 
 struct wire {
     struct stage g;
+    struct build build;
     struct relay relay;
     struct wire_pipe pipe;
     struct timespec start;
@@ -325,7 +326,12 @@ static int make_files(struct wire *w)
 static int set_up(struct wire *w)
 {
     (void)clock_gettime(CLOCK_MONOTONIC, &w->start);
-    int rc = make_files(w);
+    struct build_options bo = {.cache_dir = w->g.o->cache_dir,
+                               .firmware_dir = w->g.o->firmware_dir};
+    w->g.build = &w->build;
+    int rc = build_make(&w->build, w->g.s, &bo, &w->err);
+    if (rc == 0)
+        rc = make_files(w);
     if (rc != 0)
         return rc;
     w->g.store = store_open(w->db_path, &w->err);
@@ -375,6 +381,7 @@ void wire_run(const struct scenario *s, const struct run_options *o, struct run_
     relay_close(&w->relay);
     wire_pipe_free(&w->pipe);
     stage_free(&w->g);
+    build_free(&w->build);
     nor_free(w->g.nor);
     store_close(w->g.store);
     if (w->dir[0] != '\0')

@@ -21,6 +21,10 @@
 
 struct world {
     struct store *store;
+    /* Images and packages of the scenario that ran last: explorers run one scenario thousands of
+     * times, and they are a function of it alone. */
+    struct scenario *built_for; /* null: none */
+    struct build build;
 };
 
 /* A cut waiting for its flash operation. */
@@ -141,6 +145,25 @@ static void break_all(void *ctx, enum link_action action, int64_t now_ns)
 }
 
 /* ---- set-up ---- */
+
+static int build_for(struct world *w, const struct scenario *s, const struct run_options *o,
+                     struct err *err)
+{
+    if (w->built_for != NULL && memcmp(w->built_for, s, sizeof *s) == 0)
+        return 0;
+    build_free(&w->build);
+    free(w->built_for);
+    w->built_for = NULL;
+    struct build_options bo = {.cache_dir = o->cache_dir, .firmware_dir = o->firmware_dir};
+    int rc = build_make(&w->build, s, &bo, err);
+    if (rc != 0)
+        return rc;
+    w->built_for = malloc(sizeof *s);
+    if (w->built_for == NULL)
+        return err_set(err, ERR_NOMEM, "no memory for a scenario");
+    memcpy(w->built_for, s, sizeof *s);
+    return 0;
+}
 
 static int set_up(struct run *r, struct err *err)
 {
@@ -303,11 +326,14 @@ static int save_flash(const struct stage *g, struct err *err)
 void world_run(struct world *w, const struct scenario *s, const struct run_options *o,
                struct run_result *out)
 {
-    struct run r = {.g = {.s = s, .o = o, .store = w->store}, .power_on_ns = VTIME_NEVER};
+    struct run r = {.g = {.s = s, .o = o, .store = w->store, .build = &w->build},
+                    .power_on_ns = VTIME_NEVER};
     struct err err = {.text = ""};
     char missed[160] = "";
     stage_begin(&r.g, RUN_SIM, out);
-    int rc = set_up(&r, &err);
+    int rc = build_for(w, s, o, &err);
+    if (rc == 0)
+        rc = set_up(&r, &err);
     bool spins = rc == 0 && !run_main(&r);
     if (spins)
         judge_spins(r.g.judge);
@@ -354,6 +380,8 @@ void world_free(struct world *w)
 {
     if (w == NULL)
         return;
+    build_free(&w->build);
+    free(w->built_for);
     store_close(w->store);
     free(w);
 }
