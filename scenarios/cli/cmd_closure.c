@@ -1,0 +1,229 @@
+/* otabench closure: the restore of a scenario's package under any number of power cuts. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/vtime.h"
+#include "scenarios/cli/cli.h"
+#include "scenarios/engine/closure_case.h"
+
+static const char help[] =
+    "usage: otabench closure SCENARIO [--tears LIST] [--states MAX] [--cuts MAX] [--seed S]\n"
+    "                        [--json FILE] [--no-joins] [--quiet]\n\n"
+    "Takes the device as it is when the package of the scenario is stored and noted as pending, "
+    "and\n"
+    "follows its boot loader through every sequence of power cuts, of any length, until no new "
+    "flash\n"
+    "state appears. Prints the proof, or the shortest sequence of cuts that breaks the device.\n\n"
+    "  --tears LIST   what cuts leave, with commas: nothing, prefix, all-but-last, scrambled,\n"
+    "                 half-erased, weak, done (default: all)\n"
+    "  --states MAX   give up after so many flash states (default 4000000)\n"
+    "  --cuts MAX     at most so many cuts in a row (default: any number)\n"
+    "  --seed S       of the chip: scrambled bits and mixed readings (default: the scenario's)\n"
+    "  --json FILE    the result as JSON, the same bytes for the same input\n"
+    "  --no-joins     run every start to its end instead of stopping where an earlier one was\n"
+    "  --quiet        no progress\n\n"
+    "Exit: 0 proved, 1 counter-example, 2 bounded or bench fault.\n"
+    "example: otabench closure scenarios/library/cms/a-small-upgrade.json --tears nothing,weak\n";
+
+struct wanted {
+    const char *path, *json;
+    struct closure_options options;
+    bool quiet;
+};
+
+static int parse_tears(const char *list, uint32_t *out)
+{
+    char name[32];
+    *out = 0;
+    while (*list != '\0') {
+        size_t len = strcspn(list, ",");
+        enum nor_tear tear;
+        if (len >= sizeof name)
+            return ERR_FORMAT;
+        memcpy(name, list, len);
+        name[len] = '\0';
+        if (nor_tear_parse(name, &tear) != 0)
+            return ERR_FORMAT;
+        *out |= 1u << tear;
+        list += len + (list[len] == ',');
+    }
+    return *out == 0 ? ERR_FORMAT : 0;
+}
+
+static int parse(int argc, char **argv, struct wanted *w)
+{
+    static const struct option longs[] = {{"tears", required_argument, NULL, 't'},
+                                          {"states", required_argument, NULL, 's'},
+                                          {"cuts", required_argument, NULL, 'c'},
+                                          {"seed", required_argument, NULL, 'r'},
+                                          {"json", required_argument, NULL, 'j'},
+                                          {"no-joins", no_argument, NULL, 'n'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    uint64_t number;
+    *w = (struct wanted){.options = {.max_states = 4000000}};
+    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+        if (c == 'h') {
+            (void)fputs(help, stdout);
+            return -1;
+        }
+        if (c == 'q')
+            w->quiet = true;
+        else if (c == 'n')
+            w->options.no_joins = true;
+        else if (c == 'j')
+            w->json = optarg;
+        else if (c == 't' && parse_tears(optarg, &w->options.tears) != 0)
+            return cli_usage("closure", "--tears %s: not a list of tears", optarg);
+        else if (c == 's' && !cli_number(optarg, 1, 100000000, &number))
+            return cli_usage("closure", "--states %s: a number from 1 to 100000000", optarg);
+        else if (c == 's')
+            w->options.max_states = (uint32_t)number;
+        else if (c == 'c' && !cli_number(optarg, 1, 1000000, &number))
+            return cli_usage("closure", "--cuts %s: a number from 1 to 1000000", optarg);
+        else if (c == 'c')
+            w->options.max_depth = (uint32_t)number;
+        else if (c == 'r' && !cli_number(optarg, 1, UINT64_MAX, &w->options.seed))
+            return cli_usage("closure", "--seed %s is not a number", optarg);
+        else if (c == '?')
+            return cli_usage("closure", "wrong option");
+    }
+    if (argc - optind != 1)
+        return cli_usage("closure", "needs exactly one scenario");
+    w->path = argv[optind];
+    return 0;
+}
+
+static int64_t wall_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+struct progress {
+    int64_t began_ns, told_ns;
+};
+
+static void tell(void *ctx, uint32_t states, uint32_t done, uint32_t depth)
+{
+    struct progress *p = ctx;
+    int64_t now = wall_ns();
+    if (now - p->told_ns < NS_PER_S / 5)
+        return;
+    p->told_ns = now;
+    int64_t ms = (now - p->began_ns) / NS_PER_MS + 1;
+    (void)fprintf(stderr,
+                  "\r%" PRIu32 " states, %" PRIu32 " waiting, depth %" PRIu32 ", %" PRId64
+                  " states/s \033[K",
+                  states, states - done, depth, (int64_t)done * 1000 / ms);
+}
+
+static int save_json(const char *path, const struct scenario *s, const struct closure_result *r)
+{
+    struct buf out;
+    buf_init(&out, 1u << 20);
+    int rc = buf_text(&out, "{\"otabench\":\"" OTABENCH_VERSION "\",\"scenario\":\"");
+    if (rc == 0)
+        rc = buf_printf(&out, "%s\",\"closure\":", s->name);
+    if (rc == 0)
+        rc = closure_json(r, &out);
+    if (rc == 0)
+        rc = buf_text(&out, "}\n");
+    FILE *f = rc == 0 ? fopen(path, "w") : NULL;
+    if (f == NULL || fwrite(out.data, 1, out.len_bytes, f) != out.len_bytes)
+        rc = ERR_IO;
+    if (f != NULL && fclose(f) != 0)
+        rc = ERR_IO;
+    buf_free(&out);
+    return rc;
+}
+
+static int print_result(const struct wanted *w, const struct scenario *s,
+                        const struct closure_case *k, const struct closure_result *r,
+                        int64_t spent_ns)
+{
+    struct buf out;
+    buf_init(&out, 1u << 20);
+    int rc = closure_describe(r, &k->subject.geometry, &out);
+    if (rc == 0) {
+        (void)printf("%s: %s package of %u bytes, %s to %s\n", s->name,
+                     k->kind == PACKAGE_FULL ? "full" : "differential", (unsigned)k->package_bytes,
+                     k->from, k->to);
+        (void)fwrite(out.data, 1, out.len_bytes, stdout);
+    }
+    buf_free(&out);
+    if (!w->quiet)
+        (void)fprintf(stderr,
+                      "  %" PRId64 ".%03d s, %" PRId64 " starts/s executed, %" PRId64
+                      " points/s executed, memory %" PRIu64 " MiB\n",
+                      spent_ns / NS_PER_S, (int)(spent_ns / NS_PER_MS % 1000),
+                      (int64_t)((double)r->starts * 1e9 / (double)spent_ns),
+                      (int64_t)((double)r->points * 1e9 / (double)spent_ns), r->memory_bytes >> 20);
+    return rc;
+}
+
+static int explore(const struct wanted *w, const struct scenario *s, struct closure_case *k,
+                   struct err *err)
+{
+    struct progress p = {.began_ns = wall_ns()};
+    struct closure_options o = w->options;
+    struct closure_result r;
+    if (o.seed == 0)
+        o.seed = s->seed;
+    if (!w->quiet && isatty(STDERR_FILENO)) {
+        o.progress = tell;
+        o.progress_ctx = &p;
+    }
+    struct closure *c = closure_new(&k->subject, &o, err);
+    int rc = c == NULL ? ERR_NOMEM : closure_add_start(c, k->pending, err);
+    if (rc == 0 && (o.tears == 0 || o.tears & 1u << TEAR_WEAK))
+        rc = closure_add_start(c, k->pending_weak, err);
+    if (rc == 0)
+        rc = closure_run(c, &r, err);
+    int64_t spent_ns = wall_ns() - p.began_ns + 1;
+    if (o.progress != NULL)
+        (void)fputs("\r\033[K", stderr);
+    if (rc == 0)
+        rc = print_result(w, s, k, &r, spent_ns);
+    if (rc == 0 && w->json != NULL && save_json(w->json, s, &r) != 0)
+        rc = err_set(err, ERR_IO, "%s cannot be written", w->json);
+    closure_free(c);
+    if (rc != 0)
+        return cli_fail("closure", EXIT_INCONCLUSIVE, "%s", err->text);
+    if (r.end >= CLOSURE_BRICKED)
+        return EXIT_FAILED;
+    return r.closed && r.mixed_units == 0 ? EXIT_PASSED : EXIT_INCONCLUSIVE;
+}
+
+int cmd_closure(int argc, char **argv)
+{
+    struct wanted w;
+    int rc = parse(argc, argv, &w);
+    if (rc != 0)
+        return rc < 0 ? EXIT_PASSED : rc;
+    char cache[512];
+    cli_cache_dir(cache, sizeof cache);
+    struct build_options o = {.cache_dir = cache, .firmware_dir = CLI_FIRMWARE_DIR};
+    struct err err = {.text = ""};
+    struct scenario *s = calloc(1, sizeof *s);
+    struct closure_case *k = calloc(1, sizeof *k);
+    if (s == NULL || k == NULL)
+        rc = cli_fail("closure", EXIT_INCONCLUSIVE, "no memory");
+    else if (scenario_load(s, w.path, &err) != 0)
+        rc = cli_fail("closure", EXIT_USAGE, "%s", err.text);
+    else if (closure_case_open(k, s, &o, w.options.seed != 0 ? w.options.seed : s->seed, &err) != 0)
+        rc = cli_fail("closure", EXIT_INCONCLUSIVE, "%s", err.text);
+    else
+        rc = explore(&w, s, k, &err);
+    if (k != NULL)
+        closure_case_free(k);
+    free(k);
+    free(s);
+    return rc;
+}

@@ -1,0 +1,175 @@
+/*
+ * What a cut leaves: every tear of an operation is carried out on a scratch chip of one erase unit
+ * that gets the unit's content and the operation's number, so the chip's own code decides.
+ */
+#include <string.h>
+
+#include "flash_emu/nor_raw.h"
+#include "scenarios/engine/closure_internal.h"
+
+/* Short programs are records and marks: there every border may matter. */
+#define EVERY_BORDER_UP_TO 32u
+
+static uint32_t granule_of(const struct closure *c)
+{
+    return c->subject.geometry.granule_bytes;
+}
+
+/* A border drawn by address: the same operation always has the same. */
+static uint32_t drawn_border(uint32_t addr, uint32_t parts)
+{
+    uint64_t x = (addr + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15);
+    return 1 + (uint32_t)((x >> 33) % (parts - 1));
+}
+
+static uint32_t prefixes(const struct closure *c, const struct nor_op *op, uint32_t out[])
+{
+    uint32_t step = op->kind == NOR_OP_PROGRAM ? granule_of(c) : c->subject.geometry.page_bytes;
+    uint32_t parts = op->len_bytes / step, n = 0;
+    if (parts < 2)
+        return 0;
+    if (op->len_bytes <= EVERY_BORDER_UP_TO) {
+        for (uint32_t i = 1; i < parts; i++)
+            out[n++] = i * step;
+        return n;
+    }
+    uint32_t drawn = drawn_border(op->addr, parts);
+    out[n++] = step;
+    if (parts / 2 > 1)
+        out[n++] = parts / 2 * step;
+    if (drawn > 1 && drawn != parts / 2)
+        out[n++] = drawn * step;
+    return n;
+}
+
+uint32_t closure_variants(const struct closure *c, const struct nor_op *op,
+                          struct tear_variant out[VARIANTS_MAX])
+{
+    uint32_t n = 0, tears = c->options.tears, borders[EVERY_BORDER_UP_TO];
+    for (int t = 0; t < TEAR_COUNT; t++) {
+        if (!(tears & 1u << t))
+            continue;
+        /* For a program these two are one. */
+        if (t == TEAR_HALF_ERASED && op->kind == NOR_OP_PROGRAM && tears & 1u << TEAR_SCRAMBLED)
+            continue;
+        if (t != TEAR_PREFIX) {
+            out[n++] = (struct tear_variant){.tear = (enum nor_tear)t};
+            continue;
+        }
+        uint32_t count = prefixes(c, op, borders);
+        for (uint32_t i = 0; i < count; i++)
+            out[n++] = (struct tear_variant){.tear = TEAR_PREFIX, .arg = borders[i]};
+    }
+    return n;
+}
+
+/* ---- one form for each state ---- */
+
+/* Weak cells are read anew at each power-on, so what they read now is no part of the state: they
+ * count as 1, and granules that trap because of them as readable. */
+static void settle_none(const struct closure *c, uint32_t at, uint8_t *cells, const uint8_t *weak,
+                        uint8_t *marks)
+{
+    uint32_t page = c->states.shape.page_bytes, granule = granule_of(c);
+    if (c->subject.geometry.policy != NOR_ECC) {
+        for (uint32_t i = 0; i < page; i++)
+            cells[i] |= weak[i];
+        return;
+    }
+    uint8_t *torn = marks + c->states.shape.mark_bytes / 2;
+    for (uint32_t i = 0; i < page; i++)
+        if (weak[i] != 0) {
+            uint32_t g = (at + i) / granule;
+            torn[g / 8] &= (uint8_t) ~(1u << g % 8);
+        }
+}
+
+/* Reads pages of a unit into words; marks goes along and is not stored yet. */
+static bool take_page(struct closure *c, const struct nor *chip, uint32_t unit_addr, uint32_t index,
+                      uint32_t *words)
+{
+    struct states *s = &c->states;
+    uint32_t at = index * s->shape.page_bytes;
+    nor_raw_get(chip, unit_addr + at, s->shape.page_bytes, c->page, c->page_weak);
+    settle_none(c, at, c->page, c->page_weak, c->marks);
+    words[index] = pool_put(&s->pages, c->page, NULL);
+    words[s->unit_pages + index] = pool_put(&s->pages, c->page_weak, NULL);
+    return words[index] != POOL_NONE && words[s->unit_pages + index] != POOL_NONE;
+}
+
+static uint32_t put_words(struct closure *c, uint32_t *words)
+{
+    struct states *s = &c->states;
+    words[2 * s->unit_pages] = pool_put(&s->marks, c->marks, NULL);
+    return words[2 * s->unit_pages] == POOL_NONE ? POOL_NONE : states_put_unit(s, words);
+}
+
+uint32_t closure_take_unit(struct closure *c, const struct nor *chip, uint32_t unit)
+{
+    nor_raw_marks_get(chip, unit, c->marks);
+    for (uint32_t i = 0; i < c->states.unit_pages; i++)
+        if (!take_page(c, chip, unit * c->states.shape.erase_bytes, i, c->words))
+            return POOL_NONE;
+    return put_words(c, c->words);
+}
+
+static void put_page(const struct closure *c, struct nor *chip, uint32_t unit_addr, uint32_t index,
+                     const uint32_t *words)
+{
+    const struct states *s = &c->states;
+    uint32_t weak = words[s->unit_pages + index];
+    nor_raw_put(chip, unit_addr + index * s->shape.page_bytes, s->shape.page_bytes,
+                pool_at(&s->pages, words[index]),
+                weak == s->clean_page ? NULL : pool_at(&s->pages, weak));
+}
+
+static void put_pages(const struct closure *c, struct nor *chip, uint32_t unit, uint32_t from,
+                      uint32_t to, const uint32_t *words)
+{
+    for (uint32_t i = from; i < to; i++)
+        put_page(c, chip, unit * c->states.shape.erase_bytes, i, words);
+    nor_raw_marks_put(chip, unit, pool_at(&c->states.marks, words[2 * c->states.unit_pages]));
+}
+
+void closure_put_unit(const struct closure *c, struct nor *chip, uint32_t unit, uint32_t number)
+{
+    put_pages(c, chip, unit, 0, c->states.unit_pages, states_unit(&c->states, number));
+}
+
+/* ---- tears ---- */
+
+uint32_t closure_torn_unit(struct closure *c, const struct nor_op *op, const struct tear_variant *v)
+{
+    const struct states *s = &c->states;
+    const struct states_shape *shape = &s->shape;
+    const uint32_t *before = states_unit(s, c->tree.unit[op->addr / shape->erase_bytes]);
+    uint32_t at = op->addr % shape->erase_bytes;
+    uint32_t from = 0, to = s->unit_pages;
+    uint64_t number = closure_draw(op->kind, op->addr);
+    if (op->kind == NOR_OP_PROGRAM) {
+        from = at / shape->page_bytes;
+        to = from + 1;
+    }
+    memcpy(c->words, before, states_unit_words(s) * sizeof *before);
+    put_pages(c, c->scratch, 0, from, to, before);
+    nor_raw_set_op_count(c->scratch, number - 1);
+    nor_arm_cut(c->scratch, number, v->tear, v->arg);
+    if (op->kind == NOR_OP_PROGRAM)
+        (void)nor_program(c->scratch, at, op->data, op->len_bytes);
+    else
+        (void)nor_erase(c->scratch, 0, shape->erase_bytes);
+    if (nor_is_on(c->scratch)) {
+        c->rc = err_set(&c->err, ERR_BENCH,
+                        "closure: the scratch chip refused an operation at 0x%x", op->addr);
+        return POOL_NONE;
+    }
+    nor_raw_marks_get(c->scratch, 0, c->marks);
+    bool fits = true;
+    for (uint32_t i = from; i < to && fits; i++)
+        fits = take_page(c, c->scratch, 0, i, c->words);
+    nor_power_on(c->scratch);
+    uint32_t unit = fits ? put_words(c, c->words) : POOL_NONE;
+    if (unit == POOL_NONE)
+        c->rc = err_set(&c->err, ERR_NOMEM, "closure: no memory for more flash contents");
+    return unit;
+}
