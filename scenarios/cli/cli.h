@@ -36,6 +36,7 @@ int cmd_flash(int argc, char **argv);
 int cmd_package(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_explore(int argc, char **argv);
+int cmd_closure(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_device(int argc, char **argv);

@@ -12,6 +12,7 @@ static const struct command commands[] = {
     {"package", "make and inspect update packages", cmd_package},
     {"doctor", "say what of this machine is missing", cmd_doctor},
     {"explore", "cut the power at every flash operation of a scenario", cmd_explore},
+    {"closure", "prove the restore under any number of power cuts", cmd_closure},
     {"merge", "put the shards of an exploration together", cmd_merge},
     {"bench", "measure how fast a scenario simulates", cmd_bench},
     {"device", NULL, cmd_device},
