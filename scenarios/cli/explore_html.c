@@ -15,7 +15,6 @@
 #include "scenarios/cli/explore_report.h"
 
 #define STRIP_COLUMNS_PX 900
-#define FAILURES_LISTED  200
 
 /* ---- text ---- */
 
@@ -77,6 +76,9 @@ static int put_legend(struct buf *out, const struct exploration *x)
         rc |= put_swatch(out, name, outcome_text[o]);
         rc |= buf_printf(out, " <b>%" PRIu64 "</b></span>\n", t.counts[o]);
     }
+    rc |= buf_text(out, "<span>");
+    rc |= put_swatch(out, "sk", "skipped: leaves the same cells as a tear above");
+    rc |= buf_text(out, "</span>\n");
     if (t.done < x->n_points) {
         rc |= buf_text(out, "<span>");
         rc |= put_swatch(out, "o0", outcome_text[EXPLORE_NOT_RUN]);
@@ -112,7 +114,8 @@ static int put_tables(struct buf *out, const struct exploration *x, const struct
         rc |= put_row(out, explore_phase_name((enum explore_phase)p), &phases[p]);
     rc |= buf_text(out, "</table>\n");
     if (x->n_ids > 0) {
-        rc |= buf_text(out, "<table><tr><th>failed</th><th>requirement</th><th>runs</th></tr>\n");
+        rc |= buf_text(out, "<table><tr><th>failed</th>"
+                            "<th class=\"text\">requirement</th><th>runs</th></tr>\n");
         for (uint32_t i = 0; i < x->n_ids; i++) {
             const struct requirement *q = requirement_find(x->ids[i].id);
             rc |= put_text(out, "<tr><td>", x->ids[i].id, "</td><td class=\"text\">");
@@ -124,34 +127,37 @@ static int put_tables(struct buf *out, const struct exploration *x, const struct
     return rc | buf_text(out, "</div>\n");
 }
 
+static int put_failure(struct buf *out, const struct exploration *x,
+                       const struct explore_failure *f, uint32_t alike)
+{
+    struct buf command;
+    buf_init(&command, 4096);
+    int rc = buf_printf(out,
+                        "<tr><td class=\"num\"><svg class=\"swatch\" width=\"12\" height=\"12\">"
+                        "<rect class=\"o%d\" width=\"12\" height=\"12\"/></svg>%s</td><td>",
+                        (int)f->outcome, explore_outcome_name(f->outcome));
+    for (uint32_t k = 0; k < f->n_ids; k++)
+        rc |= buf_printf(out, "%s%s", k == 0 ? "" : " ", f->ids[k]);
+    rc |= put_text(out, "</td><td>", f->detail, "<br><code>");
+    rc |= explore_put_replay(&command, x, f->cuts, f->n_cuts);
+    rc |= command.data == NULL ? 0 : xml_put_text(out, (const char *)command.data);
+    buf_free(&command);
+    return rc | buf_printf(out, "</code></td><td>%u</td></tr>\n", alike);
+}
+
 static int put_failures(struct buf *out, const struct exploration *x)
 {
     if (x->n_failures == 0)
         return 0;
     int rc = buf_text(out, "<h3>What failed, and how to repeat it</h3>\n<table class=\"failures\">"
-                           "<tr><th>outcome</th><th>requirement</th><th>why</th></tr>\n");
-    for (uint32_t i = 0; i < x->n_failures && i < FAILURES_LISTED; i++) {
-        const struct explore_failure *f = &x->failures[i];
-        rc |= buf_printf(out,
-                         "<tr><td class=\"num\"><svg class=\"swatch\" width=\"12\" "
-                         "height=\"12\"><rect class=\"o%d\" width=\"12\" height=\"12\"/></svg>"
-                         "%s</td><td>",
-                         (int)f->outcome, explore_outcome_name(f->outcome));
-        for (uint32_t k = 0; k < f->n_ids; k++)
-            rc |= buf_printf(out, "%s%s", k == 0 ? "" : " ", f->ids[k]);
-        rc |= put_text(out, "</td><td>", f->detail, "<br><code>");
-        struct buf command;
-        buf_init(&command, 4096);
-        rc |= explore_put_replay(&command, x, f->cuts, f->n_cuts);
-        rc |= command.data == NULL ? 0 : xml_put_text(out, (const char *)command.data);
-        buf_free(&command);
-        rc |= buf_text(out, "</code></td></tr>\n");
+                           "<tr><th>outcome</th><th>requirements</th><th>why the first failed</th>"
+                           "<th>alike</th></tr>\n");
+    for (uint32_t i = 0; i < x->n_failures; i++) {
+        uint32_t alike = explore_alike(x, i);
+        if (alike > 0)
+            rc |= put_failure(out, x, &x->failures[i], alike);
     }
-    rc |= buf_text(out, "</table>\n");
-    if (x->n_failures > FAILURES_LISTED)
-        rc |= buf_printf(out, "<p class=\"sub\">and %u more; the JSON report lists them.</p>\n",
-                         x->n_failures - FAILURES_LISTED);
-    return rc;
+    return rc | buf_text(out, "</table>\n");
 }
 
 /* ---- for the script ---- */
@@ -246,7 +252,11 @@ static int lay_out_strip(struct strip *s, const struct exploration *x,
                          const struct explore_options *o)
 {
     *s = (struct strip){.x = x, .n_ops = x->n_ops, .n_tears = o->n_tears, .options = o};
-    s->cell_px = x->n_ops <= 1200 ? 6 : x->n_ops <= 2400 ? 4 : x->n_ops <= 4800 ? 3 : 2;
+    s->cell_px = x->n_ops <= 220    ? 8
+                 : x->n_ops <= 1200 ? 6
+                 : x->n_ops <= 2400 ? 4
+                 : x->n_ops <= 4800 ? 3
+                                    : 2;
     uint32_t most = STRIP_COLUMNS_PX / s->cell_px;
     s->bands = (x->n_ops + most - 1) / most;
     s->columns = s->bands == 0 ? 1 : (x->n_ops + s->bands - 1) / s->bands;

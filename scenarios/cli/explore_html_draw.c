@@ -7,7 +7,7 @@
 #include "scenarios/cli/explore_html.h"
 
 #define LEFT_PX   92 /* tear names */
-#define ROW_PX    9
+#define ROW_PX    11
 #define MARKS_PX  8 /* above the rows: where something failed */
 #define KIND_PX   7 /* below: erase or program */
 #define PHASE_PX  16
@@ -62,7 +62,7 @@ static int put_names(struct buf *out, const struct strip *s)
         char name[EXPLORE_TEAR_NAME_MAX];
         explore_tear_name(&s->options->tears[t], name);
         rc |= buf_printf(out, "<text class=\"name\" x=\"%u\" y=\"%u\">", LEFT_PX - 5,
-                         MARKS_PX + t * ROW_PX + 8);
+                         MARKS_PX + t * ROW_PX + 9);
         rc |= xml_put_text(out, name);
         rc |= buf_text(out, "</text>");
     }
@@ -137,7 +137,7 @@ static int put_axis(struct buf *out, const struct strip *s, uint32_t from, uint3
     uint32_t y = MARKS_PX + rows_px(s) + KIND_PX + PHASE_PX;
     uint32_t step = s->cell_px >= 6 ? 10 : s->cell_px >= 3 ? 20 : 50;
     rc |= buf_printf(out, "<text class=\"name dim\" x=\"%u\" y=\"%u\">operation</text>",
-                     LEFT_PX - 5, y + 10);
+                     LEFT_PX - 14, y + 10);
     for (uint32_t i = from; i < to; i++)
         if (i == from || (i + 1) % step == 0) {
             if (i != from && (i - from) * s->cell_px < 30)

@@ -2,7 +2,7 @@
 #include "scenarios/cli/explore_html.h"
 
 const char explore_html_style[] =
-    ":root{--ink:#1c2733;--dim:#5b6b7b;--line:#e4e9ee;--paper:#fff;--soft:#f3f5f7;--o0:#fff;"
+    ":root{--ink:#1c2733;--dim:#5b6b7b;--line:#e4e9ee;--paper:#fff;--soft:#eceff3;--o0:#fff;"
     "--o1:#8fd3a5;--o2:#9cc3f0;--o3:#ecd66b;--o4:#6b7280;--o5:#e07b00;--o6:#b0308f;--o7:#a40e1c}\n"
     "@media(prefers-color-scheme:dark){:root{--ink:#dde5ec;--dim:#93a2b1;--line:#2c3742;"
     "--paper:#12181e;--soft:#1c252d;--o0:#12181e;--o1:#2f7d4c;--o2:#2f62a0;--o3:#8a7a1f;"
@@ -19,7 +19,8 @@ const char explore_html_style[] =
     ".fail,.unexpected-pass{background:#fbdcdc;color:#96161b}"
     ".error{background:#efdcf7;color:#6a1b87}.inconclusive{background:#fcefcb;color:#7a5400}"
     ".not-applicable,.not-observable{background:#eceff2;color:#5b6b7b}\n"
-    ".legend span{margin-right:1.4em;white-space:nowrap}.legend .none{opacity:.45}"
+    ".legend span{margin-right:1.4em;display:inline-block;white-space:nowrap}.legend "
+    ".none{opacity:.45}"
     ".swatch{vertical-align:-1px;margin-right:.4em}\n"
     ".map{display:flex;gap:2em;align-items:flex-start;flex-wrap:wrap}"
     ".bands{overflow-x:auto;max-width:100%}.bands svg{display:block;margin-bottom:6px}"

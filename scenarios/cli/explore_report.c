@@ -169,6 +169,24 @@ void explore_rows(const struct exploration *x, const struct explore_options *o,
     }
 }
 
+static bool alike(const struct explore_failure *a, const struct explore_failure *b)
+{
+    return a->outcome == b->outcome && a->n_ids == b->n_ids &&
+           memcmp(a->ids, b->ids, sizeof a->ids) == 0;
+}
+
+uint32_t explore_alike(const struct exploration *x, uint32_t i)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < x->n_failures; k++) {
+        bool same = alike(&x->failures[k], &x->failures[i]);
+        if (same && k < i)
+            return 0;
+        n += same;
+    }
+    return n;
+}
+
 int explore_put_replay(struct buf *out, const struct exploration *x, const struct run_cut *cuts,
                        uint32_t n)
 {

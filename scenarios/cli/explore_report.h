@@ -44,8 +44,8 @@ int explore_report_merge(struct explore_report *r, struct explore_report *part, 
 /* Makes it the report of an undivided run, complete if all points are there. */
 void explore_report_whole(struct explore_report *r);
 
-/* For the terminal: per scenario outcomes, tears, phases, failing requirements and the first
- * replay commands; failures: how many of these. */
+/* For the terminal: per scenario outcomes, tears, phases, failing requirements and replay
+ * commands, at most `failures` of them. */
 int explore_text_put(struct buf *out, const struct explore_report *r, uint32_t failures,
                      bool colour);
 /* One self-contained page. */
@@ -59,6 +59,10 @@ void explore_print(const struct explore_report *r); /* on stdout */
 /* Appends the command that repeats a sequence of cuts. */
 int explore_put_replay(struct buf *out, const struct exploration *x, const struct run_cut *cuts,
                        uint32_t n);
+
+/* Failures are alike when outcome and requirements are the same: how many of those kept are like
+ * number i, itself included; 0 when an earlier one is. */
+uint32_t explore_alike(const struct exploration *x, uint32_t i);
 
 /* Runs, and failing ones, of the points that one row of a table stands for. */
 struct explore_row {

@@ -99,17 +99,21 @@ static int put_failures(struct buf *out, const struct exploration *x, uint32_t m
         rc |= buf_printf(out, "  %-7s failed in %" PRIu64 " runs: %s\n", x->ids[i].id,
                          x->ids[i].runs, q == NULL ? "" : q->text);
     }
-    for (uint32_t i = 0; i < x->n_failures && i < most; i++) {
+    uint32_t shown = 0;
+    for (uint32_t i = 0; i < x->n_failures && shown < most; i++) {
         const struct explore_failure *f = &x->failures[i];
+        uint32_t alike = explore_alike(x, i);
+        if (alike == 0)
+            continue;
+        shown++;
         rc |= buf_printf(out, "  %s", explore_outcome_name(f->outcome));
         for (uint32_t k = 0; k < f->n_ids; k++)
             rc |= buf_printf(out, " %s", f->ids[k]);
         rc |= buf_printf(out, ": %s\n    ", f->detail);
         rc |= explore_put_replay(out, x, f->cuts, f->n_cuts);
-        rc |= buf_text(out, "\n");
+        rc |= alike > 1 ? buf_printf(out, "  # and %u more like it\n", alike - 1)
+                        : buf_text(out, "\n");
     }
-    if (x->n_failures > most)
-        rc |= buf_printf(out, "  and %u more in the reports\n", x->n_failures - most);
     return rc;
 }
 
