@@ -170,7 +170,8 @@ static void on_start(struct judge *j, const struct ev *e)
         judge_boot_result(j, UPDATE_OK);
     j->starts++;
     j->app_running = true;
-    (void)snprintf(j->version, sizeof j->version, "%s", ev_text(e, "version"));
+    if (strcmp(ev_text(e, "version"), "?") != 0)
+        (void)snprintf(j->version, sizeof j->version, "%s", ev_text(e, "version"));
     judge_seen(j, "BOT-02");
     bool whole = strcmp(version, "?") != 0;
     if (j->setup.scenario->device.file_count > 1 && j->restored_count + j->cuts > 0)

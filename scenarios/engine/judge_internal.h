@@ -42,7 +42,7 @@ struct judge {
     uint32_t boots, cuts, resets;
     uint32_t boots_since_cut;
     uint32_t starts;
-    char version[DEVICE_TEXT_MAX];      /* at the last start */
+    char version[DEVICE_TEXT_MAX];      /* at the last start of a whole one */
     char main_version[DEVICE_TEXT_MAX]; /* in flash at the end of the main phase */
     uint64_t heap_peak_agent, heap_peak_boot;
     int64_t heap_base_used; /* used bytes after the first API call, -1: none yet */
