@@ -223,6 +223,12 @@ void nor_power_on(struct nor *n)
 
 /* ---- operations ---- */
 
+static void look(struct nor *n, uint32_t addr, uint32_t len_bytes)
+{
+    if (n->hooks.look != NULL)
+        n->hooks.look(n->hooks.ctx, addr, len_bytes);
+}
+
 /* What every access must pass first. */
 static int admit(struct nor *n, const char *what, uint32_t addr, const void *data,
                  uint32_t len_bytes, uint32_t multiple)
@@ -246,6 +252,7 @@ int nor_read(struct nor *n, uint32_t addr, void *out, uint32_t len_bytes)
     int rc = admit(n, "read", addr, out, len_bytes, 1);
     if (rc != 0 || len_bytes == 0)
         return rc;
+    look(n, addr, len_bytes);
     if (!spend(n, n->geo.read_ns_per_byte * len_bytes))
         return ERR_IO;
     if (nor_injected(n, NOR_IO_READ, addr, len_bytes))
@@ -322,6 +329,8 @@ static int operate(struct nor *n, const struct nor_op *wanted, int64_t ns)
 static int program_page(struct nor *n, uint32_t addr, const uint8_t *data, uint32_t len_bytes)
 {
     int64_t ns = program_time(&n->geo, len_bytes);
+    if (n->written != NULL)
+        look(n, addr, len_bytes);
     if (nor_any_mark(n, n->written, addr, len_bytes))
         return ERR_IO; /* the controller refuses at once */
     if (nor_injected(n, NOR_IO_PROGRAM, addr, len_bytes)) {

@@ -84,13 +84,15 @@ struct nor_op {
  * spend from nor_read as well. spend: let ns pass on the owner's clock (may switch tasks). observe:
  * see struct nor_op. power_lost: the armed cut has happened; the owner normally does not return
  * from it (fiber switch, process exit); if it returns, the call fails with ERR_IO and the chip
- * stays off.
+ * stays off. look: content of that range is about to decide something: a read, or on write-once
+ * flash the check whether it may be programmed.
  */
 struct nor_hooks {
     void *ctx;
     void (*spend)(void *ctx, int64_t ns);
     void (*observe)(void *ctx, const struct nor_op *op);
     void (*power_lost)(void *ctx, const struct nor_op *op);
+    void (*look)(void *ctx, uint32_t addr, uint32_t len_bytes);
 };
 
 struct nor;

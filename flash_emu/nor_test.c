@@ -343,6 +343,50 @@ static void corruption_is_one_bit_and_silent(const void *row)
     nor_free(n);
 }
 
+struct looks {
+    uint32_t addr[8], len_bytes[8];
+    int count;
+};
+
+static void note_look(void *ctx, uint32_t addr, uint32_t len_bytes)
+{
+    struct looks *l = ctx;
+    REQUIRE(l->count < 8);
+    l->addr[l->count] = addr;
+    l->len_bytes[l->count++] = len_bytes;
+}
+
+/* Everything on flash that can decide what firmware does next is told before it does. */
+static void looks_are_told(const void *row)
+{
+    const struct chip_row *c = row;
+    struct nor *n = chip_new(row, 1);
+    struct looks l = {.count = 0};
+    uint8_t data[512];
+    fill_data(data, sizeof(data), 0);
+    nor_set_hooks(n, &(struct nor_hooks){.ctx = &l, .look = note_look});
+    CHECK_INT(nor_erase(n, 0, nor_geo(n)->erase_bytes), 0);
+    CHECK_INT(l.count, 0);
+    CHECK_INT(nor_read(n, 100, data, 8), 0);
+    CHECK_INT(nor_read(n, 100, data, 0), 0);
+    REQUIRE(l.count == 1);
+    CHECK_INT(l.addr[0], 100);
+    CHECK_INT(l.len_bytes[0], 8);
+    CHECK_INT(nor_program(n, 0, data, sizeof(data)), 0);
+    if (c->policy == NOR_REWRITE) {
+        CHECK_INT(l.count, 1);
+    } else {
+        REQUIRE(l.count == 3);
+        CHECK_INT(l.addr[1], 0);
+        CHECK_INT(l.addr[2], 256);
+        CHECK_ERR(nor_program(n, 256, data, 16), ERR_IO);
+        REQUIRE(l.count == 4);
+        CHECK_INT(l.addr[3], 256);
+        CHECK_INT(l.len_bytes[3], 16);
+    }
+    nor_free(n);
+}
+
 static void injections_are_bounded(void)
 {
     struct nor *n = chip_new(&chip_rows[0], 1);
@@ -385,6 +429,7 @@ static const struct test tests[] = {
               chip_rows, chip_name),
     TEST_ROWS("corruption is one bit and silent", corruption_is_one_bit_and_silent, chip_rows,
               chip_name),
+    TEST_ROWS("looks are told", looks_are_told, chip_rows, chip_name),
     {"injections are bounded", injections_are_bounded},
 };
 TEST_MAIN("flash chip", tests)
