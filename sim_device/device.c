@@ -13,10 +13,19 @@
 #define BOOT_ATTEMPTS  3  /* at allocating the boot loader */
 #define BACK_OFF_TIMES 10 /* check intervals to wait when the server asked for patience */
 
+static int open_sockets(struct board *b)
+{
+    int n = 0;
+    for (int fd = 0; fd < BOARD_SOCKETS; fd++)
+        n += b->ops->sock_poll(b, fd, BOARD_WRITABLE, 0) >= 0;
+    return n;
+}
+
 static void heap_event(struct board *b)
 {
     BOARD_EVENT(b, LANE_DEVICE, "heap", F_INT("peak", b->heap.peak_bytes),
-                F_INT("used", b->heap.used_bytes), F_INT("blocks", board_heap_blocks(b)));
+                F_INT("used", b->heap.used_bytes), F_INT("blocks", board_heap_blocks(b)),
+                F_INT("sockets", open_sockets(b)));
     b->heap.peak_bytes = b->heap.used_bytes;
 }
 

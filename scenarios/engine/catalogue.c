@@ -90,7 +90,7 @@ static const struct requirement rows[] = {
     {"LIM-09", "The retry count is exact", "CMS-OTA V1.5 §3.2.2.2"},
     {"LIM-11", "Allocation failure ends in 'no memory' or recovery, never in a crash",
      "CMS-OTA V1.5 §3.2.2.8-11"},
-    {"LIM-12", "Memory returns to the start level after each call", "bench default"},
+    {"LIM-12", "Memory and sockets return to the start level after each call", "bench default"},
     {"LIM-14", "A segment index outside the legal range is refused", "CMS-OTA V1.5 §3.4.2"},
     {"LIM-16", "Hostile reply text is refused safely", "bench default"},
     {"SEC-01", "A lower version is never installed", "CMS-OTA V1.5 §3.4.2"},

@@ -158,7 +158,7 @@ static void on_upgrade_result(struct judge *j, const char *call, int result)
 }
 
 /* Told once at the end of the boot loader and after every API call. */
-static void on_heap(struct judge *j, uint64_t peak, int64_t used)
+static void on_heap(struct judge *j, uint64_t peak, int64_t used, int64_t sockets)
 {
     uint32_t ram = j->setup.scenario->device.ram_bytes;
     uint64_t *max = j->app_running ? &j->heap_peak_agent : &j->heap_peak_boot;
@@ -168,6 +168,8 @@ static void on_heap(struct judge *j, uint64_t peak, int64_t used)
           "%lu bytes of RAM used, %u configured", (unsigned long)peak, ram);
     if (!j->app_running)
         return;
+    if (sockets > 0)
+        judge_fail(j, "LIM-12", "%ld sockets stay open after a call", (long)sockets);
     if (j->heap_base_used >= 0)
         JUDGE(j, "LIM-12", used <= j->heap_base_used,
               "%ld bytes stay allocated after a call; %ld after the first", (long)used,
@@ -194,7 +196,7 @@ void judge_api_event(struct judge *j, const struct ev *e)
         if (j->setup.scenario->device.alloc_fail_at > 0)
             judge_seen(j, "LIM-11");
     } else if (ev_is(e, LANE_DEVICE, "heap")) {
-        on_heap(j, (uint64_t)ev_int(e, "peak", 0), ev_int(e, "used", 0));
+        on_heap(j, (uint64_t)ev_int(e, "peak", 0), ev_int(e, "used", 0), ev_int(e, "sockets", 0));
     } else if (ev_is(e, LANE_DEVICE, "start")) {
         j->heap_base_used = -1;
         j->requests_in_call[RQ_DOWNLOAD] = 0;

@@ -18,7 +18,7 @@ static const struct event_name events[] = {
     {LANE_DEVICE, "reset", "round"},
     {LANE_DEVICE, "idle", "rounds"},
     {LANE_DEVICE, "log", "text"},
-    {LANE_DEVICE, "heap", "peak used blocks"},
+    {LANE_DEVICE, "heap", "peak used blocks sockets"},
     {LANE_BOOT, "boot", "mark"},
     {LANE_BOOT, "verify", "ok reason"},
     {LANE_BOOT, "refuse", "result reason"},
