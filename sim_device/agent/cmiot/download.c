@@ -6,10 +6,11 @@
  * when its first segment is about to be programmed. A resume in the middle of a block may find the
  * next segment half programmed by a cut: on chips with rewritable bits the same bytes are
  * programmed again (if the new bytes do not fit into what is there, the block is started over); on
- * write-once chips the block is always started over.
+ * write-once chips the block is always started over. A mark carries the CRC-32 of its segment.
  */
 #include <string.h>
 
+#include "common/bytes.h"
 #include "sim_device/agent/cmiot/cmiot_user.h"
 #include "sim_device/agent/cmiot/session.h"
 
@@ -76,13 +77,37 @@ static bool fits_over(struct download *d, uint32_t at, uint32_t len)
     return true;
 }
 
+/* What a mark says of its segment; 0 would mean nothing is said. */
+static uint32_t segment_check(const struct download *d, uint32_t number)
+{
+    uint32_t crc = crc32_update(0, d->s->segment, segment_len(d, number));
+    return crc != 0 ? crc : 1;
+}
+
+/*
+ * A mark that was cut while it was programmed may not read at one start, so that its block is
+ * erased and begun again, and read at the next: the last mark is believed only if its segment is
+ * there. Uses the segment buffer.
+ */
+static bool last_mark_holds(struct download *d)
+{
+    const struct state *st = &d->s->state;
+    if (st->mark == 0 || st->mark > d->count || st->mark_arg == 0)
+        return true;
+    uint32_t len = segment_len(d, st->mark);
+    return fal_part_read(d->s->part, segment_at(d, st->mark), d->s->segment, len) == (int)len &&
+           segment_check(d, st->mark) == st->mark_arg;
+}
+
 static int mark(struct download *d)
 {
     struct err err;
+    /* Who marks first has nothing to hold the mark to. */
+    uint32_t check = d->s->config->breaks.mark_before_write ? 0 : segment_check(d, d->next);
     /* After a block was started over, some of its segments are marked already. */
     if (d->s->config->breaks.no_journal || d->next <= d->s->state.mark)
         return 0;
-    return state_mark(&d->s->state, d->s->state.mark + 1, 0, &err);
+    return state_mark(&d->s->state, d->s->state.mark + 1, check, &err);
 }
 
 /* Programs and journals the full segment buffer, and moves on. 0 or -1. */
@@ -351,6 +376,8 @@ cmiot_int8 download_package(struct session *s, const struct offer *o)
                          .who = session_speaker(s),
                          .count = s->state.record.index_max};
     uint32_t block = fal_part_block_size(s->part), stored = s->state.mark;
+    if (!last_mark_holds(&d))
+        stored--;
     d.next = stored + 1;
     if (s->layout.write_once)
         d.next = segment_at(&d, d.next) / block * block / s->segment_bytes + 1;
