@@ -225,6 +225,45 @@ static void done_without_a_place(void)
     fixture_close(&f);
 }
 
+/*
+ * After a cut anywhere, the first reads of a file or of the backup area fail: what is there may be
+ * the only copy of a block, so nothing may be given up for that.
+ */
+static void cut_then_failed_reads(const void *row)
+{
+    struct fixture f;
+    uint32_t bad = 0;
+    fixture_open(&f, row);
+    fixture_pend(&f, 3);
+    struct nor *chip = f.rig.board.nor;
+    const struct boot_config *cfg = &f.rig.cfg;
+    uint32_t unit = f.rig.geo.erase_bytes;
+    /* Behind the record, for the backup area ends with bank B. */
+    uint32_t stage = f.rig.user_addr - 2 * unit + STATE_RECORD_BYTES * STATE_ONCE_COPIES;
+    struct nor_snapshot *start = nor_save(chip);
+    uint64_t first = nor_op_count(chip);
+    CHECK_INT(rig_boot(&f.rig), BOOT_RUN);
+    uint64_t ops = nor_op_count(chip) - first;
+    for (uint64_t op = 1; op <= ops; op++) {
+        for (int where = 0; where < 2; where++) {
+            nor_restore(chip, start);
+            nor_arm_cut(chip, first + op, TEAR_SCRAMBLED, 0);
+            CHECK_INT(rig_boot(&f.rig), RIG_CUT);
+            if (where == 0)
+                nor_inject(chip, NOR_IO_READ, stage, 64, 1 + (int)(op % 2));
+            else
+                nor_inject(chip, NOR_IO_READ, cfg->files[0].address, cfg->files[0].area_bytes,
+                           1 + (int)(op % 2));
+            if (!recovers(&f, 1) && bad++ < 5)
+                tell(where == 0 ? "backup unreadable" : "file unreadable", op, TEAR_SCRAMBLED, &f);
+            nor_clear_faults(chip);
+        }
+    }
+    CHECK_INT(bad, 0);
+    nor_snapshot_free(start);
+    fixture_close(&f);
+}
+
 /* The broken variants must be caught by exactly this: else the test proves nothing. */
 static void broken_variant_breaks(const void *row)
 {
@@ -257,6 +296,7 @@ static const struct test tests[] = {
     TEST_ROWS("every cut, every tear", every_cut_every_tear, updates, update_name),
     TEST_ROWS("weak pending record", weak_pending_record, weak_updates, update_name),
     {"done without a place for its mark", done_without_a_place},
+    TEST_ROWS("a cut, then reads that fail", cut_then_failed_reads, updates, update_name),
     TEST_ROWS("the same place again and again", same_place_again, updates, update_name),
     TEST_ROWS("broken variant breaks", broken_variant_breaks, variants, NULL),
 };

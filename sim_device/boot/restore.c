@@ -65,11 +65,14 @@ static void tell(struct boot *b, const struct span *span, const char *phase)
                 F_INT("block", span->block), F_INT("blocks", span->blocks), F_STR("phase", phase));
 }
 
-/* True when the flash there has that CRC; what traps or cannot be read has not. */
-static bool crc_is(struct boot *b, uint32_t addr, uint32_t len_bytes, uint32_t want)
+/* Whether the flash there has that CRC. What traps has not; what cannot be read is an error, for it
+ * may be the only copy. */
+static int holds(struct boot *b, uint32_t addr, uint32_t len_bytes, uint32_t want, bool *yes)
 {
     uint32_t got;
-    return loader_crc(b, addr, len_bytes, &got) == 0 && got == want;
+    int rc = loader_crc(b, addr, len_bytes, &got);
+    *yes = rc == 0 && got == want;
+    return rc == ERR_DIGEST ? 0 : rc;
 }
 
 static int check_written(struct boot *b, uint32_t addr, uint32_t len_bytes, uint32_t want)
@@ -149,23 +152,22 @@ static int do_stage(struct boot *b, const struct span *span)
 static int do_copy(struct boot *b, const struct span *span)
 {
     uint32_t crc = b->mark_arg;
-    int rc = 0;
-    if (crc != 0 && !crc_is(b, stage_addr(b), span->len_bytes, crc)) {
-        if (crc_is(b, span->addr, span->len_bytes, crc)) {
-            tell(b, span, "skip");
-            b->state.pinned = false;
-            return set_mark(b, crc);
-        }
+    bool staged = true, done = false;
+    int rc = crc != 0 ? holds(b, stage_addr(b), span->len_bytes, crc, &staged) : 0;
+    if (rc == 0 && !staged)
+        rc = holds(b, span->addr, span->len_bytes, crc, &done);
+    if (rc == 0 && !staged && !done) {
         tell(b, span, "stage");
         rc = stage_block(b, span, &crc);
         if (rc == 0 && crc != b->mark_arg)
             rc = err_set(&b->err, ERR_DIGEST, "block %u of %s is neither staged nor restorable",
                          span->block, b->file.name);
-        if (rc != 0)
-            return rc;
     }
-    tell(b, span, "copy");
-    rc = copy_block(b, span, stage_addr(b), &crc);
+    if (rc != 0)
+        return rc;
+    tell(b, span, done ? "skip" : "copy");
+    if (!done)
+        rc = copy_block(b, span, stage_addr(b), &crc);
     if (rc != 0)
         return rc;
     b->state.pinned = false;
@@ -231,6 +233,7 @@ static int check_last_done(struct boot *b)
     struct place p;
     struct span span;
     uint32_t crc = b->mark_arg;
+    bool done, staged = false;
     int rc = locate(b, b->mark, &p);
     if (rc != 0 || p.staged || b->mark < 2 || crc == 0)
         return rc;
@@ -238,11 +241,14 @@ static int check_last_done(struct boot *b)
     if (rc != 0)
         return rc;
     loader_span(b, p.turn, &span);
-    if (crc_is(b, span.addr, span.len_bytes, crc))
-        return 0;
+    rc = holds(b, span.addr, span.len_bytes, crc, &done);
+    if (rc == 0 && !done && b->file.kind == PACKAGE_DELTA)
+        rc = holds(b, stage_addr(b), span.len_bytes, crc, &staged);
+    if (rc != 0 || done)
+        return rc;
     if (b->file.kind == PACKAGE_FULL)
         rc = copy_full(b, &span, &crc);
-    else if (crc_is(b, stage_addr(b), span.len_bytes, crc))
+    else if (staged)
         rc = copy_block(b, &span, stage_addr(b), &crc);
     else
         return err_set(&b->err, ERR_DIGEST, "block %u of %s is marked done, but is not", span.block,
