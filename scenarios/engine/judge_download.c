@@ -31,6 +31,7 @@ static void on_package(struct judge *j, const struct ev *e)
     if (found->len_bytes > j->setup.package_limit) {
         judge_seen(j, "LIM-01");
         judge_seen(j, "LIM-02");
+        j->due_download_status = j->oversize_taken ? 0 : STATUS_TOO_LARGE;
     } else if (found->len_bytes == j->setup.package_limit) {
         judge_seen(j, "LIM-02");
     }
@@ -208,10 +209,13 @@ void judge_download_event(struct judge *j, const struct ev *e)
         if (ev_int(e, "ok", 1) == 0) {
             judge_mismatch(j);
             j->clean_start_due = true;
+            if (j->requests_in_call[RQ_DOWNLOAD] > 0)
+                j->due_download_status = STATUS_MISMATCH;
             j->dirty = false;
             j->phase = PHASE_IDLE;
             judge_seen(j, "INT-01");
         } else {
+            j->due_download_status = 0;
             /* From here on the pending record may be in flash, told or not. */
             j->proven = judge_package_intact(j);
             if (!j->pending && j->requests_in_call[RQ_DOWNLOAD] == 0)
@@ -246,8 +250,10 @@ void judge_flash_event(struct judge *j, const struct ev *e)
                   j->package->len_bytes);
         }
         if (j->package != NULL && j->app_running && rel < j->setup.package_limit &&
-            j->package->len_bytes > j->setup.package_limit)
+            j->package->len_bytes > j->setup.package_limit) {
             judge_fail(j, "LIM-01", "flash is changed for a package that cannot fit");
+            j->oversize_taken = true;
+        }
         return;
     }
     if (strcmp(p->name, "app") == 0) {

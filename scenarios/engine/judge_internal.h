@@ -10,6 +10,9 @@
  */
 enum phase { PHASE_IDLE, PHASE_DOWNLOAD, PHASE_VERIFIED, PHASE_BOOT, PHASE_RESTORE, PHASE_RESULT };
 
+/* downloadStatus: the digest differs, larger than the area (cms-ota §4). */
+enum { STATUS_MISMATCH = 8, STATUS_TOO_LARGE = 10 };
+
 struct check_state {
     bool seen, failed;
     char detail[RESULT_DETAIL_MAX];
@@ -65,6 +68,7 @@ struct judge {
     int upgrade_status[SCENARIO_EXPECT_MAX];
     uint32_t n_upgrade_status;
     int sent_download_status; /* of the report under way, 0 none */
+    int due_download_status;  /* what this call has to tell: 8 or 10; 0 nothing special */
     int sent_upgrade_status;
     bool code_seen; /* a service code other than 1000 answered check or register in this call */
     int code;
@@ -86,6 +90,7 @@ struct judge {
     uint32_t restarts;                   /* legitimate starts from byte 0 */
     bool resume_expected;                /* the next range follows a break */
     bool cut_since_range;
+    bool oversize_taken;    /* a package larger than the area was begun all the same */
     bool silent_faults;     /* flash programs wrong bits and does not say so */
     bool dirty;             /* a fault may have spoilt stored bytes: lower bounds do not apply */
     bool clean_start_due;   /* digest mismatch: the next range must begin at 0 */

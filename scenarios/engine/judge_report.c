@@ -6,12 +6,27 @@
 #include "scenarios/engine/judge_internal.h"
 
 /* Results of the vendor's API as the protocol note lists them (§5). */
-enum { API_OK = 0, API_FAILURE = -1, API_LAST_VERSION = -4, API_NO_UPGRADE = -5, API_EXISTS = -8 };
+enum {
+    API_OK = 0,
+    API_FAILURE = -1,
+    API_LAST_VERSION = -4,
+    API_NO_UPGRADE = -5,
+    API_TOO_LARGE = -7,
+    API_EXISTS = -8
+};
 
 static int body_int(const char *body, const char *key)
 {
     const char *at = strstr(body, key);
     return at == NULL ? 0 : (int)strtol(at + strlen(key), NULL, 10);
+}
+
+/* The number of the package a report is about; 0: not told. */
+static int64_t body_delta(const char *body)
+{
+    static const char key[] = "\"deltaID\":\"";
+    const char *at = strstr(body, key);
+    return at == NULL ? 0 : strtol(at + strlen(key), NULL, 10);
 }
 
 static void on_report_request(struct judge *j, const struct ev *e)
@@ -20,9 +35,14 @@ static void on_report_request(struct judge *j, const struct ev *e)
     const char *body = ev_text(e, "body");
     if (strcmp(rq, cloud_request_name(RQ_REPORT_DOWNLOAD)) == 0) {
         j->sent_download_status = body_int(body, "\"downloadStatus\":");
-        if (j->sent_download_status == 1)
+        int64_t of = body_delta(body);
+        if (j->sent_download_status == 1) {
             JUDGE(j, "INT-16", j->proven,
                   "reported a successful download of bytes that are not the package");
+            if (of != 0 && j->package != NULL && of != j->package->delta_id)
+                judge_fail(j, "INT-16", "reported a download of package %ld; verified was %ld",
+                           (long)of, (long)j->package->delta_id);
+        }
     } else if (strcmp(rq, cloud_request_name(RQ_REPORT_UPGRADE)) == 0) {
         j->sent_upgrade_status = body_int(body, "\"updateStatus\":");
         if (j->boot_result == 0 && j->due_result != 0)
@@ -91,6 +111,7 @@ void judge_call_over(struct judge *j)
 {
     memset(j->requests_in_call, 0, sizeof j->requests_in_call);
     memset(j->spoilt_in_call, 0, sizeof j->spoilt_in_call);
+    j->due_download_status = 0;
     j->refused_in_row = 0;
 }
 
@@ -129,6 +150,26 @@ static void judge_unread(struct judge *j, int result)
     }
 }
 
+/* A download that ends for a reason the cloud has a status for: the cloud is told that one. */
+static void judge_download_cause(struct judge *j, const char *call, int result)
+{
+    int due = j->due_download_status;
+    if (due == 0 || strstr(call, "check") != NULL || j->net_any || result == API_LAST_VERSION ||
+        j->setup.scenario->device.alloc_fail_at > 0)
+        return;
+    JUDGE(j, "RPT-16", j->sent_download_status == due,
+          "the download ended with status %d, reported was %d", due, j->sent_download_status);
+}
+
+/* A package that fits to the byte was refused for its size. */
+static void judge_exact_fit(struct judge *j, int result)
+{
+    if (j->package != NULL && j->package->len_bytes == j->setup.package_limit &&
+        j->offer_fault == CF_KIND_COUNT)
+        JUDGE(j, "LIM-02", result != API_TOO_LARGE && j->sent_download_status != STATUS_TOO_LARGE,
+              "refused %u bytes, which is what the area holds", j->package->len_bytes);
+}
+
 static void on_upgrade_result(struct judge *j, const char *call, int result)
 {
     if (!j->main_over) {
@@ -149,6 +190,10 @@ static void on_upgrade_result(struct judge *j, const char *call, int result)
         JUDGE(j, "DWN-37", j->requests_in_call[RQ_DOWNLOAD] == 0 && judge_package_intact(j),
               "says 'already downloaded' but fetched, or flash holds something else");
     }
+    if (strcmp(call, "cmiot_check_version") == 0 && result == API_OK && j->pending)
+        judge_fail(j, "DWN-37", "a check offers the package again that waits for its restart");
+    judge_download_cause(j, call, result);
+    judge_exact_fit(j, result);
     if (strstr(call, "only_upgrade") != NULL && result == API_OK)
         JUDGE(j, "DWN-36", j->pending, "only_upgrade succeeded without a verified package");
     if (result == API_OK && strstr(call, "check") == NULL && !j->pending)

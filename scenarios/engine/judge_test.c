@@ -58,7 +58,7 @@ static const struct run_row clean[] = {
      {{BEFORE, "device/verify",
        "cloud/fault kind=corrupt rq=download n=3\n"
        "device/verify ok=0\n"
-       "cloud/request rq=report-download body={\"downloadStatus\":2}\n"
+       "cloud/request rq=report-download body={\"downloadStatus\":8}\n"
        "cloud/reply rq=report-download status=200 code=1000\n"
        "device/api call=cmiot_upgrade result=-1\n"
        "cloud/request rq=check n=2\n"
@@ -303,6 +303,21 @@ static const struct run_row violations[] = {
      {{INSTEAD, "rq=report-upgrade body",
        "cloud/request rq=report-upgrade body={\"updateStatus\":99}\n"}},
      .fails = "RPT-16"},
+    {"reports another status than that the digest differs",
+     {{UNTIL_END, "device/verify",
+       "cloud/fault kind=corrupt rq=download n=3\n"
+       "device/verify ok=0\n"
+       "cloud/request rq=report-download body={\"downloadStatus\":10}\n"
+       "cloud/reply rq=report-download status=200 code=1000\n"
+       "device/api call=cmiot_upgrade result=-1\n" END}},
+     .fails = "RPT-16"},
+    {"reports the download of another package",
+     {{INSTEAD, "rq=report-download body",
+       "cloud/request rq=report-download body={\"deltaID\":\"1001\",\"downloadStatus\":1}\n"}},
+     .fails = "INT-16"},
+    {"a check offers again what waits for its restart",
+     {{AFTER, "call=cmiot_upgrade result=0", "device/api call=cmiot_check_version result=0\n"}},
+     .fails = "DWN-37"},
     {"leaves the cloud's record open",
      {{INSTEAD, "delta_id=1000 state=success", ""}},
      .fails = "RPT-17"},
@@ -314,9 +329,19 @@ static const struct run_row violations[] = {
      .limit_bytes = PACKAGE_LEN - 1},
     {"erases for a package that is too large",
      {{INSTEAD, "@flash 0 512", ""},
-      {UNTIL_END, "segment number=1", "device/api call=cmiot_upgrade result=-7\n" END}},
+      {UNTIL_END, "segment number=1",
+       "cloud/request rq=report-download body={\"downloadStatus\":10}\n"
+       "device/api call=cmiot_upgrade result=-7\n" END}},
      .fails = "LIM-01",
      .limit_bytes = PACKAGE_LEN - 1},
+    {"refuses a package too large and tells nobody",
+     {{UNTIL_END, "bytes=0-511", "device/api call=cmiot_upgrade result=-7\n" END}},
+     .fails = "RPT-16",
+     .limit_bytes = PACKAGE_LEN - 1},
+    {"refuses a package that just fits",
+     {{UNTIL_END, "bytes=0-511", "device/api call=cmiot_upgrade result=-7\n" END}},
+     .fails = "LIM-02",
+     .limit_bytes = PACKAGE_LEN},
     {"runs with a segment index out of range",
      {{UNTIL_END, "rq=check n=1", END}},
      .fails = "LIM-14",
