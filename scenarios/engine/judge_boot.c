@@ -75,6 +75,8 @@ void judge_boot_result(struct judge *j, int64_t result)
     j->restore_allowed = false;
     j->verified = j->pending = false;
     j->stored_segments = 0;
+    /* What is fetched from here on is another attempt. */
+    j->served_bytes = j->breaks = j->restarts = 0;
     const struct judge_package *p = j->package;
     if (j->boot_result != UPDATE_OK) {
         judge_tampered(j, true, "");

@@ -94,7 +94,7 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
     if (j->clean_start_due) {
         JUDGE(j, "INT-09", from == 0, "after a digest mismatch the download went on at byte %lu",
               from);
-        j->clean_start_due = false;
+        j->clean_start_due = j->dirty = false;
         j->restarts++;
         j->stored_segments = 0;
     }
@@ -107,10 +107,10 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
         uint64_t stored = (uint64_t)j->stored_segments * s->segment_bytes;
         if (stored > total)
             stored = total;
-        /* A cut may cost the mark of the segment under way; write-once flash restarts at its erase
-         * unit. */
+        /* A cut may cost the mark of the segment under way; write-once flash restarts every break
+         * at its erase unit. */
         uint64_t slack = j->cut_since_range ? 2u * s->segment_bytes : 0;
-        if (j->cut_since_range && s->scenario->device.geometry.policy != NOR_REWRITE)
+        if (s->scenario->device.geometry.policy != NOR_REWRITE)
             slack += s->scenario->device.geometry.erase_bytes;
         if (stored > 0 && !j->dirty && !j->silent_faults) {
             bool kept = from + slack >= stored;
@@ -121,6 +121,9 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
                       from, stored);
             j->resumed = true;
             judge_seen(j, "DWN-10");
+        } else if (stored > 0 && from == 0) {
+            j->restarts++; /* begun again for the fault, whatever cut came in between */
+            j->stored_segments = 0;
         }
         j->resume_expected = j->cut_since_range = false;
     } else if (from == 0 && j->stored_segments > 0) {
