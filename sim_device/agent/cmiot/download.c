@@ -301,6 +301,10 @@ static enum got get(struct download *d)
 /* All segments. 0 or -1. */
 static int fetch(struct download *d)
 {
+    struct err err;
+    /* Erasing a block must not pull the ground from under a record that a cut left weak. */
+    if (d->next <= d->count && state_firm(&d->s->state, &err) != 0)
+        return -1;
     unsigned repeats = d->s->config->segment_retries;
     unsigned tried = 0;
     while (d->next <= d->count) {
@@ -379,7 +383,7 @@ cmiot_int8 download_package(struct session *s, const struct offer *o)
     if (!last_mark_holds(&d))
         stored--;
     d.next = stored + 1;
-    if (s->layout.write_once)
+    if (s->layout.write_once && stored < d.count)
         d.next = segment_at(&d, d.next) / block * block / s->segment_bytes + 1;
     if (s->config->breaks.resume_too_far && stored > 0)
         d.next++;

@@ -156,15 +156,16 @@ static void mark_without_its_segment(const void *row)
 }
 
 /* All segments stored, power lost before the flag: verified and finished without a GET. */
-static void complete_but_not_pending(void)
+static void complete_but_not_pending(const void *row)
 {
-    struct world *w = world_new("spi4k", SIZE);
+    const struct cut_row *c = row;
+    struct world *w = world_new(c->chip, SIZE);
     uint32_t mark = 0;
     w->calls = "u";
     for (uint64_t op = 1; mark != COUNT; op++) {
         REQUIRE(op < 60);
         world_free(w);
-        w = world_new("spi4k", SIZE);
+        w = world_new(c->chip, SIZE);
         w->calls = "u";
         nor_arm_cut(w->nor, op, TEAR_NOTHING, 0);
         (void)world_run(w, world_main, w);
@@ -182,6 +183,6 @@ static const struct test tests[] = {
     TEST_ROWS("three cuts", cut_three_times, cuts, cut_name),
     {"a torn segment that does not fit", torn_and_changed},
     TEST_ROWS("a mark without its segment", mark_without_its_segment, chips, cut_name),
-    {"complete before the flag", complete_but_not_pending},
+    TEST_ROWS("complete before the flag", complete_but_not_pending, chips, cut_name),
 };
 TEST_MAIN("download and power cuts", tests)
