@@ -299,6 +299,49 @@ static void a_failure_repeats_from_its_token(void)
     tear_down(&b);
 }
 
+/* A fault of the scenario and a cut right behind it: what the fault spoilt is not the cut's doing.
+ */
+static const struct innocent_row {
+    const char *name;
+    uint64_t from, to;
+    enum nor_tear tear;
+} innocent_rows[] = {
+    {"a-range-that-is-refused-leads-to-one-fresh-start", 82, 86, TEAR_DONE},
+    {"a-wrong-bit-at-any-border-of-a-download-reply-is-caught", 268, 273, TEAR_NOTHING},
+    {"a-wrong-digest-announced-is-never-accepted", 8, 12, TEAR_NOTHING},
+};
+
+static const char *innocent_name(const void *row)
+{
+    return ((const struct innocent_row *)row)->name;
+}
+
+static void a_cut_is_not_blamed_for_a_fault(const void *arg)
+{
+    const struct innocent_row *row = arg;
+    struct bench b;
+    struct err err = {.text = ""};
+    char path[256];
+    set_up(&b, "", "", 300);
+    (void)snprintf(path, sizeof path, "scenarios/library/cms/%s.json", row->name);
+    REQUIRE_OK(scenario_load(b.s, path, &err), &err);
+    struct run_result *r = calloc(1, sizeof *r);
+    REQUIRE(r != NULL);
+    for (uint64_t op = row->from; op <= row->to; op++) {
+        struct run_options o = b.run;
+        o.cuts[0] = (struct run_cut){.op = op, .tear = row->tear};
+        o.n_cuts = 1;
+        world_run(b.w, b.s, &o, r);
+        CHECK_STR(r->cause, "");
+        for (uint32_t i = 0; i < r->n_checks; i++)
+            if (r->checks[i].verdict != VERDICT_PASS)
+                CHECK_STR(r->checks[i].detail, r->checks[i].id);
+        CHECK_INT(r->verdict, VERDICT_PASS);
+    }
+    free(r);
+    tear_down(&b);
+}
+
 /* ---- several cuts ---- */
 
 /* How many runs there are below a cut, counted the plain way: one tear, so every operation behind
@@ -425,6 +468,8 @@ static const struct test tests[] = {
     {"the reference survives every cut", the_reference_survives_every_cut},
     TEST_ROWS("a broken device is found", a_broken_device_is_found, zoo_rows, zoo_name),
     {"a failure repeats from its token", a_failure_repeats_from_its_token},
+    TEST_ROWS("a cut is not blamed for a fault", a_cut_is_not_blamed_for_a_fault, innocent_rows,
+              innocent_name),
     {"depth two cuts every operation of the recovery",
      depth_two_cuts_every_operation_of_the_recovery},
     {"a failing sequence is not made longer", a_failing_sequence_is_not_made_longer},

@@ -42,7 +42,7 @@ struct judge *judge_new(const struct judge_setup *setup)
     j->last_request = -1;
     j->heap_base_used = -1;
     j->limited_ns = -1;
-    j->offer_fault = CF_KIND_COUNT;
+    j->offer_fault = j->announced_fault = CF_KIND_COUNT;
     for (uint32_t i = 0; i < setup->scenario->n_flash; i++)
         j->silent_faults = j->silent_faults || setup->scenario->flash[i].kind == NOR_IO_CORRUPT;
     return j;

@@ -25,7 +25,10 @@ static void on_package(struct judge *j, const struct ev *e)
         j->resumed = false;
         j->verified = j->pending = j->proven = false;
         j->faults_on_download = 0;
+    } else if (j->offer_fault != j->announced_fault) {
+        j->resume_expected = false; /* announced otherwise than before: nothing to go on with */
     }
+    j->announced_fault = j->offer_fault;
     if (found == NULL)
         return;
     if (found->len_bytes > j->setup.package_limit) {
@@ -208,10 +211,9 @@ void judge_download_event(struct judge *j, const struct ev *e)
             judge_seen(j, "INT-07");
         if (ev_int(e, "ok", 1) == 0) {
             judge_mismatch(j);
-            j->clean_start_due = true;
+            j->clean_start_due = true; /* what was spoilt stays so until then */
             if (j->requests_in_call[RQ_DOWNLOAD] > 0)
                 j->due_download_status = STATUS_MISMATCH;
-            j->dirty = false;
             j->phase = PHASE_IDLE;
             judge_seen(j, "INT-01");
         } else {

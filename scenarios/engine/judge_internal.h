@@ -75,10 +75,11 @@ struct judge {
     int code_on;        /* enum cloud_request */
     int64_t limited_ns; /* when 1010/1015 was answered; -1 none */
     uint32_t faults_hit[CF_KIND_COUNT];
-    enum cloud_fault_kind offer_fault;    /* what is wrong with the last announcement, or none */
-    uint32_t refused_in_row;              /* download replies that are no data, in this call */
-    int64_t pause_until_ns[RQ_COUNT];     /* the server asked for a pause in this kind */
-    bool record_open[JUDGE_PACKAGES_MAX]; /* the cloud's record of that package has no end yet */
+    enum cloud_fault_kind offer_fault;     /* what is wrong with the last announcement, or none */
+    enum cloud_fault_kind announced_fault; /* with the one the device took last */
+    uint32_t refused_in_row;               /* download replies that are no data, in this call */
+    int64_t pause_until_ns[RQ_COUNT];      /* the server asked for a pause in this kind */
+    bool record_open[JUDGE_PACKAGES_MAX];  /* the cloud's record of that package has no end yet */
     uint64_t faults_on_download;
 
     /* the package being downloaded */
