@@ -364,6 +364,8 @@ void wire_run(const struct scenario *s, const struct run_options *o, struct run_
     stage_begin(&w->g, RUN_WIRE, out);
     int rc = set_up(w);
     if (rc == 0) {
+        TRACE(w->g.trace, 0, LANE_BENCH, "scenario", F_STR("name", s->name),
+              F_INT("seed", stage_seed(&w->g)));
         script_start(w->g.script, 0);
         rc = run_phase(w, vtime_min(s->limit_ns, WIRE_LIMIT_NS), true);
     }
