@@ -63,14 +63,16 @@ static enum boot_result go(struct boot *b, enum loader_phase phase)
     return BOOT_MORE;
 }
 
-/* The result goes to both banks, so that no record of the pending update is left (BOT-15). When it
- * cannot be written the next start comes here again. */
+/* The result goes to bank B and then to A, so that no record of the pending update is left (BOT-15).
+ * When it cannot be written the next start comes here again. */
 static int write_result(struct boot *b, uint16_t result)
 {
+    int rc = state_home(&b->state, &b->err);
     struct state_record r = b->state.record;
     r.update_result = result;
     r.journal_base = r.index;
-    int rc = state_write(&b->state, &r, &b->err);
+    if (rc == 0)
+        rc = state_write(&b->state, &r, &b->err);
     if (rc == 0)
         rc = state_home(&b->state, &b->err);
     if (rc == 0)
