@@ -60,10 +60,11 @@ static cmiot_int8 begin_package(struct session *s, const struct offer *o, uint32
  * of it, the call succeeds. */
 static void repeat_report(struct session *s)
 {
-    struct state_record r = s->state.record;
-    if (r.report_due == 0 ||
-        control_report_download(s, r.delta_id, DOWNLOAD_OK, r.file_bytes) == UNDELIVERED)
+    const struct state_record *now = &s->state.record;
+    if (now->report_due == 0 ||
+        control_report_download(s, now->delta_id, DOWNLOAD_OK, now->file_bytes) == POSTPONED)
         return;
+    struct state_record r = session_record(s);
     r.report_due = 0;
     (void)session_store(s, &r);
 }
@@ -85,11 +86,8 @@ static cmiot_int8 consider(struct session *s, const struct offer *o, bool upgrad
             (void)control_report_download(s, o->delta_id, DOWNLOAD_TOO_LARGE, o->file_bytes);
         return session_direct(s) ? E_CMIOT_FAILURE : E_CMIOT_PAKAGE_TOO_LARGE;
     }
-    if (has_result(r)) {
-        enum delivery d = control_report_upgrade(s);
-        if (d == UNDELIVERED)
-            return E_CMIOT_FAILURE;
-    }
+    if (has_result(r) && control_report_upgrade(s) == POSTPONED)
+        return E_CMIOT_FAILURE;
     /* The boot loader has just refused it: fetching it again would only restart in circles. */
     if (o->delta_id == s->device->refused_delta_id) {
         agent_log("package %u was refused by the boot loader", (unsigned)o->delta_id);

@@ -210,6 +210,69 @@ static void result_before_package(void)
     world_free(w);
 }
 
+/* Nor is one that the server would have taken another time. */
+static void result_postponed(const void *row)
+{
+    const int *code = row;
+    struct world *w = world_new("spi4k", 300);
+    CHECK_INT(world_calls(w, "u"), 0);
+    world_set_result(w, UPDATE_OK);
+    w->delta_id = 78;
+    world_forget(w);
+    w->status[REPORT_UP] = *code;
+    CHECK_INT(world_calls(w, "ru"), -1);
+    CHECK_INT(world_record(w, NULL).update_result, UPDATE_OK);
+    CHECK_INT(w->count[GET], 0);
+    w->status[REPORT_UP] = 2301; /* never: the device is free for the next package */
+    CHECK_INT(world_calls(w, "u"), 0);
+    CHECK_INT(world_record(w, NULL).delta_id, 78);
+    world_free(w);
+}
+static const int postponing[] = {1005, 1010, 1015, 2001, 2103};
+
+/* What a refused report made the device forget stays forgotten. */
+static void refusal_forgets_identity(void)
+{
+    struct world *w = direct_world(300);
+    w->status[REPORT_DOWN] = 2201;
+    CHECK_INT(world_calls(w, "u"), E_CMIOT_FAILURE);
+    w->status[REPORT_DOWN] = 2103;
+    CHECK_INT(world_calls(w, "u"), 0);
+    CHECK_STR(world_record(w, NULL).device_id, "");
+    CHECK_INT(world_record(w, NULL).report_due, 1);
+    w->status[REPORT_DOWN] = 1000;
+    world_forget(w);
+    CHECK_INT(world_calls(w, "u"), 0);
+    CHECK_INT(w->count[REGISTER], 1);
+    CHECK_INT(w->count[REPORT_DOWN], 1);
+    CHECK_STR(world_record(w, NULL).device_id, "dev-42");
+    CHECK_INT(world_record(w, NULL).report_due, 0);
+    world_free(w);
+}
+
+/* Restored, but the boot loader could not write its result: the agent's writes keep its steps. */
+static void restore_steps_stay(void)
+{
+    struct world *w = world_new("spi4k", 300);
+    struct state s;
+    struct err err;
+    struct state_layout layout;
+    const struct state_io io = {w, world_peek, world_program, world_erase};
+    uint32_t mark = 0;
+    w->status[REPORT_DOWN] = 2201;
+    CHECK_INT(world_calls(w, "u"), E_CMIOT_FAILURE);
+    device_state_layout(&w->config, &layout);
+    REQUIRE_OK(state_open(&s, &io, &layout, &err), &err);
+    for (uint32_t i = 1; i <= 3; i++)
+        REQUIRE_OK(state_mark(&s, i, i, &err), &err);
+    w->status[REPORT_DOWN] = 1000;
+    CHECK_INT(world_calls(w, "u"), 0);
+    CHECK_INT(world_record(w, &mark).report_due, 0);
+    CHECK_INT(world_record(w, &mark).update_result, UPDATE_PENDING);
+    CHECK_INT(mark, 3);
+    world_free(w);
+}
+
 /* The server goes on offering what the boot loader refused: not fetched again in this power-on. */
 static void refused_package(void)
 {
@@ -366,6 +429,9 @@ static const struct test tests[] = {
     {"a refused download report is repeated", report_repeated},
     {"a lost download report comes before the result", report_after_restore},
     {"a result is delivered before the next package", result_before_package},
+    TEST_ROWS("a result the server puts off stays owed", result_postponed, postponing, NULL),
+    {"a refused report forgets the identity", refusal_forgets_identity},
+    {"the agent keeps restore steps", restore_steps_stay},
     {"a refused package is not fetched in circles", refused_package},
     {"hooks", hooks},
     {"no device id, no traffic", no_device_id},

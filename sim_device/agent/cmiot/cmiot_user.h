@@ -8,7 +8,8 @@
  *   - a package is verified again before "already downloaded" is believed, also by cmiot_upgrade;
  *   - a reportDownResult that was lost or refused is sent again by the next cmiot_upgrade or
  *     cmiot_report_upgrade (the vendor never does); the results of the calls stay as documented;
- *   - a pending update result is delivered before a new package may overwrite it;
+ *   - a pending update result is delivered, or refused for good, before a new package may overwrite
+ *     it; 1005, 1010, 1015, 2001 and 2103 are not for good;
  *   - a package whose failure was reported is not fetched again before the next power-on;
  *   - an announced versionName that is not higher than the running one gives LAST_VERSION;
  *   - identity refused with 2001 or 2103 is forgotten, so that the next call registers again;

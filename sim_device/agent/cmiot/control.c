@@ -129,37 +129,45 @@ int control_ask(struct session *s, size_t request_bytes, enum message_data want,
 /* ---- service codes ---- */
 
 /* What a service code means for the call (cms-ota §4, §5). All others: FAILURE. */
-static const struct {
+static const struct code {
     int code;
     cmiot_int8 result;
+    bool later;  /* the same request may be accepted another time */
     bool wait;   /* the application waits longer */
     bool forget; /* A: the stored identity is worth nothing */
 } codes[] = {
-    {1010, E_CMIOT_FAILURE, true, false},       /* visit limit of the device */
-    {1015, E_CMIOT_FAILURE, true, false},       /* visit limit of its owner */
-    {2001, E_CMIOT_FAILURE, false, true},       /* signature refused */
-    {2101, E_CMIOT_LAST_VERSION, false, false}, /* nothing newer */
-    {2103, E_CMIOT_FAILURE, false, true},       /* not registered */
+    {1005, E_CMIOT_FAILURE, true, false, false},       /* error of the server's own */
+    {1010, E_CMIOT_FAILURE, true, true, false},        /* visit limit of the device */
+    {1015, E_CMIOT_FAILURE, true, true, false},        /* visit limit of its owner */
+    {2001, E_CMIOT_FAILURE, true, false, true},        /* signature refused */
+    {2101, E_CMIOT_LAST_VERSION, false, false, false}, /* nothing newer */
+    {2103, E_CMIOT_FAILURE, true, false, true},        /* not registered */
 };
+
+static const struct code *code_of(const struct reply_data *reply)
+{
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (codes[i].code == reply->envelope.status)
+            return &codes[i];
+    return NULL;
+}
 
 static cmiot_int8 judge(struct session *s, const struct reply_data *reply)
 {
+    const struct code *c = code_of(reply);
     if (reply->envelope.success || s->config->breaks.accept_any_status)
         return E_CMIOT_SUCCESS;
     agent_log("service code %d", reply->envelope.status);
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-        if (codes[i].code != reply->envelope.status)
-            continue;
-        s->device->back_off = s->device->back_off || codes[i].wait;
-        if (codes[i].forget && session_direct(s) && s->state.record.device_id[0] != '\0') {
-            struct state_record r = session_record(s);
-            memset(r.device_id, 0, sizeof(r.device_id));
-            memset(r.device_secret, 0, sizeof(r.device_secret));
-            (void)session_store(s, &r);
-        }
-        return codes[i].result;
+    if (c == NULL)
+        return E_CMIOT_FAILURE;
+    s->device->back_off = s->device->back_off || c->wait;
+    if (c->forget && session_direct(s) && s->state.record.device_id[0] != '\0') {
+        struct state_record r = session_record(s);
+        memset(r.device_id, 0, sizeof(r.device_id));
+        memset(r.device_secret, 0, sizeof(r.device_secret));
+        (void)session_store(s, &r);
     }
-    return E_CMIOT_FAILURE;
+    return c->result;
 }
 
 cmiot_int8 control_register(struct session *s, bool anew)
@@ -204,8 +212,11 @@ static enum delivery deliver(struct session *s, size_t request_bytes)
 {
     struct reply_data reply;
     if (control_ask(s, request_bytes, DATA_NONE, &reply) != 0)
-        return UNDELIVERED;
-    return judge(s, &reply) == E_CMIOT_SUCCESS ? DELIVERED : REFUSED;
+        return POSTPONED;
+    if (judge(s, &reply) == E_CMIOT_SUCCESS)
+        return DELIVERED;
+    const struct code *c = code_of(&reply);
+    return c != NULL && c->later ? POSTPONED : REFUSED;
 }
 
 enum delivery control_report_download(struct session *s, uint32_t delta_id, int status,
@@ -238,11 +249,11 @@ enum delivery control_report_upgrade(struct session *s)
     if (s->config->breaks.forget_report)
         clear_result(s);
     if (control_register(s, true) != E_CMIOT_SUCCESS)
-        return UNDELIVERED;
+        return POSTPONED;
     /* The server hears of the download before it hears of its result. */
     if (s->state.record.report_due &&
-        control_report_download(s, delta_id, DOWNLOAD_OK, size) == UNDELIVERED)
-        return UNDELIVERED;
+        control_report_download(s, delta_id, DOWNLOAD_OK, size) == POSTPONED)
+        return POSTPONED;
     struct speaker who = session_speaker(s);
     enum delivery d = deliver(s, message_upgrade_report(s->request, &who, delta_id, result));
     if (d == DELIVERED && result != UPDATE_OK)

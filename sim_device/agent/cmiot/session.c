@@ -93,8 +93,13 @@ struct speaker session_speaker(const struct session *s)
 cmiot_int8 session_store(struct session *s, struct state_record *r)
 {
     struct err err;
-    /* While a package waits or is judged, the journal counts restore steps, from 1. */
-    r->journal_base = r->update_result == UPDATE_NONE ? r->index : 0;
+    /* While a package waits, the journal counts restore steps; those that are done stay done (the
+     * boot loader could not write its result). */
+    bool waits = r->update_result == UPDATE_PENDING;
+    bool waited = s->state.valid && s->state.record.update_result == UPDATE_PENDING;
+    r->journal_base = waits && waited                   ? s->state.mark
+                      : r->update_result == UPDATE_NONE ? r->index
+                                                        : 0;
     memcpy(r->mid, s->mid, sizeof(r->mid));
     if (state_write(&s->state, r, &err) == 0)
         return E_CMIOT_SUCCESS;

@@ -56,7 +56,11 @@ cmiot_int8 control_register(struct session *s, bool anew);
 /* checkVersion: SUCCESS and *out, LAST_VERSION, FAILURE. */
 cmiot_int8 control_check(struct session *s, struct offer *out);
 
-enum delivery { DELIVERED, REFUSED, UNDELIVERED };
+enum delivery {
+    DELIVERED,
+    REFUSED,  /* for good: asking again will not help */
+    POSTPONED /* not answered, or by a code that another time may be another: still owed */
+};
 /* reportDownResult on a connection of its own. */
 enum delivery control_report_download(struct session *s, uint32_t delta_id, int status,
                                       uint32_t size_bytes);
