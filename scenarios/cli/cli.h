@@ -31,6 +31,7 @@ struct command {
 
 int cmd_run(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
+int cmd_shrink(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_flash(int argc, char **argv);
 int cmd_package(int argc, char **argv);

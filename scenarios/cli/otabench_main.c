@@ -7,6 +7,7 @@
 static const struct command commands[] = {
     {"run", "run scenario files or folders and judge them", cmd_run},
     {"replay", "repeat one run exactly, from its token", cmd_replay},
+    {"shrink", "make a failing run as small as it gets", cmd_shrink},
     {"list", "scenarios, requirements, networks, chips, faults, tears", cmd_list},
     {"flash", "look into a flash image", cmd_flash},
     {"package", "make and inspect update packages", cmd_package},
