@@ -36,12 +36,18 @@ static const char *cut_name(const void *row)
     return ((const struct cut_row *)row)->name;
 }
 
-static struct world *cut_world(const struct cut_row *c)
+/* Partitions that fit the smallest chip. */
+static struct world *small_world(const struct cut_row *c, uint32_t package_bytes)
 {
-    struct world *w = world_new(c->chip, 4096 + 700);
+    struct world *w = world_new(c->chip, package_bytes);
     w->config.partitions = (struct partition_table){
         .part = {{"app", 0x20000, 0x40000}, {"download", 0x70000, 0x80000}}, .count = 2};
     return w;
+}
+
+static struct world *cut_world(const struct cut_row *c)
+{
+    return small_world(c, 4096 + 700);
 }
 
 /* A cut at every operation of an update: the next power-on resumes where data ends, and finishes.
@@ -159,13 +165,13 @@ static void mark_without_its_segment(const void *row)
 static void complete_but_not_pending(const void *row)
 {
     const struct cut_row *c = row;
-    struct world *w = world_new(c->chip, SIZE);
+    struct world *w = small_world(c, SIZE);
     uint32_t mark = 0;
     w->calls = "u";
     for (uint64_t op = 1; mark != COUNT; op++) {
         REQUIRE(op < 60);
         world_free(w);
-        w = world_new(c->chip, SIZE);
+        w = small_world(c, SIZE);
         w->calls = "u";
         nor_arm_cut(w->nor, op, TEAR_NOTHING, 0);
         (void)world_run(w, world_main, w);
