@@ -151,9 +151,12 @@ void judge_event(struct judge *j, int64_t now_ns, enum lane lane, const char *ev
         judge_power_event(j, &e);
         break;
     case LANE_NETWORK:
+        j->connected = j->connected || strcmp(event, "connect") == 0;
+        break;
     case LANE_BENCH:
         break;
     }
+    j->active_ns = now_ns;
 }
 
 void judge_main_over(struct judge *j, int64_t now_ns)

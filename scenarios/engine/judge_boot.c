@@ -149,6 +149,10 @@ void judge_power_event(struct judge *j, const struct ev *e)
     j->cuts++;
     j->boots_since_cut = 0;
     j->cut_since_range = true;
+    if (j->replaced) { /* the record may still be that of the package before */
+        j->replaced = false;
+        j->stored_segments = 0;
+    }
     j->run_of_same = 0;
     j->last_request = -1;
     judge_call_over(j);

@@ -168,6 +168,8 @@ static void on_request(struct judge *j, const struct ev *e)
         if (j->package != NULL && !j->package->heal &&
             strcmp(judge_version_name(j, j->package->to), j->version) == 0)
             judge_fail(j, "SEC-02", "downloads version %s, which is running", j->version);
+        if (j->offer_fault == CF_BAD_DIGEST)
+            judge_fail(j, "INT-06", "downloads although the announced digest is no digest");
         on_range(j, e, ev_text(e, "range"));
     }
 }
@@ -211,6 +213,10 @@ static void on_no_data(struct judge *j, int status)
     }
     judge_seen(j, "DWN-02");
     j->refused_in_row++;
+    j->ranges_refused += status == 416;
+    if (j->ranges_refused > allowed)
+        judge_fail(j, "DWN-13", "%u ranges refused in one call, and it still asks",
+                   j->ranges_refused);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (status >= rows[i].from && status <= rows[i].to)
             JUDGE(j, rows[i].id, j->refused_in_row <= allowed,

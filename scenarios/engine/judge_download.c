@@ -26,9 +26,14 @@ static void on_package(struct judge *j, const struct ev *e)
         j->verified = j->pending = j->proven = false;
         j->faults_on_download = 0;
     } else if (j->offer_fault != j->announced_fault) {
-        j->resume_expected = false; /* announced otherwise than before: nothing to go on with */
+        /* The same number, announced otherwise than before: nothing to go on with. */
+        j->replaced = j->stored_segments > 0;
+        j->resume_expected = false;
     }
     j->announced_fault = j->offer_fault;
+    if (ev_int(e, "bytes", 1) <= 0)
+        judge_fail(j, "LIM-08", "an announced size of %ld bytes is accepted",
+                   (long)ev_int(e, "bytes", 1));
     if (found == NULL)
         return;
     if (found->len_bytes > j->setup.package_limit) {

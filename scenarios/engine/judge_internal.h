@@ -78,9 +78,12 @@ struct judge {
     enum cloud_fault_kind offer_fault;     /* what is wrong with the last announcement, or none */
     enum cloud_fault_kind announced_fault; /* with the one the device took last */
     uint32_t refused_in_row;               /* download replies that are no data, in this call */
+    uint32_t ranges_refused;               /* 416 replies in this call */
     int64_t pause_until_ns[RQ_COUNT];      /* the server asked for a pause in this kind */
     bool record_open[JUDGE_PACKAGES_MAX];  /* the cloud's record of that package has no end yet */
     uint64_t faults_on_download;
+    int64_t active_ns; /* the last event of any kind */
+    bool connected;    /* a connection was begun in this call */
 
     /* the package being downloaded */
     const struct judge_package *package; /* as last announced to the device */

@@ -15,6 +15,11 @@ enum {
     API_EXISTS = -8
 };
 
+/* Receives in a row that may stay empty before a call gives up (cms-ota §6), and what sleeps and
+ * closing add. */
+#define EMPTY_RECEIVES 6
+#define SLACK_NS       (5 * NS_PER_S)
+
 static int body_int(const char *body, const char *key)
 {
     const char *at = strstr(body, key);
@@ -113,6 +118,8 @@ void judge_call_over(struct judge *j)
     memset(j->spoilt_in_call, 0, sizeof j->spoilt_in_call);
     j->due_download_status = 0;
     j->refused_in_row = 0;
+    j->ranges_refused = 0;
+    j->connected = false;
 }
 
 /* A call that could not decode any answer must stop after 1 + try_count requests of a kind. */
@@ -168,6 +175,29 @@ static void judge_exact_fit(struct judge *j, int result)
         j->offer_fault == CF_KIND_COUNT)
         JUDGE(j, "LIM-02", result != API_TOO_LARGE && j->sent_download_status != STATUS_TOO_LARGE,
               "refused %u bytes, which is what the area holds", j->package->len_bytes);
+}
+
+/*
+ * A call that fails because nothing comes any more must not wait much longer than the receives that
+ * may stay empty. Only where the network itself takes no time: elsewhere bytes are under way
+ * unseen.
+ */
+static void judge_silence(struct judge *j, int64_t now_ns, int result)
+{
+    const struct scenario *s = j->setup.scenario;
+    int64_t silent_ns = now_ns - j->active_ns;
+    int64_t allowed_ns = EMPTY_RECEIVES * (int64_t)s->device.try_time_ms * NS_PER_MS + SLACK_NS;
+    if (result != API_FAILURE || !j->connected || s->profile.down_bps > 0 ||
+        s->profile.one_way_ns > 0 || j->byte_seen[LINK_DRIBBLE])
+        return;
+    const char *id = j->net_seen[NET_OUTAGE]                                   ? "NET-01"
+                     : j->net_seen[NET_BLACK_HOLE]                             ? "NET-03"
+                     : j->byte_seen[LINK_STALL] || j->faults_hit[CF_DELAY] > 0 ? "NET-08"
+                                                                               : NULL;
+    if (id != NULL)
+        JUDGE(j, id, silent_ns <= allowed_ns,
+              "gave up after %ld ms of silence; at most %ld expected",
+              (long)(silent_ns / NS_PER_MS), (long)(allowed_ns / NS_PER_MS));
 }
 
 static void on_upgrade_result(struct judge *j, const char *call, int result)
@@ -232,6 +262,7 @@ void judge_api_event(struct judge *j, const struct ev *e)
             on_report_result(j, result);
         else
             on_upgrade_result(j, call, result);
+        judge_silence(j, e->now_ns, result);
         j->sent_download_status = j->sent_upgrade_status = 0;
         judge_unread(j, result);
         judge_retries(j);

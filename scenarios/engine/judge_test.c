@@ -303,6 +303,29 @@ static const struct run_row violations[] = {
      {{INSTEAD, "rq=report-upgrade body",
        "cloud/request rq=report-upgrade body={\"updateStatus\":99}\n"}},
      .fails = "RPT-16"},
+    {"downloads what has no digest",
+     {{BEFORE, "device/package", "cloud/fault kind=bad-digest rq=check n=1\n"},
+      {UNTIL_END, "segment number=1", "device/api call=cmiot_upgrade result=-1\n" END}},
+     .fails = "INT-06"},
+    {"resumes what is announced with another digest",
+     {{UNTIL_END, "bytes=1024-1535",
+       "@net reset\n"
+       "device/api call=cmiot_upgrade result=-1\n"
+       "cloud/request rq=check n=2\n"
+       "cloud/fault kind=wrong-digest rq=check n=2\n"
+       "cloud/reply rq=check n=2 status=200 code=1000\n"
+       "device/package bytes=2300 delta_id=1000\n" DOWNLOAD(1024, 1535, 512) END}},
+     .fails = "DWN-10 DWN-33"},
+    {"accepts a package of no bytes",
+     {{INSTEAD, "device/package", "device/package bytes=0 delta_id=1000\n"}},
+     .fails = "LIM-08"},
+    {"waits long after everything has gone silent",
+     {{UNTIL_END, "bytes=1024-1535",
+       "@net outage\n"
+       "network/connect conn=2\n"
+       "@wait 36000\n"
+       "device/api call=cmiot_upgrade result=-1\n" END}},
+     .fails = "NET-01"},
     {"reports another status than that the digest differs",
      {{UNTIL_END, "device/verify",
        "cloud/fault kind=corrupt rq=download n=3\n"
