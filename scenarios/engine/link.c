@@ -324,6 +324,13 @@ static void act(struct link *l, struct conn *c, enum link_dir dir, enum link_act
     }
 }
 
+/* Bytes that found no room must not be missed in the middle of the stream: it ends here. */
+static int give_up(struct link *l, struct conn *c, enum link_dir dir, int rc, int64_t now_ns)
+{
+    act(l, c, dir, LINK_RESET, 0, now_ns);
+    return rc;
+}
+
 int link_enter(struct link *l, uint32_t conn, enum link_dir dir, const void *data, size_t len_bytes,
                int64_t now_ns)
 {
@@ -338,7 +345,7 @@ int link_enter(struct link *l, uint32_t conn, enum link_dir dir, const void *dat
         size_t before = r == NULL ? len_bytes : (size_t)(r->offset - p->sent_bytes);
         int rc = enter(l, p, dir, at, before, now_ns);
         if (rc != 0)
-            return rc;
+            return give_up(l, c, dir, rc, now_ns);
         at += before;
         len_bytes -= before;
         if (r == NULL)
@@ -352,7 +359,7 @@ int link_enter(struct link *l, uint32_t conn, enum link_dir dir, const void *dat
             }
             rc = enter(l, p, dir, &byte, 1, now_ns);
             if (rc != 0)
-                return rc;
+                return give_up(l, c, dir, rc, now_ns);
             at++;
             len_bytes--;
         } else {

@@ -78,7 +78,8 @@ void link_heal(struct link *l, int64_t now_ns); /* perfect network, rules droppe
 
 /* The device starts a connection: its number (from 1). The outcome is an event. 0: too many. */
 uint32_t link_connect(struct link *l, int64_t now_ns);
-/* Bytes enter at one end. */
+/* Bytes enter at one end. ERR_WRONG_STATE: that direction is closed. ERR_LIMIT (8 MiB are under way
+ * already), ERR_NOMEM: the connection is reset, for a stream never misses bytes in its middle. */
 int link_enter(struct link *l, uint32_t conn, enum link_dir dir, const void *data, size_t len_bytes,
                int64_t now_ns);
 /* The sender of that direction closed orderly, after its bytes. Before the connection is made the

@@ -432,10 +432,12 @@ static void limits(void)
     link_free(NULL);
 }
 
-/* A sender that is never drained is stopped, not fed with memory. */
+/* A sender that is never drained is stopped, and its stream ends: no byte is missed in between. */
 static void the_queue_is_bounded(void)
 {
-    struct link *l = link_of(&slow, 1);
+    struct link_profile p = slow;
+    p.segment_bytes = 65536;
+    struct link *l = link_of(&p, 1);
     uint32_t conn = open_connection(l, 0);
     static const uint8_t block[65536];
     int rc = 0;
@@ -445,6 +447,14 @@ static void the_queue_is_bounded(void)
         n++;
     }
     CHECK_ERR(rc, ERR_LIMIT);
+    CHECK_ERR(link_enter(l, conn, LINK_UP, block, 1, 0), ERR_WRONG_STATE);
+    struct link_event ev;
+    size_t arrived = 0;
+    while (link_next(l, VTIME_NEVER - 1, &ev) && ev.kind == LINK_EV_DATA)
+        arrived += ev.len_bytes;
+    CHECK_INT(ev.kind, LINK_EV_RESET);
+    CHECK_INT(arrived, (n - 1) * sizeof block);
+    CHECK_INT(arrived, 8u << 20);
     link_free(l);
 }
 
