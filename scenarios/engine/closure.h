@@ -18,6 +18,11 @@
  * the board's heap say all there is to say. A run that comes to a pair seen before needs no more
  * running. Addresses inside the heap are compared as block and offset. Contents are compared, not
  * only hashes.
+ *
+ * Recall: a boot loader is a function of what it reads. A start that would look at the same
+ * contents as an earlier one does the same operations; as soon as they have made the rest of the
+ * flash the same too, all is said. So what lies torn and is erased unseen costs a few operations,
+ * not a start.
  */
 #ifndef OTABENCH_ENGINE_CLOSURE_H
 #define OTABENCH_ENGINE_CLOSURE_H
@@ -48,7 +53,8 @@ struct closure_options {
     uint64_t seed;  /* of the chip: scrambles and mixed readings */
     uint32_t max_states;
     uint32_t max_depth; /* cuts in a row; 0: any number */
-    bool no_joins;      /* run everything to its end */
+    bool no_joins;      /* run what is run to its end */
+    bool no_recall;     /* run every start */
     bool all_failures;  /* go on after the first counter-example */
     void (*progress)(void *ctx, uint32_t states, uint32_t done, uint32_t depth);
     void *progress_ctx; /* called every some hundred starts; progress may be null */
@@ -83,13 +89,14 @@ struct closure_result {
     bool closed;       /* no new state is left */
     const char *bound; /* what stopped it, when not closed: static text */
     uint32_t states;
-    uint32_t depth;   /* cuts before the deepest new state */
-    uint64_t starts;  /* boots executed */
-    uint64_t points;  /* (state, reading, operation, tear) executed */
-    uint64_t decided; /* the same with those decided by a join: saturates */
+    uint32_t depth;    /* cuts before the deepest new state */
+    uint64_t starts;   /* boots executed; */
+    uint64_t joins;    /* of them, left where an earlier one was */
+    uint64_t recalled; /* boots not executed, or only up to where an earlier one was recalled */
+    uint64_t points;   /* (state, reading, operation, tear) executed */
+    uint64_t decided;  /* the same with those decided by joins and recalls: saturates */
     uint64_t edges;
-    uint64_t joins;
-    uint32_t mixed_units;        /* states with more weak units than are combined: 0 for a proof */
+    uint64_t mixed_starts;       /* with more weak units than are combined: 0 for a proof */
     uint32_t ends[CLOSURE_ENDS]; /* states by their worst end */
     /* Starts needed when power stays: 1, or 0 with a counter-example. */
     uint32_t boots_needed;

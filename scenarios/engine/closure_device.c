@@ -22,7 +22,14 @@ static void observe(void *ctx, const struct nor_op *op)
 {
     struct closure_device *d = ctx;
     if (d->observe != NULL)
-        d->observe(d->observe_ctx, op);
+        d->observe(d->hook_ctx, op);
+}
+
+static void look(void *ctx, uint32_t addr, uint32_t len_bytes)
+{
+    struct closure_device *d = ctx;
+    if (d->look != NULL)
+        d->look(d->hook_ctx, addr, len_bytes);
 }
 
 static void power_lost(void *ctx, const struct nor_op *op)
@@ -40,7 +47,7 @@ int closure_device_open(struct closure_device *d, const struct closure_subject *
     if (d->nor == NULL)
         return ERR_NOMEM;
     struct nor_hooks hooks = {
-        .ctx = d, .spend = spend, .observe = observe, .power_lost = power_lost};
+        .ctx = d, .spend = spend, .observe = observe, .power_lost = power_lost, .look = look};
     nor_set_hooks(d->nor, &hooks);
     d->ops.now_ns = now_ns;
     d->board.ops = &d->ops;

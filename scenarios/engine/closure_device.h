@@ -19,9 +19,10 @@ struct closure_device {
     struct boot_config config;
     struct boot *loader;
     struct nor *nor;
-    int64_t chip_ns; /* spent by the chip in this start */
-    void (*observe)(void *ctx, const struct nor_op *op);
-    void *observe_ctx;
+    int64_t chip_ns;                                     /* spent by the chip in this start */
+    void (*observe)(void *ctx, const struct nor_op *op); /* as the chip's hooks; may be null */
+    void (*look)(void *ctx, uint32_t addr, uint32_t len_bytes);
+    void *hook_ctx;
     jmp_buf lost;
     uint8_t *ram; /* closure_device_ram */
     size_t ram_bytes, ram_cap;

@@ -8,9 +8,11 @@
 
 #include "scenarios/engine/closure.h"
 #include "scenarios/engine/closure_device.h"
+#include "scenarios/engine/closure_recall.h"
 #include "scenarios/engine/closure_states.h"
 
 #define VARIANTS_MAX 64 /* tears of one operation */
+#define DIFFER_MAX   64 /* units in which two states may differ and still be compared */
 #define NONE         UINT32_MAX
 
 /* A state, as it was found first: the start that was cut, and where. */
@@ -27,16 +29,25 @@ struct node {
 struct run {
     uint32_t state;
     uint32_t first_op; /* into ops; its last is before the next run's first */
-    uint32_t next_op;  /* where a joined run goes on; NONE: this one ended itself */
+    uint32_t next_op;  /* where it goes on when it joined another; NONE: it ended */
     uint32_t final_state;
     uint8_t end;
     uint64_t points; /* decided by this start */
 };
 
+/* An operation by what it does: enough to do it to another content. */
+struct op_key {
+    uint32_t addr, len_bytes;
+    uint32_t kind; /* enum nor_op_kind */
+    uint32_t data; /* number of the programmed bytes */
+};
+
 /* One operation of a run. Its edges are those behind the previous operation's. */
 struct op_log {
+    struct op_key key;
     uint32_t edges_end;
     uint32_t chip_us; /* since the operation before, this one included */
+    uint32_t points;
 };
 
 /* A moment between two steps. */
@@ -64,26 +75,35 @@ struct closure {
     struct closure_device device;
     struct nor *scratch; /* one erase unit */
     struct states states;
-    struct states_tree tree; /* what the chip holds, weak cells unsettled */
-    uint32_t tree_weak;      /* weak units in it */
-    uint32_t *first_unit;    /* the first start's units, and */
-    uint8_t *ours;           /* which of them may change */
-    uint32_t *words;         /* room for a unit record */
+    struct states_tree tree;  /* the start under way, as it goes; weak cells unsettled */
+    struct states_tree begin; /* the same at its power-on */
+    struct states_tree other; /* room for one to compare with */
+    uint32_t tree_weak;       /* weak units in it */
+    uint32_t *chip_unit;      /* what the device's chip holds; POOL_NONE: something else */
+    uint32_t *first_unit;     /* the first start's units, and */
+    uint8_t *ours;            /* which of them may change */
+    uint32_t *words;          /* room for a unit record */
     uint8_t *page, *page_weak, *marks;
 
     struct list nodes, runs, ops, edges, heads;
+    struct pool data, torn_keys; /* programmed bytes; (unit before, operation) */
+    struct list torn;            /* per key: where its results begin in torn_units */
+    struct list torn_units;      /* units after: done, then each variant */
     struct pool head_pool, ram_pages, ram_pairs;
     uint32_t *head_words; /* room for a head's record */
     uint8_t *ram_before;  /* RAM as last interned, and the numbers up to each of its pages */
     uint32_t *ram_numbers;
     size_t ram_before_bytes, ram_cap;
 
+    struct recall recall;
+    uint32_t spot;                /* where the start under way stands in it; NONE: not followed */
+    uint32_t *looked, look_epoch; /* per page: epoch in which it was looked at or erased */
+
     /* the start under way */
-    uint32_t now_state, now_reading, now_ops;
+    uint32_t now_run, now_state, now_reading, now_ops;
     uint64_t now_points;
     int64_t ns_before;
-    uint32_t weak_list[CLOSURE_WEAK_UNITS];
-    uint32_t weak_count;
+    uint32_t weak_list[DIFFER_MAX], weak_count;
 
     int rc; /* what went wrong inside a callback */
     struct err err;
@@ -113,17 +133,52 @@ static inline uint32_t edges_from(const struct closure *c, uint32_t op)
     return op == 0 ? 0 : op_at(c, op - 1)->edges_end;
 }
 
+static inline int no_room(struct closure *c)
+{
+    if (c->rc == 0)
+        c->rc = err_set(&c->err, ERR_NOMEM, "closure: no memory for the graph");
+    return c->rc;
+}
+
 /* closure_tear.c */
-uint32_t closure_variants(const struct closure *c, const struct nor_op *op,
+uint32_t closure_variants(const struct closure *c, const struct op_key *op,
                           struct tear_variant out[VARIANTS_MAX]);
-/* The unit that the operation works on, after that tear; POOL_NONE and c->rc on failure. */
-uint32_t closure_torn_unit(struct closure *c, const struct nor_op *op,
-                           const struct tear_variant *v);
+/* The key of an operation as the chip tells it; false and c->rc on failure. */
+bool closure_op_key(struct closure *c, const struct nor_op *op, struct op_key *out);
+/* The unit after the operation, [0], and after each of its tears, in the order of
+ * closure_variants. Until the next call. Null and c->rc on failure. */
+const uint32_t *closure_after(struct closure *c, uint32_t unit, const struct op_key *op);
 /* Reads a unit of a chip as the number of a state's unit: weak cells and what hangs on their
  * reading in one fixed form. POOL_NONE when full. */
 uint32_t closure_take_unit(struct closure *c, const struct nor *chip, uint32_t unit);
 /* Writes a unit to a chip. */
 void closure_put_unit(const struct closure *c, struct nor *chip, uint32_t unit, uint32_t number);
+
+/* closure.c */
+/* The tree as a node; found is how it came about. NONE: not stored, c->rc or c->bound tells. */
+uint32_t closure_add_node(struct closure *c, const struct node *found);
+bool closure_set_unit(struct closure *c, uint32_t unit, uint32_t number);
+
+/* closure_start.c: one start from a state; hooks of the device. */
+void closure_start(struct closure *c, uint32_t state, uint32_t reading);
+void closure_on_op(void *ctx, const struct nor_op *op);
+
+/* closure_path.c: the recall of starts. */
+void closure_on_look(void *ctx, uint32_t addr, uint32_t len_bytes);
+/* The start begins to be followed at the root of that RAM (RECALL_POWER_ON: at power-on); what it
+ * looks at becomes a path. */
+void closure_follow(struct closure *c, uint32_t ram);
+/* The unit was erased: what it held before matters no more. */
+void closure_forget(struct closure *c, uint32_t unit);
+/* The start is over: its path leads to it. */
+void closure_path_end(struct closure *c, uint32_t run);
+/* The earlier start that went the way which this one, with that RAM and the tree as it is, would
+ * go; NONE: nobody. */
+uint32_t closure_recall(struct closure *c, uint32_t ram);
+/* After how many operations of that start the flash of both is the same; NONE: never. */
+uint32_t closure_meets(struct closure *c, uint32_t run);
+/* What weak cells of unit u read in the start under way: 0 if there are none, else 1 + reading. */
+uint32_t closure_reading_of(const struct closure *c, uint32_t unit);
 
 /* closure_graph.c: fills work_ops, work_ns, work_boots. 0 or ERR_NOMEM. */
 int closure_measure(const struct closure *c, struct closure_result *out);

@@ -54,11 +54,11 @@ static int put_example(const struct closure_result *r, struct buf *out)
 
 static int put_proof(const struct closure_result *r, struct buf *out)
 {
-    if (r->mixed_units > 0)
+    if (r->mixed_starts > 0)
         return buf_printf(out,
-                          "Closed, but %" PRIu32 " starts had more than %d units with weak cells, "
+                          "Closed, but %" PRIu64 " starts had more than %d units with weak cells, "
                           "which were read alike: no proof.\n",
-                          r->mixed_units, CLOSURE_WEAK_UNITS);
+                          r->mixed_starts, CLOSURE_WEAK_UNITS);
     return buf_printf(out,
                       "%" PRIu32 " states, every one reaches the old or the new firmware within "
                       "%" PRIu32 " boot%s; no cut sequence of any length leads outside.\n",
@@ -79,13 +79,14 @@ int closure_describe(const struct closure_result *r, const struct nor_geometry *
                         " cuts in a row, and none leads outside.\n",
                         r->bound, r->states, r->depth);
     if (rc == 0)
-        rc = buf_printf(out,
-                        "  states %" PRIu32 " (old %" PRIu32 ", new %" PRIu32 "), edges %" PRIu64
-                        ", deepest new state after %" PRIu32 " cuts\n"
-                        "  starts executed %" PRIu64 ", of them joined %" PRIu64
-                        "; points executed %" PRIu64 ", decided %" PRIu64 "\n",
-                        r->states, r->ends[CLOSURE_OLD], r->ends[CLOSURE_NEW], r->edges, r->depth,
-                        r->starts, r->joins, r->points, r->decided);
+        rc =
+            buf_printf(out,
+                       "  states %" PRIu32 " (old %" PRIu32 ", new %" PRIu32 "), edges %" PRIu64
+                       ", deepest new state after %" PRIu32 " cuts\n"
+                       "  starts executed %" PRIu64 ", of them joined %" PRIu64
+                       ", recalled %" PRIu64 "; points executed %" PRIu64 ", decided %" PRIu64 "\n",
+                       r->states, r->ends[CLOSURE_OLD], r->ends[CLOSURE_NEW], r->edges, r->depth,
+                       r->starts, r->joins, r->recalled, r->points, r->decided);
     if (rc == 0 && r->closed && r->end < CLOSURE_BRICKED)
         rc = buf_printf(out,
                         "  minimum useful power-on: %" PRIu32 " flash operations, %" PRId64
@@ -112,12 +113,12 @@ int closure_json(const struct closure_result *r, struct buf *out)
                         "{\"closed\":%s,\"proved\":%s,\"states\":%" PRIu32 ",\"old\":%" PRIu32
                         ",\"new\":%" PRIu32 ",\"edges\":%" PRIu64 ",\"depth\":%" PRIu32
                         ",\"starts\":%" PRIu64 ",\"joins\":%" PRIu64 ",\"points_executed\":%" PRIu64
-                        ",\"points_decided\":%" PRIu64 ",\"mixed_units\":%" PRIu32
+                        ",\"points_decided\":%" PRIu64 ",\"mixed_starts\":%" PRIu64
                         ",\"boots_needed\":%" PRIu32 ",\"bound\":",
                         r->closed ? "true" : "false",
-                        r->closed && !failed && r->mixed_units == 0 ? "true" : "false", r->states,
+                        r->closed && !failed && r->mixed_starts == 0 ? "true" : "false", r->states,
                         r->ends[CLOSURE_OLD], r->ends[CLOSURE_NEW], r->edges, r->depth, r->starts,
-                        r->joins, r->points, r->decided, r->mixed_units, r->boots_needed);
+                        r->joins, r->points, r->decided, r->mixed_starts, r->boots_needed);
     if (rc == 0)
         rc = r->bound == NULL ? buf_text(out, "null") : json_put_string(out, r->bound);
     if (rc == 0 && r->closed && !failed)

@@ -72,11 +72,6 @@ size_t pool_memory(const struct pool *p)
 }
 
 /* Slots are found again from the hash's upper half alone, so growing reads no record. */
-static uint32_t home(uint64_t hash, uint32_t slot_count)
-{
-    return (uint32_t)(hash >> 32) & (slot_count - 1);
-}
-
 static bool grow(struct pool *p)
 {
     uint32_t bigger = p->slot_count * 2;
@@ -86,7 +81,7 @@ static bool grow(struct pool *p)
     for (uint32_t i = 0; i < p->slot_count; i++) {
         if (p->slots[i] == 0)
             continue;
-        uint32_t at = home(p->slots[i], bigger);
+        uint32_t at = (uint32_t)(p->slots[i] >> 32) & (bigger - 1);
         while (slots[at] != 0)
             at = (at + 1) & (bigger - 1);
         slots[at] = p->slots[i];
@@ -114,20 +109,37 @@ static bool store(struct pool *p, const void *record)
     return true;
 }
 
+/* The slot of the record, or the free one where it belongs. */
+static uint32_t slot_of(const struct pool *p, const void *record, uint32_t tag)
+{
+    uint32_t at = tag & (p->slot_count - 1);
+    for (; p->slots[at] != 0; at = (at + 1) & (p->slot_count - 1))
+        if (p->slots[at] >> 32 == tag &&
+            memcmp(pool_at(p, (uint32_t)p->slots[at] - 1), record, p->record_bytes) == 0)
+            break;
+    return at;
+}
+
+static uint32_t tag_of(const struct pool *p, const void *record)
+{
+    return (uint32_t)(hash_of(record, p->record_bytes) >> 32);
+}
+
+uint32_t pool_find(const struct pool *p, const void *record)
+{
+    return (uint32_t)p->slots[slot_of(p, record, tag_of(p, record))] - 1;
+}
+
 uint32_t pool_put(struct pool *p, const void *record, bool *fresh)
 {
-    uint64_t hash = hash_of(record, p->record_bytes);
-    uint32_t tag = (uint32_t)(hash >> 32);
+    uint32_t tag = tag_of(p, record);
     if (fresh != NULL)
         *fresh = false;
     if (p->count >= p->slot_count / 4 * 3 && !grow(p))
         return POOL_NONE;
-    uint32_t at = home(hash, p->slot_count);
-    for (; p->slots[at] != 0; at = (at + 1) & (p->slot_count - 1)) {
-        uint32_t number = (uint32_t)p->slots[at] - 1;
-        if (p->slots[at] >> 32 == tag && memcmp(pool_at(p, number), record, p->record_bytes) == 0)
-            return number;
-    }
+    uint32_t at = slot_of(p, record, tag);
+    if (p->slots[at] != 0)
+        return (uint32_t)p->slots[at] - 1;
     if (!store(p, record))
         return POOL_NONE;
     p->slots[at] = (uint64_t)tag << 32 | p->count;
@@ -158,8 +170,10 @@ int states_init(struct states *s, const struct states_shape *shape, uint32_t max
     if (page == NULL)
         return ERR_NOMEM;
     s->clean_page = pool_put(&s->pages, page, NULL);
+    memset(page, 0xff, shape->page_bytes);
+    s->erased_page = pool_put(&s->pages, page, NULL);
     free(page);
-    return s->clean_page == POOL_NONE ? ERR_NOMEM : 0;
+    return s->clean_page == POOL_NONE || s->erased_page == POOL_NONE ? ERR_NOMEM : 0;
 }
 
 void states_free(struct states *s)

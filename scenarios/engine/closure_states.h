@@ -32,6 +32,8 @@ void pool_free(struct pool *p);
 /* The record's number, from 0 in order of arrival; POOL_NONE when the pool is full or memory is
  * out. fresh may be null. */
 uint32_t pool_put(struct pool *p, const void *record, bool *fresh);
+/* The number of a record that is there; POOL_NONE otherwise. */
+uint32_t pool_find(const struct pool *p, const void *record);
 /* Stays where it is as long as the pool lives. */
 const void *pool_at(const struct pool *p, uint32_t number);
 size_t pool_memory(const struct pool *p); /* bytes */
@@ -49,6 +51,7 @@ struct states {
     uint32_t unit_pages;
     uint32_t group_count;
     uint32_t clean_page; /* no bit set: number of the weak cells of firm pages */
+    uint32_t erased_page;
     struct pool pages, marks, units, groups, states;
 };
 

@@ -22,7 +22,7 @@ static uint32_t drawn_border(uint32_t addr, uint32_t parts)
     return 1 + (uint32_t)((x >> 33) % (parts - 1));
 }
 
-static uint32_t prefixes(const struct closure *c, const struct nor_op *op, uint32_t out[])
+static uint32_t prefixes(const struct closure *c, const struct op_key *op, uint32_t out[])
 {
     uint32_t step = op->kind == NOR_OP_PROGRAM ? granule_of(c) : c->subject.geometry.page_bytes;
     uint32_t parts = op->len_bytes / step, n = 0;
@@ -42,7 +42,7 @@ static uint32_t prefixes(const struct closure *c, const struct nor_op *op, uint3
     return n;
 }
 
-uint32_t closure_variants(const struct closure *c, const struct nor_op *op,
+uint32_t closure_variants(const struct closure *c, const struct op_key *op,
                           struct tear_variant out[VARIANTS_MAX])
 {
     uint32_t n = 0, tears = c->options.tears, borders[EVERY_BORDER_UP_TO];
@@ -84,7 +84,19 @@ static void settle_none(const struct closure *c, uint32_t at, uint8_t *cells, co
         }
 }
 
-/* Reads pages of a unit into words; marks goes along and is not stored yet. */
+/* A page's number; likely is tried first, then the two that are everywhere. */
+static uint32_t page_number(struct states *s, const uint8_t *page, uint32_t likely)
+{
+    const uint32_t guesses[] = {likely, s->clean_page, s->erased_page};
+    for (size_t i = 0; i < sizeof guesses / sizeof guesses[0]; i++)
+        if (guesses[i] != POOL_NONE &&
+            memcmp(page, pool_at(&s->pages, guesses[i]), s->shape.page_bytes) == 0)
+            return guesses[i];
+    return pool_put(&s->pages, page, NULL);
+}
+
+/* Reads pages of a unit into words, which hold likely numbers; marks goes along and is not stored
+ * yet. */
 static bool take_page(struct closure *c, const struct nor *chip, uint32_t unit_addr, uint32_t index,
                       uint32_t *words)
 {
@@ -92,8 +104,8 @@ static bool take_page(struct closure *c, const struct nor *chip, uint32_t unit_a
     uint32_t at = index * s->shape.page_bytes;
     nor_raw_get(chip, unit_addr + at, s->shape.page_bytes, c->page, c->page_weak);
     settle_none(c, at, c->page, c->page_weak, c->marks);
-    words[index] = pool_put(&s->pages, c->page, NULL);
-    words[s->unit_pages + index] = pool_put(&s->pages, c->page_weak, NULL);
+    words[index] = page_number(s, c->page, words[index]);
+    words[s->unit_pages + index] = page_number(s, c->page_weak, words[s->unit_pages + index]);
     return words[index] != POOL_NONE && words[s->unit_pages + index] != POOL_NONE;
 }
 
@@ -107,6 +119,7 @@ static uint32_t put_words(struct closure *c, uint32_t *words)
 uint32_t closure_take_unit(struct closure *c, const struct nor *chip, uint32_t unit)
 {
     nor_raw_marks_get(chip, unit, c->marks);
+    memset(c->words, 0xff, 2 * c->states.unit_pages * sizeof *c->words);
     for (uint32_t i = 0; i < c->states.unit_pages; i++)
         if (!take_page(c, chip, unit * c->states.shape.erase_bytes, i, c->words))
             return POOL_NONE;
@@ -138,14 +151,29 @@ void closure_put_unit(const struct closure *c, struct nor *chip, uint32_t unit, 
 
 /* ---- tears ---- */
 
-uint32_t closure_torn_unit(struct closure *c, const struct nor_op *op, const struct tear_variant *v)
+bool closure_op_key(struct closure *c, const struct nor_op *op, struct op_key *out)
+{
+    *out = (struct op_key){.addr = op->addr, .len_bytes = op->len_bytes, .kind = op->kind};
+    if (op->kind == NOR_OP_ERASE)
+        return true;
+    memset(c->page, 0, c->states.shape.page_bytes);
+    memcpy(c->page, op->data, op->len_bytes);
+    out->data = pool_put(&c->data, c->page, NULL);
+    if (out->data == POOL_NONE)
+        (void)no_room(c);
+    return out->data != POOL_NONE;
+}
+
+/* The unit after that tear, by the scratch chip. */
+static uint32_t torn_unit(struct closure *c, uint32_t unit, const struct op_key *op,
+                          const struct tear_variant *v)
 {
     const struct states *s = &c->states;
     const struct states_shape *shape = &s->shape;
-    const uint32_t *before = states_unit(s, c->tree.unit[op->addr / shape->erase_bytes]);
+    const uint32_t *before = states_unit(s, unit);
     uint32_t at = op->addr % shape->erase_bytes;
     uint32_t from = 0, to = s->unit_pages;
-    uint64_t number = closure_draw(op->kind, op->addr);
+    uint64_t number = closure_draw((enum nor_op_kind)op->kind, op->addr);
     if (op->kind == NOR_OP_PROGRAM) {
         from = at / shape->page_bytes;
         to = from + 1;
@@ -155,7 +183,7 @@ uint32_t closure_torn_unit(struct closure *c, const struct nor_op *op, const str
     nor_raw_set_op_count(c->scratch, number - 1);
     nor_arm_cut(c->scratch, number, v->tear, v->arg);
     if (op->kind == NOR_OP_PROGRAM)
-        (void)nor_program(c->scratch, at, op->data, op->len_bytes);
+        (void)nor_program(c->scratch, at, pool_at(&c->data, op->data), op->len_bytes);
     else
         (void)nor_erase(c->scratch, 0, shape->erase_bytes);
     if (nor_is_on(c->scratch)) {
@@ -168,8 +196,35 @@ uint32_t closure_torn_unit(struct closure *c, const struct nor_op *op, const str
     for (uint32_t i = from; i < to && fits; i++)
         fits = take_page(c, c->scratch, 0, i, c->words);
     nor_power_on(c->scratch);
-    uint32_t unit = fits ? put_words(c, c->words) : POOL_NONE;
-    if (unit == POOL_NONE)
-        c->rc = err_set(&c->err, ERR_NOMEM, "closure: no memory for more flash contents");
-    return unit;
+    uint32_t number_after = fits ? put_words(c, c->words) : POOL_NONE;
+    if (number_after == POOL_NONE)
+        (void)no_room(c);
+    return number_after;
+}
+
+const uint32_t *closure_after(struct closure *c, uint32_t unit, const struct op_key *op)
+{
+    const uint32_t key[5] = {unit, op->addr, op->len_bytes << 1 | op->kind, op->data};
+    struct tear_variant v[1 + VARIANTS_MAX] = {{.tear = TEAR_DONE}};
+    bool fresh;
+    uint32_t number = pool_put(&c->torn_keys, key, &fresh);
+    if (number == POOL_NONE) {
+        (void)no_room(c);
+        return NULL;
+    }
+    if (fresh) {
+        uint32_t n = 1 + closure_variants(c, op, v + 1), *at = list_add(&c->torn);
+        if (at != NULL)
+            *at = (uint32_t)c->torn_units.count;
+        for (uint32_t i = 0; i < n && c->rc == 0; i++) {
+            uint32_t *out = at == NULL ? NULL : list_add(&c->torn_units);
+            if (out == NULL)
+                (void)no_room(c);
+            else
+                *out = v[i].tear == TEAR_NOTHING ? unit : torn_unit(c, unit, op, &v[i]);
+        }
+    }
+    if (c->rc != 0)
+        return NULL;
+    return (const uint32_t *)c->torn_units.items + ((const uint32_t *)c->torn.items)[number];
 }

@@ -1,0 +1,46 @@
+/*
+ * Recall: what starts looked at, so that a start which would look at the same contents need not be
+ * run again.
+ *
+ * A boot loader is a function of what it reads. The recall is a tree: a spot says which flash page
+ * is looked at next, and the page's content leads to the next spot. A page is asked for once, when
+ * it is first looked at and was not erased before by the same start. At a step between two steps of
+ * the boot loader with no operation done yet, the path goes on at the root of its RAM: from there
+ * it is shared by all starts that come to the same RAM. A path ends at the number of a start that
+ * went this way. Another start that follows it does the same operations, whatever else is on its
+ * flash.
+ */
+#ifndef OTABENCH_ENGINE_CLOSURE_RECALL_H
+#define OTABENCH_ENGINE_CLOSURE_RECALL_H
+
+#include "scenarios/engine/closure_states.h"
+
+#define RECALL_NONE      UINT32_MAX
+#define RECALL_KEY_WORDS 5
+#define RECALL_POWER_ON  (UINT32_MAX - 1) /* instead of a RAM: nothing is in it yet */
+
+enum recall_kind { RECALL_UNKNOWN, RECALL_PAGE, RECALL_ROOT, RECALL_START };
+
+struct recall_spot {
+    uint32_t kind;
+    uint32_t value; /* the page; the spot to go on at; the start */
+};
+
+struct recall {
+    struct pool edges; /* spot and content; its number is that of the spot it leads to */
+    struct recall_spot *spots;
+    uint32_t spot_cap;
+};
+
+int recall_init(struct recall *r); /* 0 or ERR_NOMEM */
+void recall_free(struct recall *r);
+size_t recall_memory(const struct recall *r);
+
+/* The spot where paths with that RAM begin; RECALL_NONE without memory. */
+uint32_t recall_root(struct recall *r, uint32_t ram);
+/* The spot behind this one for that content: RECALL_NONE if nobody came there; with make, it is
+ * made, and RECALL_NONE means no memory. */
+uint32_t recall_next(struct recall *r, uint32_t spot, const uint32_t key[RECALL_KEY_WORDS],
+                     bool make);
+
+#endif
