@@ -309,6 +309,7 @@ static const struct innocent_row {
     {"a-range-that-is-refused-leads-to-one-fresh-start", 82, 86, TEAR_DONE},
     {"a-wrong-bit-at-any-border-of-a-download-reply-is-caught", 268, 273, TEAR_NOTHING},
     {"a-wrong-digest-announced-is-never-accepted", 8, 12, TEAR_NOTHING},
+    {"another-package-offered-while-one-is-pending-replaces-it", 29, 33, TEAR_ALL_BUT_LAST},
 };
 
 static const char *innocent_name(const void *row)

@@ -54,6 +54,27 @@ static void on_boot(struct judge *j)
     }
 }
 
+/*
+ * A newer package may have been announced, and power lost before the record of the one that waited
+ * was gone: then that one is restored, and it counts.
+ */
+static void on_verify(struct judge *j, bool ok)
+{
+    j->boot_verified = ok;
+    if (!ok || judge_package_intact(j))
+        return;
+    const struct judge_package *announced = j->package;
+    for (size_t i = 0; i < j->n_packages; i++) {
+        j->package = &j->packages[i];
+        if (!j->was_proven[i] || !judge_package_intact(j))
+            continue;
+        j->verified = j->pending = j->proven = j->restore_allowed = true;
+        j->replaced = j->resume_expected = false;
+        return;
+    }
+    j->package = announced;
+}
+
 static void on_restore(struct judge *j)
 {
     if (!j->restore_allowed)
@@ -116,7 +137,7 @@ void judge_boot_event(struct judge *j, const struct ev *e)
     if (ev_is(e, LANE_BOOT, "boot"))
         on_boot(j);
     else if (ev_is(e, LANE_BOOT, "verify"))
-        j->boot_verified = ev_int(e, "ok", 0) != 0;
+        on_verify(j, ev_int(e, "ok", 0) != 0);
     else if (ev_is(e, LANE_BOOT, "restore"))
         on_restore(j);
     else if (ev_is(e, LANE_BOOT, "result"))

@@ -225,6 +225,8 @@ void judge_download_event(struct judge *j, const struct ev *e)
             j->due_download_status = 0;
             /* From here on the pending record may be in flash, told or not. */
             j->proven = judge_package_intact(j);
+            if (j->proven)
+                j->was_proven[j->package - j->packages] = true;
             if (!j->pending && j->requests_in_call[RQ_DOWNLOAD] == 0)
                 judge_seen(j, "DWN-17");
             j->restore_allowed = true;

@@ -94,15 +94,16 @@ struct judge {
     uint32_t restarts;                   /* legitimate starts from byte 0 */
     bool resume_expected;                /* the next range follows a break */
     bool cut_since_range;
-    bool oversize_taken;    /* a package larger than the area was begun all the same */
-    bool silent_faults;     /* flash programs wrong bits and does not say so */
-    bool dirty;             /* a fault may have spoilt stored bytes: lower bounds do not apply */
-    bool clean_start_due;   /* digest mismatch: the next range must begin at 0 */
-    bool replaced;          /* another package was begun before: the next range must begin at 0 */
-    bool verified;          /* digest matched, not yet restored */
-    bool pending;           /* pending record written */
-    bool proven;            /* the digest matched and flash held the package; until another one */
-    int last_download_http; /* status of the last download reply */
+    bool oversize_taken;  /* a package larger than the area was begun all the same */
+    bool silent_faults;   /* flash programs wrong bits and does not say so */
+    bool dirty;           /* a fault may have spoilt stored bytes: lower bounds do not apply */
+    bool clean_start_due; /* digest mismatch: the next range must begin at 0 */
+    bool replaced;        /* another package was begun before: the next range must begin at 0 */
+    bool verified;        /* digest matched, not yet restored */
+    bool pending;         /* pending record written */
+    bool proven;          /* the digest matched and flash held the package; until another one */
+    bool was_proven[JUDGE_PACKAGES_MAX]; /* the same, of each package so far */
+    int last_download_http;              /* status of the last download reply */
     uint32_t first_range_from;
     bool resumed;
 
