@@ -204,7 +204,7 @@ static inline void bench_net(struct bench *b, const char *what)
             judge_network(b->j, b->now_ns, NET_BYTE, (enum link_action)i);
             return;
         }
-    REQUIRE(!"a network fault");
+    REQUIRE(false); /* no such fault */
 }
 
 static inline void bench_directive(struct bench *b, const char *word, char *const *arg, size_t n)
@@ -228,7 +228,7 @@ static inline void bench_directive(struct bench *b, const char *word, char *cons
     } else if (strcmp(word, "@healed") == 0 || strcmp(word, "@dead") == 0) {
         judge_heal_over(b->j, b->now_ns, word[1] == 'h', "it is a stone");
     } else {
-        REQUIRE(!"a directive");
+        REQUIRE(false); /* no such directive */
     }
 }
 
