@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flash_emu/breakpoint.h"
 #include "flash_emu/nor_chip.h"
 #include "flash_emu/tear.h"
 
@@ -309,6 +310,7 @@ static int operate(struct nor *n, const struct nor_op *wanted, int64_t ns)
     if (!spend(n, armed ? time_before_cut(cut.tear, ns) : ns))
         return ERR_IO;
     if (armed) {
+        bench_before_cut(op->number, op->addr, op->len_bytes);
         lose_power(n, cut.tear, cut.arg);
         if (n->hooks.power_lost != NULL)
             n->hooks.power_lost(n->hooks.ctx, op);

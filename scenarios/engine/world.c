@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flash_emu/breakpoint.h"
 #include "scenarios/engine/run.h"
 #include "scenarios/engine/sim_net.h"
 #include "scenarios/engine/stage.h"
@@ -111,6 +112,7 @@ static void cut_at_once(struct run *r)
     if (!r->on)
         return; /* power is off already: this cut never happened */
     script_hit_power(r->g.script, r->cut_rule);
+    bench_before_cut(nor_op_count(r->g.nor), 0, 0);
     sim_board_power_off(r->board, r->g.now_ns, p->tear, p->tear_bytes);
     went_off(r, p->off_ns);
 }
