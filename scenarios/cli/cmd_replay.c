@@ -1,6 +1,8 @@
 /* otabench replay: one run again, exactly. */
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "scenarios/cli/cli.h"
 #include "scenarios/cli/replay.h"
@@ -23,14 +25,51 @@ static const char help[] =
     "  --html F         HTML report with the lanes\n"
     "  --json F         JSON report\n"
     "  --quiet          no timeline\n"
+    "  --gdb            does not run: prints the command that runs it under gdb and stops the\n"
+    "                   device before each power cut\n"
+    "  --in-process     runs in this process, without a worker or a time-out, for debuggers\n"
     "\n"
     "examples:\n"
     "  otabench replay 'cms/a-differential-upgrade-runs-clean#1'\n"
     "  otabench replay 'cms/a-differential-upgrade-runs-clean#1@137t3' --flash-out flash.bin\n"
+    "  otabench replay 'cms/a-differential-upgrade-runs-clean#1@137t3' --gdb\n"
     "\n"
     "Exit: 0 passed, 1 a requirement failed, 2 inconclusive or bench fault, 64 wrong usage.\n";
 
-enum { OPT_LIBRARY = 1000, OPT_TRACE, OPT_FLASH, OPT_HTML, OPT_JSON, OPT_QUIET };
+enum { OPT_LIBRARY = 1000, OPT_TRACE, OPT_FLASH, OPT_HTML, OPT_JSON, OPT_QUIET, OPT_GDB, OPT_IN };
+
+/* Whether anything cuts the power: the token, or the scenario itself. */
+static bool has_cuts(const char *path, const struct token *t)
+{
+    struct err err = {.text = ""};
+    struct scenario *s = t->n_cuts > 0 ? NULL : calloc(1, sizeof *s);
+    bool cuts = t->n_cuts > 0 || (s != NULL && scenario_load(s, path, &err) == 0 && s->n_power > 0);
+    free(s);
+    return cuts;
+}
+
+static int print_gdb(const char *path, const struct token *t, const char *text, const char *library)
+{
+    char self[1024];
+    struct buf b;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n < 0 ? 0 : n] = '\0';
+    buf_init(&b, 8192);
+    int rc = replay_gdb_command(&b, self, text, library, has_cuts(path, t));
+    if (rc == 0)
+        (void)puts((const char *)b.data);
+    buf_free(&b);
+    return rc == 0 ? EXIT_PASSED : cli_fail("replay", EXIT_INCONCLUSIVE, "the command is too long");
+}
+
+static int in_process(const char *path, struct run_options *o)
+{
+    char cache[512];
+    cli_cache_dir(cache, sizeof cache);
+    o->cache_dir = cache;
+    o->firmware_dir = CLI_FIRMWARE_DIR;
+    return replay_in_process(path, o);
+}
 
 int cmd_replay(int argc, char **argv)
 {
@@ -42,10 +81,13 @@ int cmd_replay(int argc, char **argv)
         {"html", required_argument, NULL, OPT_HTML},
         {"json", required_argument, NULL, OPT_JSON},
         {"quiet", no_argument, NULL, OPT_QUIET},
+        {"gdb", no_argument, NULL, OPT_GDB},
+        {"in-process", no_argument, NULL, OPT_IN},
         {0},
     };
     struct runner_options o = {.command = "replay", .timeline = true};
     const char *library = NULL;
+    bool gdb = false, here = false;
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;)
         switch (c) {
@@ -70,6 +112,12 @@ int cmd_replay(int argc, char **argv)
         case OPT_QUIET:
             o.quiet = true;
             break;
+        case OPT_GDB:
+            gdb = true;
+            break;
+        case OPT_IN:
+            here = true;
+            break;
         default:
             return cli_usage("replay", "that option does not exist or lacks its value");
         }
@@ -83,10 +131,14 @@ int cmd_replay(int argc, char **argv)
     if (token_parse(&token, argv[optind], &err) != 0 ||
         replay_find(token.name, library, path, sizeof path, &err) != 0)
         return cli_usage("replay", "%s", err.text);
+    if (gdb)
+        return print_gdb(path, &token, argv[optind], library);
+    if (here && (o.trace != NULL || o.html != NULL || o.json != NULL))
+        return cli_usage("replay", "--in-process writes no reports");
     o.paths = paths;
     o.n_paths = 1;
     o.session.run.seed = token.seed;
     o.session.run.n_cuts = token.n_cuts;
     memcpy(o.session.run.cuts, token.cuts, sizeof token.cuts);
-    return runner_run(&o);
+    return here ? in_process(path, &o.session.run) : runner_run(&o);
 }

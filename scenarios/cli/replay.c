@@ -2,8 +2,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "scenarios/cli/cli.h"
+#include "scenarios/cli/report.h"
 
 int replay_find(const char *name, const char *library, char *out, size_t cap, struct err *err)
 {
@@ -65,4 +69,50 @@ int replay_command(struct buf *out, const struct run_result *r)
     if (rc == 0 && library[0] != '\0')
         rc = buf_text(out, " --library ");
     return rc == 0 && library[0] != '\0' ? put_quoted(out, library) : rc;
+}
+
+int replay_gdb_command(struct buf *out, const char *program, const char *token, const char *library,
+                       bool cuts)
+{
+    int rc = buf_printf(out, "gdb -ex 'break %s' -ex run --args ",
+                        cuts ? "bench_before_cut" : "judge_fail");
+    if (rc == 0)
+        rc = put_quoted(out, program);
+    if (rc == 0)
+        rc = buf_text(out, " replay ");
+    if (rc == 0)
+        rc = put_quoted(out, token);
+    if (rc == 0)
+        rc = buf_text(out, " --in-process");
+    if (rc == 0 && library != NULL)
+        rc = buf_text(out, " --library ");
+    return rc == 0 && library != NULL ? put_quoted(out, library) : rc;
+}
+
+int replay_in_process(const char *path, const struct run_options *o)
+{
+    struct err err = {.text = ""};
+    struct scenario *s = calloc(1, sizeof *s);
+    struct run_result *r = calloc(1, sizeof *r);
+    struct world *w = world_new(&err);
+    struct buf b;
+    int code = EXIT_INCONCLUSIVE;
+    buf_init(&b, REPORT_BYTES_MAX);
+    if (s == NULL || r == NULL || w == NULL) {
+        code = cli_fail("replay", code, "no memory");
+    } else if (scenario_load(s, path, &err) != 0) {
+        code = cli_fail("replay", EXIT_USAGE, "%s", err.text);
+    } else {
+        world_run(w, s, o, r);
+        if (report_checks(&b, r, cli_colour(stdout)) == 0 && b.len_bytes > 0)
+            (void)fwrite(b.data, 1, b.len_bytes, stdout);
+        (void)printf("%s: %s%s%s\n", r->token, verdict_name(r->verdict),
+                     r->cause[0] != '\0' ? ", " : "", r->cause);
+        code = result_exit_code(r, 1);
+    }
+    buf_free(&b);
+    world_free(w);
+    free(r);
+    free(s);
+    return code;
 }

@@ -60,9 +60,33 @@ static void the_command_repeats_it(void)
     }
 }
 
+static const struct {
+    const char *token, *library;
+    bool cuts;
+    const char *want;
+} gdbs[] = {
+    {"cms/x#1@7t3", NULL, true,
+     "gdb -ex 'break bench_before_cut' -ex run --args '/o' replay 'cms/x#1@7t3' --in-process"},
+    {"cms/x#1", "it's", false,
+     "gdb -ex 'break judge_fail' -ex run --args '/o' replay 'cms/x#1' --in-process --library "
+     "'it'\\''s'"},
+};
+
+static void the_debugger_stops_where_it_matters(void)
+{
+    for (size_t i = 0; i < sizeof gdbs / sizeof gdbs[0]; i++) {
+        struct buf b;
+        buf_init(&b, 1024);
+        CHECK_INT(replay_gdb_command(&b, "/o", gdbs[i].token, gdbs[i].library, gdbs[i].cuts), 0);
+        CHECK_STR((const char *)b.data, gdbs[i].want);
+        buf_free(&b);
+    }
+}
+
 static const struct test tests[] = {
     {"the file is found", the_file_is_found},
     {"the command repeats it", the_command_repeats_it},
+    {"the debugger stops where it matters", the_debugger_stops_where_it_matters},
 };
 
 TEST_MAIN("replay", tests)
