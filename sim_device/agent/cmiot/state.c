@@ -61,6 +61,12 @@ bool state_blank(const uint8_t *data, uint32_t len_bytes)
     return true;
 }
 
+void state_text(char *out, const uint8_t *in, size_t cap)
+{
+    memcpy(out, in, cap);
+    out[cap - 1] = '\0';
+}
+
 int state_program(struct state *s, uint32_t addr, const uint8_t *data, uint32_t len_bytes)
 {
     uint8_t back[STATE_RECORD_BYTES];

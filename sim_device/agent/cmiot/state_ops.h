@@ -37,5 +37,7 @@ static inline uint32_t state_bank_b(const struct state_layout *l)
 /* Program and read back; ERR_IO when the content is not as asked. At most 256 bytes. */
 int state_program(struct state *s, uint32_t addr, const uint8_t *data, uint32_t len_bytes);
 bool state_blank(const uint8_t *data, uint32_t len_bytes);
+/* A text of cap bytes as stored; what lies on flash may lack its terminator. */
+void state_text(char *out, const uint8_t *in, size_t cap);
 
 #endif

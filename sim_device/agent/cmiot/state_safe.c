@@ -128,12 +128,6 @@ static void encode_record(uint8_t out[STATE_RECORD_BYTES], const struct state_re
     put_le32(out + AT_CRC, crc32_update(0, out, AT_CRC));
 }
 
-static void get_text(char *out, const uint8_t *in, size_t cap)
-{
-    memcpy(out, in, cap);
-    out[cap - 1] = '\0';
-}
-
 static bool record_good(const uint8_t in[STATE_RECORD_BYTES])
 {
     return get_le32(in + AT_MAGIC) == RECORD_MAGIC && get_le16(in + AT_VERSION) == RECORD_VERSION &&
@@ -154,9 +148,9 @@ static void decode_record(struct state *s, const uint8_t in[STATE_RECORD_BYTES])
     r->report_due = in[AT_REPORT_DUE];
     memcpy(r->md5, in + AT_MD5, MD5_BYTES);
     memcpy(r->code, in + AT_CODE, sizeof r->code);
-    get_text(r->mid, in + AT_MID, sizeof r->mid);
-    get_text(r->device_id, in + AT_DEVICE_ID, sizeof r->device_id);
-    get_text(r->device_secret, in + AT_SECRET, sizeof r->device_secret);
+    state_text(r->mid, in + AT_MID, sizeof r->mid);
+    state_text(r->device_id, in + AT_DEVICE_ID, sizeof r->device_id);
+    state_text(r->device_secret, in + AT_SECRET, sizeof r->device_secret);
     s->sequence = get_le32(in + AT_SEQUENCE);
     s->mark = r->journal_base;
     s->mark_arg = get_le32(in + AT_BASE_ARG);

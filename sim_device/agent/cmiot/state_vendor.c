@@ -71,12 +71,6 @@ static void encode_record(uint8_t out[STATE_RECORD_BYTES], const struct state_re
     put_le32(out + AT_DELTA_ID, r->delta_id);
 }
 
-static void get_text(char *out, const uint8_t *in, size_t cap)
-{
-    memcpy(out, in, cap);
-    out[cap - 1] = '\0';
-}
-
 /* Sets record and the marks it stands for; journal_base is not kept, so it is what a new start
  * would find: the index, or 0 while pending. */
 static void decode_record(struct state *s, const uint8_t in[VENDOR_RECORD_BYTES])
@@ -84,10 +78,10 @@ static void decode_record(struct state *s, const uint8_t in[VENDOR_RECORD_BYTES]
     struct state_record *r = &s->record;
     memset(r, 0, sizeof *r);
     r->update_result = get_le16(in + AT_RESULT);
-    get_text(r->mid, in + AT_MID, sizeof r->mid);
+    state_text(r->mid, in + AT_MID, sizeof r->mid);
     memcpy(r->code, in + AT_CODE, sizeof r->code);
-    get_text(r->device_id, in + AT_DEVICE_ID, sizeof r->device_id);
-    get_text(r->device_secret, in + AT_SECRET, sizeof r->device_secret);
+    state_text(r->device_id, in + AT_DEVICE_ID, sizeof r->device_id);
+    state_text(r->device_secret, in + AT_SECRET, sizeof r->device_secret);
     r->index = get_le32(in + AT_INDEX);
     r->index_max = get_le32(in + AT_INDEX_MAX);
     r->delta_id = get_le32(in + AT_DELTA_ID);

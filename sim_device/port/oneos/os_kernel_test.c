@@ -1,7 +1,9 @@
 /* Kernel calls: assertion, time, heap, log, mutex, semaphore, tasks, ring buffer. */
 #include "sim_device/port/oneos/oneos_testing.h"
 
-/* ---- assertion, time, heap, log ---- */ static void assert_body(struct bench *x)
+/* ---- assertion, time, heap, log ---- */
+
+static void assert_body(struct bench *x)
 {
     OS_ASSERT(OS_TRUE);
     OS_ASSERT(5);
