@@ -103,21 +103,11 @@ int device_config_check(const struct device_config *c, struct err *err);
  * §5). */
 void device_state_layout(const struct device_config *c, struct state_layout *out);
 
-struct device; /* volatile; allocated per power-on from the board's heap */
-
-/*
- * The running firmware's version is part of the image: the factory and every build append no
- * marker; instead the bench tells the version of each image by its SHA-256.
- */
-struct device_image {
-    uint8_t sha256[SHA256_BYTES]; /* over all files in order */
-    char version[DEVICE_TEXT_MAX];
-};
 struct device_setup {
     const struct device_config *config;
     struct board *board;
-    /* Which version boots, by what is in flash: filled by the bench. The firmware reports this
-     * version. Null or unknown image: "?" and the app does not run. */
+    /* Which version boots: images carry no marker, so the bench tells it by what is in flash. The
+     * firmware reports it. Null call, null or unusable text: "?", and the app does not run. */
     const char *(*version_of_flash)(void *ctx);
     void *version_ctx;
 };
@@ -128,8 +118,8 @@ void device_main(void *arg);
 /*
  * Events on LANE_DEVICE: "start" {version}, "api" {call, result}, "config" {error}, "package"
  * {bytes, delta_id}, "resume" {segment, of}, "segment" {number}, "verify" {ok}, "pending"
- * {delta_id}, "reset" {}, "idle" {rounds}, "log" {text}, "heap" {peak, used, blocks} after each API
- * call.
+ * {delta_id}, "reset" {round}, "idle" {rounds}, "log" {text}, "heap" {peak, used, blocks} after the
+ * boot loader and after each API call, peak since the one before.
  */
 
 #endif
