@@ -197,7 +197,7 @@ static void on_start(struct judge *j, const struct ev *e)
     if (j->phase == PHASE_BOOT || j->phase == PHASE_RESTORE || j->phase == PHASE_RESULT)
         j->phase = PHASE_IDLE;
     /* A download interrupted by the restart is expected to resume. */
-    if (!j->verified && j->stored_segments > 0)
+    if (!j->pending && j->stored_segments > 0)
         j->resume_expected = true;
 }
 
@@ -225,8 +225,11 @@ void judge_download_event(struct judge *j, const struct ev *e)
             j->due_download_status = 0;
             /* From here on the pending record may be in flash, told or not. */
             j->proven = judge_package_intact(j);
-            if (j->proven)
+            if (j->proven) {
                 j->was_proven[j->package - j->packages] = true;
+                j->verified = true;
+                j->phase = PHASE_VERIFIED;
+            }
             if (!j->pending && j->requests_in_call[RQ_DOWNLOAD] == 0)
                 judge_seen(j, "DWN-17");
             j->restore_allowed = true;
