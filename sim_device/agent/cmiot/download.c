@@ -14,6 +14,7 @@
 #include "sim_device/agent/cmiot/cmiot_user.h"
 #include "sim_device/agent/cmiot/session.h"
 
+#define VERIFY_TRIES   3     /* of reading the package before it counts as damaged */
 #define ERROR_PAUSE_MS 1000u /* before repeating a GET after an HTTP server error */
 
 struct download {
@@ -330,8 +331,11 @@ bool download_verified(struct session *s)
 {
     uint8_t md5[MD5_BYTES];
     const struct state_record *r = &s->state.record;
-    bool ok = s->config->breaks.skip_digest || (agent_md5(s->part, r->file_bytes, md5) == 0 &&
-                                                memcmp(md5, r->md5, sizeof(md5)) == 0);
+    int rc = s->config->breaks.skip_digest ? 0 : ERR_IO;
+    memcpy(md5, r->md5, sizeof(md5));
+    for (int i = 0; i < VERIFY_TRIES && (rc == ERR_IO || rc == ERR_NOMEM); i++)
+        rc = agent_md5(s->part, r->file_bytes, md5);
+    bool ok = rc == 0 && memcmp(md5, r->md5, sizeof(md5)) == 0;
     AGENT_EVENT("verify", F_INT("ok", ok));
     return ok;
 }

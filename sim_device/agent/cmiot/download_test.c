@@ -409,6 +409,19 @@ static void flash_fails(void)
     }
 }
 
+/* A failed read says nothing about the package: it is read again, not fetched again. */
+static void digest_read_fails(void)
+{
+    struct world *w = world_new("spi4k", SIZE);
+    nor_inject(w->nor, NOR_IO_READ, partition_find(&w->config.partitions, "download")->offset, SIZE,
+               2);
+    CHECK_INT(world_calls(w, "u"), 0);
+    CHECK_INT(w->count[GET], COUNT);
+    CHECK_INT(w->count[REPORT_DOWN], 1);
+    CHECK_HAS(w->requests[w->request_count - 1].text, "\"downloadStatus\":1,");
+    world_free(w);
+}
+
 /* ---- what a resume needs ---- */
 
 static void change_id(struct world *w)
@@ -493,6 +506,7 @@ static const struct test tests[] = {
     {"a flipped bit", flipped_bit},
     {"flash stores a wrong bit", flash_corrupts},
     {"flash fails", flash_fails},
+    {"flash cannot be read twice", digest_read_fails},
     TEST_ROWS("resume after a change of", resume_only_the_same, changes, change_name),
     {"a newer announcement", newer_announcement},
 };
