@@ -63,8 +63,8 @@ static enum boot_result go(struct boot *b, enum loader_phase phase)
     return BOOT_MORE;
 }
 
-/* The result goes to bank B and then to A, so that no record of the pending update is left (BOT-15).
- * When it cannot be written the next start comes here again. */
+/* The result goes to bank B and then to A, so that no record of the pending update is left
+ * (BOT-15). When it cannot be written the next start comes here again. */
 static int write_result(struct boot *b, uint16_t result)
 {
     int rc = state_home(&b->state, &b->err);

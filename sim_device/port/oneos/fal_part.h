@@ -35,6 +35,9 @@ typedef struct fal_part {
  * torn by a power cut). Any result below 0 is a failure. */
 #define FAL_EUNREADABLE (-13)
 
+/* Makes the table fal_part_find looks into; done once at power-on, again is harmless. The number of
+ * partitions, or -1 outside a task. §3.2.1 (names it; the document gives no prototype) */
+int fal_part_init(void);
 /* The partition of that name; valid until power-off. Null when unknown, null or empty. §3.1.1.2 */
 fal_part_t *fal_part_find(const char *name);
 /* size, or negative: -1 bad arguments, OS_EIO, FAL_EUNREADABLE. §3.1.1.3 */

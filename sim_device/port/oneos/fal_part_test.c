@@ -4,7 +4,6 @@
 static void find_body(struct bench *x)
 {
     fal_part_t *p = fal_part_find("download"), *q = fal_part_find("app");
-    (void)x;
     CHECK(p != NULL && q != NULL && p != q);
     if (p == NULL || q == NULL)
         return;
@@ -14,6 +13,8 @@ static void find_body(struct bench *x)
     CHECK_INT(fal_part_page_size(p), 1);
     CHECK(p->info->offset + p->info->size <= p->flash->capacity);
     CHECK_STR(p->info->name, "download");
+    CHECK(fal_part_find("download") == p);
+    CHECK_INT(fal_part_init(), (int64_t)x->b->partitions->count);
     CHECK(fal_part_find("download") == p);
     CHECK(fal_part_find("downloa") == NULL);
     CHECK(fal_part_find("download0") == NULL);

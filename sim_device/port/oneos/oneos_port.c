@@ -29,6 +29,26 @@ static int block_erase(fal_flash_t *flash, os_uint32_t page_addr, os_uint32_t pa
     return nor_erase(b->nor, page_addr * flash->page_size, page_nr * flash->page_size);
 }
 
+int fal_part_init(void)
+{
+    struct board *b = board_current();
+    struct oneos *o = oneos_self();
+    if (o == NULL)
+        return -1;
+    o->part_count = 0;
+    for (size_t i = 0; i < b->partitions->count && i < PARTITION_MAX; i++) {
+        const struct partition *p = &b->partitions->part[i];
+        fal_part_info_t *info = &o->infos[i];
+        copy_name(info->name, p->name);
+        copy_name(info->flash_name, o->flash.name);
+        info->offset = p->offset;
+        info->size = p->size_bytes;
+        o->parts[i] = (fal_part_t){.info = info, .flash = &o->flash};
+        o->part_count++;
+    }
+    return (int)o->part_count;
+}
+
 void oneos_start(struct board *b, struct oneos *o)
 {
     const struct nor_geometry *geo = nor_geo(b->nor);
@@ -39,18 +59,9 @@ void oneos_start(struct board *b, struct oneos *o)
     o->flash.capacity = geo->size_bytes;
     o->flash.ops = (struct fal_flash_ops){page_read, page_write, block_erase};
     o->flash.priv = b;
-    for (size_t i = 0; i < b->partitions->count && i < PARTITION_MAX; i++) {
-        const struct partition *p = &b->partitions->part[i];
-        fal_part_info_t *info = &o->infos[i];
-        copy_name(info->name, p->name);
-        copy_name(info->flash_name, geo->name);
-        info->offset = p->offset;
-        info->size = p->size_bytes;
-        o->parts[i] = (fal_part_t){.info = info, .flash = &o->flash};
-        o->part_count++;
-    }
     b->flash_busy = false; /* whoever held it is gone since the last power-on */
     b->device = o;
+    (void)fal_part_init();
 }
 
 struct oneos *oneos_self(void)
@@ -60,6 +71,7 @@ struct oneos *oneos_self(void)
 }
 
 const struct oneos_port oneos_reference_port = {
+    .fal_part_init = fal_part_init,
     .fal_part_find = fal_part_find,
     .fal_part_read = fal_part_read,
     .fal_part_write = fal_part_write,

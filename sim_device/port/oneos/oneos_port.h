@@ -51,6 +51,7 @@ int64_t oneos_deadline(struct board *b, os_tick_t timeout);
 
 /* All calls of seed 000 §3.1, in its order. */
 struct oneos_port {
+    int (*fal_part_init)(void);
     fal_part_t *(*fal_part_find)(const char *name);
     int (*fal_part_read)(fal_part_t *part, os_uint32_t addr, os_uint8_t *buf, os_size_t size);
     int (*fal_part_write)(fal_part_t *part, os_uint32_t addr, const os_uint8_t *buf,

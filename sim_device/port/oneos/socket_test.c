@@ -251,6 +251,7 @@ static void outside_a_task(void)
 {
     CHECK(board_current() == NULL);
     CHECK(fal_part_find("app") == NULL);
+    CHECK_INT(fal_part_init(), -1);
     CHECK(os_malloc(1) == NULL);
     CHECK(os_mutex_create("m", 1) == NULL);
     CHECK(os_sem_create("s", 0, 1) == NULL);
