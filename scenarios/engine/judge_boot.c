@@ -172,6 +172,7 @@ void judge_power_event(struct judge *j, const struct ev *e)
     j->cut_since_range = true;
     if (j->replaced) { /* the record may still be that of the package before */
         j->replaced = false;
+        j->restarts += j->stored_segments > 0;
         j->stored_segments = 0;
     }
     j->run_of_same = 0;
