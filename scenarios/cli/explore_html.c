@@ -290,11 +290,16 @@ static int put_scenario(struct buf *out, const struct explore_report *r, uint32_
     struct explore_totals t;
     struct strip s;
     explore_sum(x, &t);
-    int rc = buf_text(out, "<section>\n<h2>");
-    rc |= put_verdict(out, explore_verdict(x, explore_report_share(r, index)));
-    rc |= put_text(out, " ", x->name, "</h2>\n");
+    enum verdict v = explore_verdict(x, explore_report_share(r, index));
+    bool open = r->count == 1 ||
+                (v != VERDICT_PASS && v != VERDICT_EXPECTED_FAIL && v != VERDICT_NOT_APPLICABLE);
+    int rc = buf_printf(out, "<details id=\"s%u\"%s><summary>", index, open ? " open" : "");
+    rc |= put_verdict(out, v);
+    rc |= put_text(out, " <b>", x->name, "</b></summary>\n");
     if (x->cause[0] != '\0')
-        return rc | put_text(out, "<p>Not explored: ", x->cause, "</p></section>\n");
+        return rc | put_text(out, "<p>Not explored: ", x->cause, "</p></details>\n");
+    if (x->n_points == 0)
+        return rc | buf_text(out, "<p>No flash operation, no cut.</p></details>\n");
     rc |= put_text(out, "<p class=\"sub\">From version ", x->old_version, " to ");
     rc |= put_text(out, "", x->new_version, ". ");
     rc |= buf_printf(out,
@@ -315,10 +320,51 @@ static int put_scenario(struct buf *out, const struct explore_report *r, uint32_
     free(s.cells);
     rc |= put_tables(out, x, &r->options);
     rc |= put_failures(out, x);
-    return rc | buf_text(out, "</section>\n");
+    return rc | buf_text(out, "</details>\n");
 }
 
 /* ---- the page ---- */
+
+#define BAR_PX 240u
+
+/* What became of all runs, as one bar: the bad news at least two pixels wide. */
+static int put_bar(struct buf *out, const struct explore_totals *t)
+{
+    int rc = buf_printf(out, "<svg class=\"bar\" width=\"%u\" height=\"12\">", BAR_PX);
+    uint64_t from = 0;
+    for (int o = EXPLORE_OUTCOMES - 1; o >= EXPLORE_NEW && t->runs > 0; o--) {
+        uint64_t w = t->counts[o] * BAR_PX / t->runs;
+        w = t->counts[o] > 0 && w < 2 ? 2 : w;
+        if (w > 0)
+            rc |= buf_printf(
+                out, "<rect class=\"o%d\" x=\"%" PRIu64 "\" width=\"%" PRIu64 "\" height=\"12\"/>",
+                o, from, w);
+        from += w;
+    }
+    return rc | buf_text(out, "</svg>");
+}
+
+static int put_overview(struct buf *out, const struct explore_report *r)
+{
+    int rc = buf_text(out, "<table class=\"overview\"><tr><th>verdict</th><th>scenario</th>"
+                           "<th>outcomes</th><th>operations</th><th>runs</th><th>failing</th>"
+                           "</tr>\n");
+    for (uint32_t i = 0; i < r->count; i++) {
+        const struct exploration *x = &r->scenarios[i];
+        struct explore_totals t;
+        explore_sum(x, &t);
+        rc |= buf_text(out, "<tr><td>");
+        rc |= put_verdict(out, explore_verdict(x, explore_report_share(r, i)));
+        rc |= buf_printf(out, "</td><td><a href=\"#s%u\">", i);
+        rc |= put_text(out, "", x->name, "</a></td><td>");
+        rc |= put_bar(out, &t);
+        rc |= buf_printf(out,
+                         "</td><td class=\"num\">%u</td><td class=\"num\">%" PRIu64
+                         "</td><td class=\"num%s\">%" PRIu64 "</td></tr>\n",
+                         x->n_ops, t.runs, t.failing > 0 ? " bad" : "", t.failing);
+    }
+    return rc | buf_text(out, "</table>\n");
+}
 
 static int put_head(struct buf *out, const struct explore_report *r)
 {
@@ -354,6 +400,8 @@ int explore_html_put(struct buf *out, const struct explore_report *r)
     rc |= buf_text(out, explore_html_style);
     rc |= buf_text(out, "</style></head><body>\n");
     rc |= put_head(out, r);
+    if (r->count > 1)
+        rc |= put_overview(out, r);
     for (uint32_t i = 0; i < r->count; i++)
         rc |= put_scenario(out, r, i);
     rc |= buf_text(out, "<div id=\"tip\"></div>\n<script>\n");

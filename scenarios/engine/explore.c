@@ -83,7 +83,9 @@ static enum explore_outcome judge_run(const struct exploration *x, const struct 
             memcpy(f->ids[f->n_ids++], c->id, REQUIREMENT_ID_MAX);
     }
     if (worst == EXPLORE_NOT_RUN) {
-        if (strcmp(r->final_version, x->new_version) == 0)
+        /* A scenario that ends where it began has no new version. */
+        bool moved = strcmp(x->new_version, x->old_version) != 0;
+        if (moved && strcmp(r->final_version, x->new_version) == 0)
             worst = EXPLORE_NEW;
         else
             worst = strcmp(r->final_version, "?") == 0 ? EXPLORE_HALTED : EXPLORE_OLD;
@@ -350,7 +352,9 @@ enum verdict explore_verdict(const struct exploration *x, uint64_t expected_poin
     struct explore_totals t;
     explore_sum(x, &t);
     if (x->baseline != VERDICT_PASS)
-        return x->baseline == VERDICT_FAIL ? VERDICT_FAIL : VERDICT_INCONCLUSIVE;
+        return x->baseline == VERDICT_FAIL || x->baseline == VERDICT_EXPECTED_FAIL
+                   ? x->baseline
+                   : VERDICT_INCONCLUSIVE;
     if (x->n_fails == 0 && t.failing > 0)
         return VERDICT_FAIL;
     if (t.counts[EXPLORE_BENCH_ERROR] > 0)

@@ -46,7 +46,7 @@ int explore_parse_tears(struct explore_options *o, const char *list, struct err 
 enum explore_outcome {
     EXPLORE_NOT_RUN,
     EXPLORE_NEW,         /* the new version runs */
-    EXPLORE_OLD,         /* a complete older version runs */
+    EXPLORE_OLD,         /* another complete version runs, or the only one */
     EXPLORE_HALTED,      /* neither, but it came back in the heal phase and no check failed */
     EXPLORE_BENCH_ERROR, /* no verdict */
     EXPLORE_WRONG_REPORT,
@@ -138,7 +138,8 @@ struct exploration {
 
 /*
  * Runs s without a cut and lays out the points. s->expect.fails moves to x, so that s is fit for
- * explore_run. ERR_LIMIT: too many points; ERR_NOMEM. A baseline that does not pass is told in x.
+ * explore_run. ERR_LIMIT: too many points; ERR_NOMEM. A baseline that does not pass is told in x;
+ * when it already fails all of `fails` that is what was expected.
  */
 int explore_prepare(struct exploration *x, struct scenario *s, const struct explore_options *o,
                     struct world *w, const struct run_options *run, struct err *err);

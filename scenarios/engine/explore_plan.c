@@ -276,6 +276,17 @@ int explore_lay_out(struct exploration *x, const struct explore_options *o, stru
     return 0;
 }
 
+/* Whether the run failed every requirement that the zoo says it must. */
+static bool fails_as_labelled(const struct exploration *x, const struct run_result *r)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < x->n_fails; i++)
+        for (uint32_t k = 0; k < r->n_checks; k++)
+            found +=
+                r->checks[k].verdict == VERDICT_FAIL && strcmp(r->checks[k].id, x->fails[i]) == 0;
+    return x->n_fails > 0 && found == x->n_fails;
+}
+
 /* Why a baseline is none. */
 static void explain(struct err *why, const struct run_result *r)
 {
@@ -311,6 +322,8 @@ static int read_baseline(struct exploration *x, const struct scenario *s,
         struct err why;
         explain(&why, r);
         memcpy(x->cause, why.text, sizeof x->cause);
+        if (r->verdict == VERDICT_FAIL && fails_as_labelled(x, r))
+            x->baseline = VERDICT_EXPECTED_FAIL;
         return 0;
     }
     if (rec->n != r->main_ops)

@@ -176,6 +176,18 @@ static void what_fails_without_a_cut_is_not_explored(void)
     tear_down(&b);
 }
 
+static void what_is_labelled_may_fail_without_a_cut(void)
+{
+    struct bench b;
+    struct err err = {.text = ""};
+    set_up(&b, ", \"breaks\": [\"report-before-verify\"]", ", \"fails\": [\"INT-16\"]", 300);
+    REQUIRE_OK(explore_prepare(&b.x, b.s, &b.o, b.w, &b.run, &err), &err);
+    CHECK_INT(b.x.n_points, 0);
+    CHECK_HAS(b.x.cause, "INT-16");
+    CHECK_INT(explore_verdict(&b.x, 0), VERDICT_EXPECTED_FAIL);
+    tear_down(&b);
+}
+
 static void too_many_points_are_refused(void)
 {
     struct bench b;
@@ -465,6 +477,7 @@ static const struct test tests[] = {
     {"points are numbered by operation and tear", points_are_numbered_by_operation_and_tear},
     {"operations know their phase", operations_know_their_phase},
     {"what fails without a cut is not explored", what_fails_without_a_cut_is_not_explored},
+    {"what is labelled may fail without a cut", what_is_labelled_may_fail_without_a_cut},
     {"too many points are refused", too_many_points_are_refused},
     {"the reference survives every cut", the_reference_survives_every_cut},
     TEST_ROWS("a broken device is found", a_broken_device_is_found, zoo_rows, zoo_name),
