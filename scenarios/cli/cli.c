@@ -1,6 +1,7 @@
 #include "scenarios/cli/cli.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,12 @@ int cli_usage(const char *command, const char *fmt, ...)
     (void)fprintf(stderr, "see: otabench%s%s --help\n", command == NULL ? "" : " ",
                   command == NULL ? "" : command);
     return EXIT_USAGE;
+}
+
+int cli_bad_option(const char *command, char *const *argv)
+{
+    return cli_usage(command, "%s: that option does not exist or lacks its value",
+                     argv[optind - 1]);
 }
 
 int cli_fail(const char *command, int code, const char *fmt, ...)

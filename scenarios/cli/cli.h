@@ -47,6 +47,9 @@ int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(p
 /* The same without the hint; returns code. */
 int cli_fail(const char *command, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* After getopt_long has answered '?': names the option that does not exist or lacks its value;
+ * returns EXIT_USAGE. */
+int cli_bad_option(const char *command, char *const *argv);
 
 /* A whole decimal or 0x number within min..max; false otherwise. */
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);

@@ -360,7 +360,7 @@ static int take(int option, struct explore_command *c)
         c->quiet = true;
         return 0;
     default:
-        return cli_usage("explore", "that option does not exist or lacks its value");
+        return 0;
     }
 }
 
@@ -409,6 +409,8 @@ int cmd_explore(int argc, char **argv)
             (void)fputs(help, stdout);
             return EXIT_PASSED;
         }
+        if (option == '?')
+            return cli_bad_option("explore", argv);
         int rc = take(option, &c);
         if (rc != 0)
             return rc;

@@ -232,7 +232,7 @@ int cmd_flash(int argc, char **argv)
                 return cli_usage("flash", "--len %s: must be a number from 1 to 2^32 - 1", optarg);
             break;
         default:
-            return cli_usage("flash", "that option does not exist or lacks its value");
+            return cli_bad_option("flash", argv);
         }
     if (optind == argc)
         return cli_usage("flash", "what to do? info, map, dump or diff");

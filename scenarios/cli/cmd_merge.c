@@ -84,7 +84,7 @@ int cmd_merge(int argc, char **argv)
             return EXIT_PASSED;
         }
         if (c == '?')
-            return cli_usage("merge", "that option does not exist or lacks its value");
+            return cli_bad_option("merge", argv);
         *(c == 'j' ? &json : &html) = optarg;
     }
     if (optind == argc)

@@ -231,7 +231,7 @@ static int take(struct make *m, int option)
             m->params.window_bytes = (uint32_t)n;
         return 0;
     default:
-        return cli_usage("package", "that option does not exist or lacks its value");
+        return 0;
     }
 }
 
@@ -250,6 +250,8 @@ int cmd_package(int argc, char **argv)
             (void)fputs(help, stdout);
             return EXIT_PASSED;
         }
+        if (c == '?')
+            return cli_bad_option("package", argv);
         int rc = take(&m, c);
         if (rc != 0)
             return rc;

@@ -119,7 +119,7 @@ int cmd_replay(int argc, char **argv)
             here = true;
             break;
         default:
-            return cli_usage("replay", "that option does not exist or lacks its value");
+            return cli_bad_option("replay", argv);
         }
     if (argc - optind != 1)
         return cli_usage("replay", "exactly one token is needed");

@@ -22,7 +22,8 @@ static const char help[] =
     "  --json F        JSON report\n"
     "  --trace F       every event as NDJSON; with several scenarios F is a folder\n"
     "  --timeline      show what happened (always done for a single scenario)\n"
-    "  --quiet         no progress, no timeline: what did not pass, and the totals\n"
+    "  --quiet         no progress, and no timeline unless --timeline is given: what did not\n"
+    "                  pass, and the totals\n"
     "  --cache DIR     where made packages are kept\n"
     "                  (default: $XDG_CACHE_HOME/otabench or ~/.cache/otabench)\n"
     "\n"
@@ -119,7 +120,7 @@ static int take(int option, struct runner_options *o)
         o->session.run.cache_dir = optarg;
         break;
     default:
-        return cli_usage("run", "that option does not exist or lacks its value");
+        break;
     }
     return rc;
 }
@@ -133,6 +134,8 @@ int cmd_run(int argc, char **argv)
             (void)fputs(help, stdout);
             return EXIT_PASSED;
         }
+        if (c == '?')
+            return cli_bad_option("run", argv);
         int rc = take(c, &o);
         if (rc != 0)
             return rc;

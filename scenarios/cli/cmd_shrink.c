@@ -227,7 +227,7 @@ static int parse(int argc, char **argv, struct shrink_command *c)
             c->quiet = true;
             break;
         default:
-            return cli_usage("shrink", "that option does not exist or lacks its value");
+            return cli_bad_option("shrink", argv);
         }
     if (argc - optind != 1)
         return cli_usage("shrink", "exactly one token or scenario file is needed");

@@ -30,10 +30,14 @@ struct runner {
 
 /* ---- traces ---- */
 
+static bool shows_story(const struct runner *r)
+{
+    return r->o->timeline || (!r->o->quiet && r->files.count == 1);
+}
+
 static bool wants_story(const struct runner *r)
 {
-    bool shown = !r->o->quiet && (r->o->timeline || r->files.count == 1);
-    return shown || (r->o->html != NULL && r->files.count == 1);
+    return shows_story(r) || (r->o->html != NULL && r->files.count == 1);
 }
 
 /* Where scenario i's trace goes: the file, or the folder and the scenario's name without slashes.
@@ -170,7 +174,7 @@ static int conclude(const struct runner *r)
 {
     struct buf b;
     struct err err = {.text = ""};
-    for (size_t i = 0; !r->o->quiet && wants_story(r) && i < r->files.count; i++)
+    for (size_t i = 0; shows_story(r) && i < r->files.count; i++)
         show_story(r, i);
     buf_init(&b, REPORT_BYTES_MAX);
     if (report_text(&b, &r->session, r->colour) == 0)
