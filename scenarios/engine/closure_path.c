@@ -33,6 +33,10 @@ static void content(const struct closure *c, const struct states_tree *t, uint32
     key[1] = words[s->unit_pages + index];
     key[2] = key[1] == s->clean_page ? 0 : closure_reading_of(c, unit);
     key[3] = key[4] = 0;
+    if (key[2] == 1 + READING_ALL_1 && c->subject.geometry.policy != NOR_ECC) {
+        key[1] = s->clean_page; /* reads as it is stored */
+        key[2] = 0;
+    }
     if (s->shape.mark_bytes == 0)
         return;
     uint32_t granules = s->shape.page_bytes / c->subject.geometry.granule_bytes;
@@ -74,19 +78,17 @@ void closure_follow(struct closure *c, uint32_t ram)
     next_epoch(c);
 }
 
-/* A start that looked at the same contents looks at the same page next. Only one that joined
- * another early has nothing there; it keeps the path. */
+/* A start that looked at the same contents looks at the same page next. Only one that was left
+ * early ends there; this one gives the path more. */
 static void look_at(struct closure *c, uint32_t page)
 {
     struct recall_spot *s = &c->recall.spots[c->spot];
     uint32_t key[RECALL_KEY_WORDS];
-    if (s->kind == RECALL_UNKNOWN)
+    if (s->kind == RECALL_UNKNOWN || s->kind == RECALL_START)
         *s = (struct recall_spot){.kind = RECALL_PAGE, .value = page};
     if (s->kind != RECALL_PAGE || s->value != page) {
-        if (s->kind != RECALL_START)
-            c->rc = err_set(&c->err, ERR_BENCH,
-                            "closure: the same flash led the boot loader to look elsewhere");
-        c->spot = NONE;
+        c->rc = err_set(&c->err, ERR_BENCH,
+                        "closure: the same flash led the boot loader to look elsewhere");
         return;
     }
     content(c, &c->begin, page, key);
