@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static void complain(const char *command, const char *fmt, va_list ap)
@@ -70,8 +71,15 @@ void cli_cache_dir(char *out, size_t cap)
         (void)snprintf(out, cap, "/tmp/otabench-cache-%u", (unsigned)getuid());
 }
 
-bool cli_colour(FILE *f)
+struct paper cli_paper(FILE *f)
 {
     const char *no = getenv("NO_COLOR");
-    return isatty(fileno(f)) && (no == NULL || no[0] == '\0');
+    struct winsize size;
+    struct paper p = {.colour = isatty(fileno(f)) && (no == NULL || no[0] == '\0'),
+                      .columns = PAPER_COLUMNS_MAX};
+    if (isatty(fileno(f)) && ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        p.columns = size.ws_col < PAPER_COLUMNS_MIN   ? PAPER_COLUMNS_MIN
+                    : size.ws_col < PAPER_COLUMNS_MAX ? size.ws_col
+                                                      : PAPER_COLUMNS_MAX;
+    return p;
 }

@@ -12,6 +12,7 @@
 
 #include "common/bytes.h"
 #include "common/err.h"
+#include "scenarios/cli/paper.h"
 
 #define OTABENCH_VERSION "0.1.0"
 
@@ -59,7 +60,8 @@ bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 void cli_cache_dir(char *out, size_t cap);
 /* Where images named in scenarios are looked up besides. */
 #define CLI_FIRMWARE_DIR "build/firmware"
-/* Whether to colour what goes to f: a terminal, and NO_COLOR is not set. */
-bool cli_colour(FILE *f);
+/* What goes to f is written on: colour on a terminal when NO_COLOR is not set, a terminal's width.
+ */
+struct paper cli_paper(FILE *f);
 
 #endif

@@ -242,7 +242,7 @@ void explore_print(const struct explore_report *r)
 {
     struct buf b;
     buf_init(&b, EXPLORE_REPORT_BYTES_MAX);
-    if (explore_text_put(&b, r, FAILURES_SHOWN, cli_colour(stdout)) == 0 && b.len_bytes > 0)
+    if (explore_text_put(&b, r, FAILURES_SHOWN, cli_paper(stdout).colour) == 0 && b.len_bytes > 0)
         (void)fwrite(b.data, 1, b.len_bytes, stdout);
     buf_free(&b);
 }

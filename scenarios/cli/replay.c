@@ -96,6 +96,7 @@ int replay_in_process(const char *path, const struct run_options *o)
     struct run_result *r = calloc(1, sizeof *r);
     struct world *w = world_new(&err);
     struct buf b;
+    struct paper paper = cli_paper(stdout);
     int code = EXIT_INCONCLUSIVE;
     buf_init(&b, REPORT_BYTES_MAX);
     if (s == NULL || r == NULL || w == NULL) {
@@ -104,7 +105,7 @@ int replay_in_process(const char *path, const struct run_options *o)
         code = cli_fail("replay", EXIT_USAGE, "%s", err.text);
     } else {
         world_run(w, s, o, r);
-        if (report_checks(&b, r, cli_colour(stdout)) == 0 && b.len_bytes > 0)
+        if (report_checks(&b, r, &paper) == 0 && b.len_bytes > 0)
             (void)fwrite(b.data, 1, b.len_bytes, stdout);
         (void)printf("%s: %s%s%s\n", r->token, verdict_name(r->verdict),
                      r->cause[0] != '\0' ? ", " : "", r->cause);

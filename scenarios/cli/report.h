@@ -5,6 +5,7 @@
 #ifndef OTABENCH_CLI_REPORT_H
 #define OTABENCH_CLI_REPORT_H
 
+#include "scenarios/cli/paper.h"
 #include "scenarios/cli/session.h"
 #include "scenarios/cli/story.h"
 
@@ -26,13 +27,13 @@ int report_junit(struct buf *out, const struct session *s);
 int report_html(struct buf *out, const struct session *s, const struct story *story);
 
 /* For the terminal: one paragraph per scenario that did not pass, then the totals. */
-int report_text(struct buf *out, const struct session *s, bool colour);
-/* The verdict table of one result: ID, verdict, text, detail; at most 110 columns. */
-int report_checks(struct buf *out, const struct run_result *r, bool colour);
+int report_text(struct buf *out, const struct session *s, const struct paper *p);
+/* The verdict table of one result: ID, verdict, text, detail. */
+int report_checks(struct buf *out, const struct run_result *r, const struct paper *p);
 
-/* Text wrapped at blanks to 110 columns, continued at column `indent`; the first line is that far
- * already. Ends with a newline. */
-int report_paragraph(struct buf *out, const char *text, int indent);
+/* Text wrapped at blanks to so many columns, continued at column `indent`; the first line is that
+ * far already. Ends with a newline. */
+int report_paragraph(struct buf *out, const char *text, int indent, int columns);
 
 /* Replaces the file. ERR_IO naming it. */
 int report_save(const char *path, const struct buf *document, struct err *err);

@@ -10,6 +10,8 @@
 
 #define NASTY "<b>\"it's\" & \x01\n\xff</b>"
 
+static const struct paper plain = {.columns = PAPER_COLUMNS_MAX};
+
 struct fixture {
     struct session s;
     struct scenario_files files;
@@ -193,7 +195,7 @@ static void text_names_what_did_not_pass(void)
 {
     struct fixture f;
     set_up(&f);
-    CHECK_INT(report_text(&f.out, &f.s, false), 0);
+    CHECK_INT(report_text(&f.out, &f.s, &plain), 0);
     const char *text = (const char *)f.out.data;
     CHECK(strstr(text, "cms/good") == NULL);
     CHECK(strstr(text, "zoo/known") == NULL);
@@ -214,7 +216,7 @@ static void paragraphs_are_wrapped(void)
     for (int i = 0; i < 30; i++)
         (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%sword%02d",
                        i > 0 ? " " : "", i);
-    CHECK_INT(report_paragraph(&b, text, 4), 0);
+    CHECK_INT(report_paragraph(&b, text, 4, PAPER_COLUMNS_MAX), 0);
     const char *first_end = strchr((const char *)b.data, '\n');
     REQUIRE(first_end != NULL);
     CHECK(first_end - (const char *)b.data <= 106);

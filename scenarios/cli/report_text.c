@@ -7,8 +7,6 @@
 #include "scenarios/cli/replay.h"
 #include "scenarios/cli/report.h"
 
-#define COLUMNS 110
-
 /* ANSI: select graphic rendition. */
 static const char *const colours[VERDICT_COUNT] = {
     [VERDICT_PASS] = "32",           [VERDICT_FAIL] = "1;31",
@@ -25,7 +23,7 @@ static int put_verdict(struct buf *out, enum verdict v, int width, bool colour)
     return rc == 0 && colour ? buf_text(out, "\x1b[0m") : rc;
 }
 
-int report_paragraph(struct buf *out, const char *text, int indent)
+int report_paragraph(struct buf *out, const char *text, int indent, int columns)
 {
     int column = indent, rc = 0;
     while (*text != '\0' && rc == 0) {
@@ -35,7 +33,7 @@ int report_paragraph(struct buf *out, const char *text, int indent)
             size_t n = utf8_char(text + at, word - at);
             at += n == 0 ? 1 : n;
         }
-        if (column > indent && column + 1 + width > COLUMNS) {
+        if (column > indent && column + 1 + width > columns) {
             rc = buf_printf(out, "\n%*s", indent, "");
             column = indent;
         } else if (column > indent) {
@@ -51,22 +49,22 @@ int report_paragraph(struct buf *out, const char *text, int indent)
     return rc == 0 ? buf_text(out, "\n") : rc;
 }
 
-int report_checks(struct buf *out, const struct run_result *r, bool colour)
+int report_checks(struct buf *out, const struct run_result *r, const struct paper *p)
 {
     int rc = 0;
     for (uint32_t i = 0; i < r->n_checks && rc == 0; i++) {
         const struct check_result *c = &r->checks[i];
         rc = buf_printf(out, "  %-7s ", c->id);
         if (rc == 0)
-            rc = put_verdict(out, c->verdict, 15, colour);
+            rc = put_verdict(out, c->verdict, 15, p->colour);
         if (rc == 0)
             rc = buf_text(out, " ");
         if (rc == 0)
-            rc = report_paragraph(out, report_requirement(c->id)->text, 26);
+            rc = report_paragraph(out, report_requirement(c->id)->text, 26, p->columns);
         if (rc == 0 && c->detail[0] != '\0')
             rc = buf_printf(out, "%26s", "");
         if (rc == 0 && c->detail[0] != '\0')
-            rc = report_paragraph(out, c->detail, 26);
+            rc = report_paragraph(out, c->detail, 26, p->columns);
     }
     return rc;
 }
@@ -77,15 +75,16 @@ static bool is_news(enum verdict v)
            v != VERDICT_NOT_OBSERVABLE;
 }
 
-static int put_bad(struct buf *out, const struct run_result *r, const char *label, bool colour)
+static int put_bad(struct buf *out, const struct run_result *r, const char *label,
+                   const struct paper *p)
 {
-    int rc = put_verdict(out, r->verdict, 13, colour);
+    int rc = put_verdict(out, r->verdict, 13, p->colour);
     if (rc == 0)
         rc = buf_printf(out, " %s\n", label);
     if (rc == 0 && r->cause[0] != '\0')
         rc = buf_text(out, "  ");
     if (rc == 0 && r->cause[0] != '\0')
-        rc = report_paragraph(out, r->cause, 2);
+        rc = report_paragraph(out, r->cause, 2, p->columns);
     for (uint32_t i = 0; i < r->n_checks && rc == 0; i++) {
         const struct check_result *c = &r->checks[i];
         if (!is_news(c->verdict))
@@ -95,7 +94,8 @@ static int put_bad(struct buf *out, const struct run_result *r, const char *labe
             rc = buf_printf(out, "%s: ", verdict_name(c->verdict));
         if (rc == 0)
             rc = report_paragraph(
-                out, c->detail[0] != '\0' ? c->detail : report_requirement(c->id)->text, 10);
+                out, c->detail[0] != '\0' ? c->detail : report_requirement(c->id)->text, 10,
+                p->columns);
     }
     if (rc == 0)
         rc = buf_text(out, "  ");
@@ -104,7 +104,7 @@ static int put_bad(struct buf *out, const struct run_result *r, const char *labe
     return rc == 0 ? buf_text(out, "\n") : rc;
 }
 
-int report_text(struct buf *out, const struct session *s, bool colour)
+int report_text(struct buf *out, const struct session *s, const struct paper *p)
 {
     size_t counts[VERDICT_COUNT];
     int64_t virtual_ms = 0, ran = 0, wall_ms = s->wall_ns / NS_PER_MS;
@@ -114,7 +114,7 @@ int report_text(struct buf *out, const struct session *s, bool colour)
         bool unrun = s->interrupted && strcmp(s->results[i].cause, "interrupted") == 0;
         ran += !unrun;
         if (is_news(s->results[i].verdict) && !unrun)
-            rc = put_bad(out, &s->results[i], files_label(s->files, i), colour);
+            rc = put_bad(out, &s->results[i], files_label(s->files, i), p);
     }
     session_tally(s, counts);
     if (rc == 0)
@@ -124,7 +124,7 @@ int report_text(struct buf *out, const struct session *s, bool colour)
         if (counts[v] > 0) {
             rc = buf_printf(out, "%s%zu ", separator, counts[v]);
             if (rc == 0)
-                rc = put_verdict(out, (enum verdict)v, 0, colour);
+                rc = put_verdict(out, (enum verdict)v, 0, p->colour);
             separator = ", ";
         }
     if (rc == 0)

@@ -25,7 +25,7 @@ struct runner {
     char temp_dir[64]; /* of traces nobody asked to keep; empty: none */
     char cache[PATH_BYTES];
     char self[PATH_BYTES];
-    bool colour;
+    struct paper paper;
 };
 
 /* ---- traces ---- */
@@ -118,19 +118,19 @@ static void show_story(const struct runner *r, size_t i)
     buf_init(&b, REPORT_BYTES_MAX);
     int rc = buf_printf(&b, "%s\n", files_label(&r->files, i));
     if (rc == 0)
-        rc = report_paragraph(&b, f->text, 0);
+        rc = report_paragraph(&b, f->text, 0, r->paper.columns);
     if (rc == 0)
         rc = buf_text(&b, "\n");
     if (rc == 0)
         rc = story_read(&story, r->traces[i], &err);
     if (rc == 0)
-        rc = timeline_put(&b, &story, r->colour);
+        rc = timeline_put(&b, &story, &r->paper);
     print(&b);
     if (rc != 0)
         (void)printf("no timeline: %s\n", err.text[0] != '\0' ? err.text : err_name(rc));
     buf_clear(&b);
     (void)putchar('\n');
-    if (report_checks(&b, &r->session.results[i], r->colour) == 0)
+    if (report_checks(&b, &r->session.results[i], &r->paper) == 0)
         print(&b);
     (void)putchar('\n');
     buf_free(&b);
@@ -177,7 +177,7 @@ static int conclude(const struct runner *r)
     for (size_t i = 0; shows_story(r) && i < r->files.count; i++)
         show_story(r, i);
     buf_init(&b, REPORT_BYTES_MAX);
-    if (report_text(&b, &r->session, r->colour) == 0)
+    if (report_text(&b, &r->session, &r->paper) == 0)
         print(&b);
     buf_free(&b);
     (void)fflush(stdout);
@@ -225,7 +225,7 @@ static void set_defaults(struct runner *r)
     if (s->run.firmware_dir == NULL)
         s->run.firmware_dir = CLI_FIRMWARE_DIR;
     s->run.self_exe = r->self;
-    r->colour = cli_colour(stdout);
+    r->paper = cli_paper(stdout);
     s->progress = r->o->quiet             ? PROGRESS_NONE
                   : isatty(STDERR_FILENO) ? PROGRESS_BAR
                                           : PROGRESS_LINES;

@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf out;
     story_init(&s);
     buf_init(&out, 1u << 20);
+    const struct paper paper = {.colour = true, .columns = PAPER_COLUMNS_MIN};
     const char *at = (const char *)data, *end = at + size;
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -22,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += len + 1;
     }
     if (story_end(&s, NULL) == 0) {
-        (void)timeline_put(&out, &s, true);
+        (void)timeline_put(&out, &s, &paper);
         (void)html_lanes(&out, &s);
     }
     buf_free(&out);

@@ -9,11 +9,11 @@
 
 static const struct {
     enum lane lane;
-    int columns; /* with the space that follows */
-} columns[] = {
+    int columns; /* of the widest paper, with the space that follows */
+} lanes[] = {
     {LANE_CLOUD, 27}, {LANE_NETWORK, 14}, {LANE_DEVICE, 24}, {LANE_FLASH, 18}, {LANE_BOOT, 15},
 };
-#define COLUMNS      (sizeof columns / sizeof columns[0])
+#define LANES        (sizeof lanes / sizeof lanes[0])
 #define TIME_COLUMNS 10 /* "12345.678" and a space */
 #define LINES_MAX    16 /* of one cell */
 
@@ -23,6 +23,13 @@ static const char *const rule_colour[] = {
     [STORY_CELLS] = "",  [STORY_CUT] = "1;31", [STORY_START] = "36",
     [STORY_HEAL] = "35", [STORY_REPEAT] = "2",
 };
+
+/* What a lane gets of narrower paper. */
+static int lane_columns(const struct paper *p, size_t i)
+{
+    int margin = TIME_COLUMNS + 2;
+    return lanes[i].columns * (p->columns - margin) / (PAPER_COLUMNS_MAX - margin);
+}
 
 static int repeat(struct buf *out, const char *text, int n)
 {
@@ -69,13 +76,13 @@ static size_t take(const char *text, int width, int *used)
     return at;
 }
 
-static int put_cells(struct buf *out, const struct story_row *r, bool colour)
+static int put_cells(struct buf *out, const struct story_row *r, const struct paper *p)
 {
-    const char *rest[COLUMNS];
+    const char *rest[LANES];
     int rc = 0;
     bool more = false;
-    for (size_t i = 0; i < COLUMNS; i++) {
-        rest[i] = r->cell[columns[i].lane].text;
+    for (size_t i = 0; i < LANES; i++) {
+        rest[i] = r->cell[lanes[i].lane].text;
         more = more || rest[i][0] != '\0';
     }
     for (int line = 0; more && line < LINES_MAX && rc == 0; line++) {
@@ -84,15 +91,15 @@ static int put_cells(struct buf *out, const struct story_row *r, bool colour)
             rc = buf_text(out, r->dark ? "   " : " ┃ ");
         more = false;
         int gap = 0;
-        for (size_t i = 0; i < COLUMNS && rc == 0; i++) {
+        for (size_t i = 0; i < LANES && rc == 0; i++) {
             int used = 0;
-            size_t n = take(rest[i], columns[i].columns - 1, &used);
-            const struct story_cell *c = &r->cell[columns[i].lane];
+            size_t n = take(rest[i], lane_columns(p, i) - 1, &used);
+            const struct story_cell *c = &r->cell[lanes[i].lane];
             if (n > 0)
                 rc = repeat(out, " ", gap);
             if (n > 0 && rc == 0)
-                rc = put_coloured(out, colour ? mood_colour[c->mood] : "", rest[i], n);
-            gap = n > 0 ? columns[i].columns - used : gap + columns[i].columns;
+                rc = put_coloured(out, p->colour ? mood_colour[c->mood] : "", rest[i], n);
+            gap = n > 0 ? lane_columns(p, i) - used : gap + lane_columns(p, i);
             rest[i] += n;
             rest[i] += strspn(rest[i], " ");
             more = more || rest[i][0] != '\0';
@@ -113,11 +120,11 @@ static const struct {
 };
 
 /* The stroke begins in the last column of the time, so that it crosses the power line. */
-static int put_rule(struct buf *out, const struct story_row *r, bool colour)
+static int put_rule(struct buf *out, const struct story_row *r, const struct paper *p)
 {
     struct buf rule;
     buf_init(&rule, 4096);
-    int left = TIMELINE_COLUMNS - (TIME_COLUMNS - 1) - strokes[r->kind].before_columns, used = 0;
+    int left = p->columns - (TIME_COLUMNS - 1) - strokes[r->kind].before_columns, used = 0;
     size_t len = take(r->text, left, &used);
     int rc = buf_text(&rule, strokes[r->kind].before);
     if (rc == 0)
@@ -129,30 +136,30 @@ static int put_rule(struct buf *out, const struct story_row *r, bool colour)
     if (rc == 0)
         rc = put_time(out, r->from_ns);
     if (rc == 0)
-        rc = put_coloured(out, colour ? rule_colour[r->kind] : "", (const char *)rule.data,
+        rc = put_coloured(out, p->colour ? rule_colour[r->kind] : "", (const char *)rule.data,
                           rule.len_bytes);
     buf_free(&rule);
     return rc == 0 ? buf_text(out, "\n") : rc;
 }
 
-static int put_head(struct buf *out, bool colour)
+static int put_head(struct buf *out, const struct paper *p)
 {
-    char line[TIMELINE_COLUMNS + 1];
+    char line[PAPER_COLUMNS_MAX + 1];
     int at = snprintf(line, sizeof line, "%*s ", TIME_COLUMNS - 1, "s");
     at += snprintf(line + at, sizeof line - (size_t)at, "  ");
-    for (size_t i = 0; i < COLUMNS; i++)
+    for (size_t i = 0; i < LANES; i++)
         at += snprintf(line + at, sizeof line - (size_t)at, "%-*s",
-                       i + 1 < COLUMNS ? columns[i].columns : 0, lane_name(columns[i].lane));
-    int rc = put_coloured(out, colour ? "1" : "", line, strlen(line));
+                       i + 1 < LANES ? lane_columns(p, i) : 0, lane_name(lanes[i].lane));
+    int rc = put_coloured(out, p->colour ? "1" : "", line, strlen(line));
     return rc == 0 ? buf_text(out, "\n") : rc;
 }
 
-int timeline_put(struct buf *out, const struct story *s, bool colour)
+int timeline_put(struct buf *out, const struct story *s, const struct paper *p)
 {
-    int rc = put_head(out, colour);
+    int rc = put_head(out, p);
     for (size_t i = 0; i < s->count && rc == 0; i++)
-        rc = s->rows[i].kind == STORY_CELLS ? put_cells(out, &s->rows[i], colour)
-                                            : put_rule(out, &s->rows[i], colour);
+        rc = s->rows[i].kind == STORY_CELLS ? put_cells(out, &s->rows[i], p)
+                                            : put_rule(out, &s->rows[i], p);
     if (rc == 0 && s->left_out > 0)
         rc = buf_printf(out, "%*s %" PRIu64 " more events are not shown; --trace has them all\n",
                         TIME_COLUMNS, "", s->left_out);

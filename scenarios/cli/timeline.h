@@ -1,13 +1,12 @@
-/* The story of a run as text of at most 110 columns: lanes side by side, time downwards. */
+/* The story of a run as text: lanes side by side, time downwards. */
 #ifndef OTABENCH_CLI_TIMELINE_H
 #define OTABENCH_CLI_TIMELINE_H
 
 #include "common/bytes.h"
+#include "scenarios/cli/paper.h"
 #include "scenarios/cli/story.h"
 
-#define TIMELINE_COLUMNS 110
-
-/* 0 or the buffer's error. colour: ANSI sequences. */
-int timeline_put(struct buf *out, const struct story *s, bool colour);
+/* 0 or the buffer's error. The lanes share the paper's width. */
+int timeline_put(struct buf *out, const struct story *s, const struct paper *p);
 
 #endif

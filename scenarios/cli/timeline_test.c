@@ -161,6 +161,9 @@ static void broken_lines_are_refused(void)
     story_free(&s);
 }
 
+static const struct paper plain = {.columns = PAPER_COLUMNS_MAX};
+static const struct paper coloured = {.colour = true, .columns = PAPER_COLUMNS_MAX};
+
 static void a_flood_is_cut_and_said(void)
 {
     struct story s;
@@ -171,7 +174,7 @@ static void a_flood_is_cut_and_said(void)
         add(&s, EVENT(1, "device", "odd%d") "}", i);
     CHECK_INT(s.left_out, 100);
     CHECK_OK(story_end(&s, NULL), NULL);
-    CHECK_INT(timeline_put(&b, &s, false), 0);
+    CHECK_INT(timeline_put(&b, &s, &plain), 0);
     CHECK_HAS((const char *)b.data, "100 more events are not shown");
     buf_free(&b);
     story_free(&s);
@@ -201,18 +204,22 @@ static void no_line_is_wider_than_promised(void)
     add(&s, EVENT(20, "power", "cut") ",\"op\":7,\"tear\":\"half-erased\"}");
     add(&s, EVENT(1002, "boot", "boot") ",\"mark\":3}");
     CHECK_OK(story_end(&s, NULL), NULL);
-    CHECK_INT(timeline_put(&b, &s, false), 0);
-    size_t lines = 0;
-    for (const char *p = (const char *)b.data; *p != '\0'; p = strchr(p, '\n') + 1, lines++) {
-        size_t len = strcspn(p, "\n");
-        CHECK(columns_of(p, len) <= TIMELINE_COLUMNS);
-        CHECK(memchr(p, '\x1b', len) == NULL);
+    for (int columns = PAPER_COLUMNS_MIN; columns <= PAPER_COLUMNS_MAX; columns++) {
+        const struct paper paper = {.columns = columns};
+        buf_clear(&b);
+        CHECK_INT(timeline_put(&b, &s, &paper), 0);
+        size_t lines = 0;
+        for (const char *p = (const char *)b.data; *p != '\0'; p = strchr(p, '\n') + 1, lines++) {
+            size_t len = strcspn(p, "\n");
+            CHECK(columns_of(p, len) <= (size_t)columns);
+            CHECK(memchr(p, '\x1b', len) == NULL);
+        }
+        CHECK(lines > 4);
+        CHECK_HAS((const char *)b.data, "━╋━ POWER CUT at flash operation 7");
+        CHECK_HAS((const char *)b.data, "wrapped");
     }
-    CHECK(lines > 4);
-    CHECK_HAS((const char *)b.data, "━╋━ POWER CUT at flash operation 7");
-    CHECK_HAS((const char *)b.data, "wrapped");
     buf_clear(&b);
-    CHECK_INT(timeline_put(&b, &s, true), 0);
+    CHECK_INT(timeline_put(&b, &s, &coloured), 0);
     CHECK_HAS((const char *)b.data, "\x1b[1;31m━╋━ POWER CUT");
     buf_free(&b);
     story_free(&s);
