@@ -6,7 +6,8 @@
  * when its first segment is about to be programmed. A resume in the middle of a block may find the
  * next segment half programmed by a cut: on chips with rewritable bits the same bytes are
  * programmed again (if the new bytes do not fit into what is there, the block is started over); on
- * write-once chips the block is always started over. A mark carries the CRC-32 of its segment.
+ * write-once chips the block is always started over. A mark carries the CRC-32 of its
+ * block so far.
  */
 #include <string.h>
 
@@ -25,6 +26,8 @@ struct download {
     uint32_t count;         /* segments of the package */
     uint32_t next;          /* segment being fetched, 1-based */
     uint32_t filled;        /* bytes of it in s->segment */
+    uint32_t summed;        /* flash from the start of this block to here ... */
+    uint32_t sum;           /* ... has this CRC-32 */
     uint32_t checked_until; /* flash below this may hold the rest of an earlier attempt */
     bool restarted;         /* a 416 has sent us back to the beginning */
 };
@@ -78,36 +81,50 @@ static bool fits_over(struct download *d, uint32_t at, uint32_t len)
     return true;
 }
 
-/* What a mark says of its segment; 0 would mean nothing is said. */
-static uint32_t segment_check(const struct download *d, uint32_t number)
+/*
+ * What a mark says: the CRC-32 of its erase block from the start to the end of its segment, as
+ * flash holds it; 0 would mean nothing is said. 0 too when flash cannot be read.
+ */
+static uint32_t block_check(struct download *d, uint32_t number)
 {
-    uint32_t crc = crc32_update(0, d->s->segment, segment_len(d, number));
-    return crc != 0 ? crc : 1;
+    uint8_t piece[64];
+    uint32_t block = fal_part_block_size(d->s->part);
+    uint32_t end = segment_at(d, number) + segment_len(d, number);
+    uint32_t start = segment_at(d, number) / block * block;
+    if (d->summed < start || d->summed > end) {
+        d->summed = start;
+        d->sum = 0;
+    }
+    while (d->summed < end) {
+        uint32_t n = end - d->summed < sizeof(piece) ? end - d->summed : (uint32_t)sizeof(piece);
+        if (fal_part_read(d->s->part, d->summed, piece, n) != (int)n)
+            return 0;
+        d->sum = crc32_update(d->summed == start ? 0 : d->sum, piece, n);
+        d->summed += n;
+    }
+    return d->sum != 0 ? d->sum : 1;
 }
 
 /*
  * A mark that was cut while it was programmed may not read at one start, so that its block is
- * erased and begun again, and read at the next: the last mark is believed only if its segment is
- * there. Uses the segment buffer.
+ * erased and begun again, and read at the next: the last mark is believed only if its block holds
+ * what was there when it was written.
  */
 static bool last_mark_holds(struct download *d)
 {
     const struct state *st = &d->s->state;
-    if (st->mark == 0 || st->mark > d->count || st->mark_arg == 0)
-        return true;
-    uint32_t len = segment_len(d, st->mark);
-    return fal_part_read(d->s->part, segment_at(d, st->mark), d->s->segment, len) == (int)len &&
-           segment_check(d, st->mark) == st->mark_arg;
+    return st->mark == 0 || st->mark > d->count || st->mark_arg == 0 ||
+           block_check(d, st->mark) == st->mark_arg;
 }
 
 static int mark(struct download *d)
 {
     struct err err;
-    /* Who marks first has nothing to hold the mark to. */
-    uint32_t check = d->s->config->breaks.mark_before_write ? 0 : segment_check(d, d->next);
     /* After a block was started over, some of its segments are marked already. */
     if (d->s->config->breaks.no_journal || d->next <= d->s->state.mark)
         return 0;
+    /* Who marks first has nothing to hold the mark to. */
+    uint32_t check = d->s->config->breaks.mark_before_write ? 0 : block_check(d, d->next);
     return state_mark(&d->s->state, d->s->state.mark + 1, check, &err);
 }
 
@@ -119,8 +136,11 @@ static int store_segment(struct download *d)
     uint32_t page = fal_part_page_size(s->part), block = fal_part_block_size(s->part);
     uint32_t padded = (len + page - 1) / page * page;
     memset(s->segment + len, 0xFF, s->segment_bytes - len);
-    if (at % block == 0 && fal_part_erase(s->part, at, block) < 0)
-        return -1;
+    if (at % block == 0) {
+        d->summed = at;
+        if (fal_part_erase(s->part, at, block) < 0)
+            return -1;
+    }
     if (at % block != 0 && !fits_over(d, at, len))
         return rewind_to(d, at / block * block / s->segment_bytes);
     if (s->config->breaks.mark_before_write && mark(d) != 0)
@@ -385,7 +405,7 @@ cmiot_int8 download_package(struct session *s, const struct offer *o)
                          .count = s->state.record.index_max};
     uint32_t block = fal_part_block_size(s->part), stored = s->state.mark;
     if (!last_mark_holds(&d))
-        stored--;
+        stored = segment_at(&d, stored) / block * block / s->segment_bytes;
     d.next = stored + 1;
     if (s->layout.write_once && stored < d.count)
         d.next = segment_at(&d, d.next) / block * block / s->segment_bytes + 1;

@@ -152,7 +152,8 @@ static void mark_without_its_segment(const void *row)
         (void)world_run(w, world_main, w);
         (void)world_record(w, &mark);
     }
-    REQUIRE(world_erase(w, (first - 1) * SEGMENT / 4096 * 4096, 4096) == 0);
+    /* Half of the block is enough: the mark speaks of all that is in front of it. */
+    REQUIRE(world_erase(w, (first - 1) * SEGMENT / 4096 * 4096, 2048) == 0);
     world_forget(w);
     CHECK_INT(world_calls(w, "u"), 0);
     CHECK_INT(w->requests[1].from, (first - 1) * SEGMENT / 4096 * 4096);
