@@ -88,7 +88,8 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
               from);
         JUDGE(j, "DWN-18", durable, "asked for byte %lu: there is a gap before it", from);
     }
-    if (j->verified && !j->dirty && j->cuts > 0)
+    /* Before its record is told, a mark that was left weak may cost what it stands for. */
+    if (j->verified && !j->dirty && j->cuts > 0 && (j->pending || !j->weak_cut))
         judge_fail(j, "PWR-06", "byte %lu is downloaded again after the package was verified",
                    from);
     if (j->clean_start_due) {
