@@ -108,6 +108,9 @@ struct nor *nor_open(const struct nor_geometry *geo, const char *path, uint64_t 
 /* A chip's files for inspection: a private copy, off, never written back. geo may be null when
  * there is a sidecar; where there is one it decides. Null on error. */
 struct nor *nor_view(const struct nor_geometry *geo, const char *path, struct err *err);
+/* Writes the chip as it is to `path` and `path`.meta, for nor_open and nor_view. ERR_ARG: what is
+ * there is no plain file. */
+int nor_export(const struct nor *n, const char *path, struct err *err);
 void nor_free(struct nor *n); /* unmaps, closes; null is fine */
 /* Null: none. An operation of the old owner that is in flight is forgotten. */
 void nor_set_hooks(struct nor *n, const struct nor_hooks *hooks);

@@ -338,6 +338,20 @@ int nor_memory_view(struct nor *n, const char *path, struct err *err)
     return map_both(n, path, meta_path, false, err);
 }
 
+int nor_export(const struct nor *n, const char *path, struct err *err)
+{
+    char meta_path[PATH_BYTES];
+    struct stat st;
+    int rc = meta_path_of(path, meta_path, err);
+    if (rc == 0 && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return err_set(err, ERR_ARG, "%s: a flash image must be a plain file", path);
+    if (rc == 0)
+        rc = make_file(meta_path, n->meta, n->meta_bytes, 0, n->meta_bytes, err);
+    if (rc == 0)
+        rc = make_file(path, n->cells, n->geo.size_bytes, 0xFF, n->geo.size_bytes, err);
+    return rc;
+}
+
 void nor_memory_free(struct nor *n)
 {
     if (!n->mapped) {

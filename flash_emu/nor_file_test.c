@@ -229,6 +229,31 @@ static void plain_image_is_viewed_with_a_geometry(void)
     CHECK_HAS(err.text, "16384 bytes");
 }
 
+/* A chip on the heap is written out whole, over what was there. */
+static void chip_is_exported(const void *row)
+{
+    struct nor_geometry geo = chip_geometry(row);
+    struct place p;
+    struct err err = {""};
+    uint8_t data[256];
+    place_new(&p);
+    fill_data(data, sizeof(data), 0);
+    write_file(p.image, "old", 3);
+    struct nor *n = nor_new(&geo, 1, &err);
+    REQUIRE(n != NULL);
+    CHECK_INT(nor_erase(n, geo.erase_bytes, geo.erase_bytes), 0);
+    CHECK_INT(nor_program(n, geo.erase_bytes, data, sizeof(data)), 0);
+    CHECK_OK(nor_export(n, p.image, &err), &err);
+    struct nor *v = nor_view(NULL, p.image, &err);
+    REQUIRE(v != NULL);
+    CHECK_INT(nor_op_count(v), 2);
+    CHECK_INT(nor_wear(v, geo.erase_bytes), 1);
+    CHECK_MEM(nor_peek(v), nor_peek(n), geo.size_bytes);
+    CHECK_ERR(nor_export(n, p.dir, &err), ERR_ARG);
+    nor_free(v);
+    nor_free(n);
+}
+
 static void wrong_files_are_refused(void)
 {
     struct place p;
@@ -286,6 +311,7 @@ static const struct test tests[] = {
               chip_name),
     TEST_ROWS("a view changes nothing", view_changes_nothing, chip_rows, chip_name),
     {"a plain image is viewed with a geometry", plain_image_is_viewed_with_a_geometry},
+    TEST_ROWS("a chip is exported", chip_is_exported, chip_rows, chip_name),
     {"wrong files are refused", wrong_files_are_refused},
 };
 TEST_MAIN("flash files", tests)

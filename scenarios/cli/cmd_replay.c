@@ -21,7 +21,8 @@ static const char help[] =
     "  --library DIR    folder below which NAME.json lies\n"
     "                   (default: scenarios/library, then scenarios)\n"
     "  --trace F        every event as NDJSON\n"
-    "  --flash-out F    the flash image at the end of the main phase (see otabench flash)\n"
+    "  --flash-out F    the flash image at the end of the main phase, with its wear and marks in\n"
+    "                   F.meta (see otabench flash)\n"
     "  --html F         HTML report with the lanes\n"
     "  --json F         JSON report\n"
     "  --quiet          no timeline\n"
@@ -111,6 +112,7 @@ int cmd_replay(int argc, char **argv)
             break;
         case OPT_QUIET:
             o.quiet = true;
+            o.timeline = false;
             break;
         case OPT_GDB:
             gdb = true;

@@ -317,12 +317,7 @@ static int save_flash(const struct stage *g, struct err *err)
 {
     if (g->o->flash_out == NULL)
         return 0;
-    FILE *f = fopen(g->o->flash_out, "wb");
-    size_t n = nor_geo(g->nor)->size_bytes;
-    bool ok = f != NULL && fwrite(nor_peek(g->nor), 1, n, f) == n;
-    if (f != NULL)
-        ok = fclose(f) == 0 && ok;
-    return ok ? 0 : err_set(err, ERR_IO, "%s cannot be written", g->o->flash_out);
+    return nor_export(g->nor, g->o->flash_out, err);
 }
 
 void world_run(struct world *w, const struct scenario *s, const struct run_options *o,
