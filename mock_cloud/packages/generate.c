@@ -81,11 +81,13 @@ static void put_text(struct pen *p)
                                            "timer", "radio", "battery"};
     static const char *const events[] = {"init failed",  "timeout", "ready",
                                          "crc mismatch", "state",   "retry"};
+    /* One draw per statement, here and below: compilers order the operands of an expression, and
+     * the arguments of a call, as they like. */
+    const unsigned number = (unsigned)rng_below(&p->rng, 1000);
+    const char *event = events[rng_below(&p->rng, sizeof events / sizeof events[0])];
+    const char *subject = subjects[rng_below(&p->rng, sizeof subjects / sizeof subjects[0])];
     char line[64];
-    int n = snprintf(line, sizeof line, "%s: %s (%u)",
-                     subjects[rng_below(&p->rng, sizeof subjects / sizeof subjects[0])],
-                     events[rng_below(&p->rng, sizeof events / sizeof events[0])],
-                     (unsigned)rng_below(&p->rng, 1000));
+    int n = snprintf(line, sizeof line, "%s: %s (%u)", subject, event, number);
     const uint32_t left = p->end - p->at;
     const uint32_t len = (uint32_t)n + 1 < left ? (uint32_t)n + 1 : left;
     memcpy(p->image + p->at, line, len);
@@ -170,9 +172,10 @@ static void plan_edits(struct edit e[EDITS], struct rng *r, uint32_t content, in
     const uint32_t bulk = shrink < most ? shrink : most;
     const uint32_t span = (content - bulk) / 4; /* words that stay */
     uint32_t words[EDITS];
-    for (int i = 0; i < EDITS; i++)
-        words[i] = (uint32_t)(((uint64_t)i * 2 + 1 + rng_below(r, 2)) * span / 8 +
-                              rng_below(r, span / 8 + 1));
+    for (int i = 0; i < EDITS; i++) {
+        const uint64_t eighth = (uint64_t)i * 2 + 1 + rng_below(r, 2);
+        words[i] = (uint32_t)(eighth * span / 8 + rng_below(r, span / 8 + 1));
+    }
     e[0] = (struct edit){.at = words[0] * 4, .inserted = inserted_bytes(r, content)};
     e[1] = (struct edit){.at = words[1] * 4, .removed = bulk};
     if (grow > 0)
@@ -208,8 +211,10 @@ static void copy_moved(uint8_t *at, const uint8_t *old_image, uint32_t from, uin
 static void patch(uint8_t *image, uint32_t content, struct rng *r)
 {
     const uint32_t n = 3 + content / 32768;
-    for (uint32_t i = 0; i < n && content > 0; i++)
-        image[rng_below(r, content)] ^= (uint8_t)(1 + rng_below(r, 255));
+    for (uint32_t i = 0; i < n && content > 0; i++) {
+        const uint64_t at = rng_below(r, content);
+        image[at] ^= (uint8_t)(1 + rng_below(r, 255));
+    }
 }
 
 static void renew_banner(uint8_t *image, uint32_t content, struct rng *r)
