@@ -23,7 +23,8 @@ static const char help[] =
     "  dump   bytes, in hex\n"
     "  diff   where two images differ\n"
     "\n"
-    "  --scenario FILE  partitions and configuration of its device (default: the standard device)\n"
+    "  --scenario FILE  partitions and configuration of its device (default: that of a scenario\n"
+    "                   that says nothing about it)\n"
     "  --chip NAME      flash chip when there is no FILE.meta (otabench list --chips)\n"
     "  --addr N         first byte; decimal or 0x...\n"
     "  --len N          bytes (default 256)\n"
@@ -32,7 +33,7 @@ static const char help[] =
     "  otabench replay 'cms/a-differential-upgrade-runs-clean#1@40t3' --flash-out flash.bin\n"
     "  otabench flash info flash.bin \\\n"
     "      --scenario scenarios/library/cms/a-differential-upgrade-runs-clean.json\n"
-    "  otabench flash dump flash.bin --addr 0x130000 --len 512\n";
+    "  otabench flash dump flash.bin --addr 0x41000 --len 512\n";
 
 #define TEXT_MAX   ((size_t)64 << 20)
 #define RANGES_MAX 200 /* lines of a diff */
@@ -117,7 +118,9 @@ static int flash_info(struct view *v, struct buf *out)
 {
     const struct nor_geometry *g = nor_geo(v->nor);
     const struct partition_table *t = table_of(v);
-    int rc = buf_printf(out, "chip %s: %s\n%" PRIu64 " operations in its life\n", g->name, g->text,
+    const struct nor_geometry *known = nor_geometry_find(g->name);
+    int rc = buf_printf(out, "chip %s%s%s\n%" PRIu64 " operations in its life\n", g->name,
+                        known == NULL ? "" : ": ", known == NULL ? "" : known->text,
                         nor_op_count(v->nor));
     if (rc == 0 && t == NULL)
         return buf_text(out, "the partitions of this configuration do not fit the chip: "
@@ -168,7 +171,9 @@ static int load_device(struct device_config *d, const char *path, struct err *er
     struct scenario *s = malloc(sizeof *s);
     if (s == NULL)
         return err_set(err, ERR_NOMEM, "no memory for the scenario");
-    int rc = scenario_load(s, path, err);
+    static const char plain[] = "{\"otabench\": 1, \"text\": \"-\"}";
+    int rc = path != NULL ? scenario_load(s, path, err)
+                          : scenario_parse(s, plain, strlen(plain), "plain", err);
     if (rc == 0)
         *d = s->device;
     free(s);
@@ -246,8 +251,7 @@ int cmd_flash(int argc, char **argv)
                          actions[action].files == 1 ? "" : "s");
     if (actions[action].show == flash_bytes && !v.has_addr)
         return cli_usage("flash", "dump needs --addr");
-    device_config_default(&v.device);
-    if (scenario != NULL && load_device(&v.device, scenario, &err) != 0)
+    if (load_device(&v.device, scenario, &err) != 0)
         return cli_usage("flash", "%s", err.text);
     const struct nor_geometry *geo = chip == NULL ? &v.device.geometry : nor_geometry_find(chip);
     if (geo == NULL)
