@@ -42,10 +42,11 @@ static int find_file(const struct scenario *s, const struct build_options *o, co
         if (rc != ERR_NOT_FOUND)
             return err_set(err, rc, "image %s cannot be read", tried[i]);
     }
+    if (strncmp(path, BUILD_FIRMWARE, sizeof BUILD_FIRMWARE - 1) == 0)
+        return err_set(err, ERR_UNSUPPORTED, "%s is not here; ci/firmware fetches the real images",
+                       path);
     return err_set(err, ERR_NOT_FOUND,
-                   "image %s not found beside the scenario or in the working directory; run "
-                   "ci/firmware to fetch the real images",
-                   path);
+                   "image %s not found beside the scenario or in the working directory", path);
 }
 
 static int make_image(struct build *b, const struct scenario *s, const struct build_options *o,

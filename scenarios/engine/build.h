@@ -35,7 +35,12 @@ struct build_options {
                                  the working directory */
 };
 
-/* 0 or the error of the image or package that failed. b is initialised either way; call build_free.
+/* Where ci/firmware puts real images. A scenario that names one which was not fetched is not
+ * applicable. */
+#define BUILD_FIRMWARE "build/firmware/"
+
+/* 0; ERR_UNSUPPORTED when a real image was not fetched; or the error of the image or package that
+ * failed. b is initialised either way; call build_free.
  */
 int build_make(struct build *b, const struct scenario *s, const struct build_options *o,
                struct err *err);

@@ -276,8 +276,9 @@ int stage_set_up(struct stage *g, const struct stage_world *w, bool listen, stru
         rc = set_up_cloud(g, listen, err);
     const struct scenario *s = g->s;
     for (uint32_t i = 0; rc == 0 && i < s->n_flash; i++)
-        rc = nor_inject(g->nor, s->flash[i].kind, s->flash[i].addr, s->flash[i].len_bytes,
-                        s->flash[i].count);
+        if (nor_inject(g->nor, s->flash[i].kind, s->flash[i].addr, s->flash[i].len_bytes,
+                       s->flash[i].count) != 0)
+            rc = err_set(err, ERR_LIMIT, "flash fault %u cannot be armed", i + 1);
     return rc;
 }
 
@@ -387,6 +388,12 @@ void stage_begin(struct stage *g, enum run_mode mode, struct run_result *out)
     memcpy(t.name, g->s->name, sizeof t.name);
     memcpy(t.cuts, g->o->cuts, sizeof t.cuts);
     token_print(&t, out->token);
+}
+
+void stage_not_applicable(const struct err *err, struct run_result *out)
+{
+    out->verdict = VERDICT_NOT_APPLICABLE;
+    memcpy(out->cause, err->text, sizeof out->cause);
 }
 
 void stage_conclude(struct stage *g, int rc, const struct err *err, const char *missed,

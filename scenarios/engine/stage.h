@@ -74,6 +74,8 @@ bool stage_healed(struct stage *g);
  * inconclusive. */
 void stage_conclude(struct stage *g, int rc, const struct err *err, const char *missed,
                     struct run_result *out);
+/* The scenario needs something that is not on this machine. */
+void stage_not_applicable(const struct err *err, struct run_result *out);
 /* Name, seed, mode, token. */
 void stage_begin(struct stage *g, enum run_mode mode, struct run_result *out);
 uint64_t stage_seed(const struct stage *g);

@@ -380,6 +380,8 @@ void wire_run(const struct scenario *s, const struct run_options *o, struct run_
     }
     kill_device(w);
     stage_conclude(&w->g, rc, &w->err, missed, out);
+    if (rc == ERR_UNSUPPORTED && w->dir[0] == '\0') /* nothing but the images was tried */
+        stage_not_applicable(&w->err, out);
     relay_close(&w->relay);
     wire_pipe_free(&w->pipe);
     stage_free(&w->g);

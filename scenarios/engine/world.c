@@ -329,6 +329,10 @@ void world_run(struct world *w, const struct scenario *s, const struct run_optio
     char missed[160] = "";
     stage_begin(&r.g, RUN_SIM, out);
     int rc = build_for(w, s, o, &err);
+    if (rc == ERR_UNSUPPORTED) {
+        stage_not_applicable(&err, out);
+        return;
+    }
     if (rc == 0)
         rc = set_up(&r, &err);
     bool spins = rc == 0 && !run_main(&r);
