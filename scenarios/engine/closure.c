@@ -52,8 +52,6 @@ static int make_states(struct closure *c)
         rc = states_tree_init(&c->states, &c->tree);
     if (rc == 0)
         rc = states_tree_init(&c->states, &c->begin);
-    if (rc == 0)
-        rc = states_tree_init(&c->states, &c->other);
     size_t pages = (size_t)shape.units * c->states.unit_pages;
     c->looked = calloc(pages == 0 ? 1 : pages, sizeof *c->looked);
     c->chip_unit = malloc(shape.units * sizeof *c->chip_unit);
@@ -87,6 +85,10 @@ static int make_heads(struct closure *c)
         rc = pool_init(&c->ram_pairs, 8, NONE - 1);
     if (rc == 0)
         rc = recall_init(&c->recall);
+    if (rc == 0)
+        rc = pool_init(&c->bases, c->states.group_count * sizeof(uint32_t), NONE - 1);
+    if (rc == 0)
+        rc = list_init(&c->segments, sizeof(struct segment), NONE - 1);
     if (rc == 0)
         rc = pool_init(&c->data, c->subject.geometry.page_bytes, NONE - 1);
     if (rc == 0)
@@ -166,7 +168,6 @@ void closure_free(struct closure *c)
     nor_free(c->scratch);
     states_tree_free(&c->tree);
     states_tree_free(&c->begin);
-    states_tree_free(&c->other);
     states_free(&c->states);
     pool_free(&c->head_pool);
     pool_free(&c->ram_pages);
@@ -174,8 +175,9 @@ void closure_free(struct closure *c)
     pool_free(&c->data);
     pool_free(&c->torn_keys);
     recall_free(&c->recall);
-    struct list *lists[] = {&c->nodes, &c->runs, &c->ops,       &c->edges,
-                            &c->heads, &c->torn, &c->torn_units};
+    pool_free(&c->bases);
+    struct list *lists[] = {&c->nodes, &c->runs, &c->ops,        &c->edges,
+                            &c->heads, &c->torn, &c->torn_units, &c->segments};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         free(lists[i]->items);
     free(c->looked);
@@ -265,11 +267,11 @@ static uint32_t fell_back(const struct closure *c)
 
 static size_t memory(const struct closure *c)
 {
-    const struct list *lists[] = {&c->nodes, &c->runs, &c->ops,       &c->edges,
-                                  &c->heads, &c->torn, &c->torn_units};
+    const struct list *lists[] = {&c->nodes, &c->runs, &c->ops,        &c->edges,
+                                  &c->heads, &c->torn, &c->torn_units, &c->segments};
     size_t sum = states_memory(&c->states) + pool_memory(&c->head_pool) +
                  pool_memory(&c->ram_pages) + pool_memory(&c->ram_pairs) + pool_memory(&c->data) +
-                 pool_memory(&c->torn_keys) + recall_memory(&c->recall);
+                 pool_memory(&c->torn_keys) + recall_memory(&c->recall) + pool_memory(&c->bases);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         sum += lists[i]->cap * lists[i]->item_bytes;
     return sum;

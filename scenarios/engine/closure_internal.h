@@ -56,6 +56,14 @@ struct head {
     uint64_t points_before; /* of its run */
 };
 
+/* A part of a run from one moment between two steps to the next with the recall. */
+struct segment {
+    uint32_t run, first_op, op_count;
+    uint32_t base;     /* flash at its beginning, among the bases */
+    uint32_t next_ram; /* at its end; NONE: the run ended */
+    uint64_t points_before;
+};
+
 /* Arrays that grow; count and cap in items. */
 struct list {
     void *items;
@@ -76,8 +84,7 @@ struct closure {
     struct nor *scratch; /* one erase unit */
     struct states states;
     struct states_tree tree;  /* the start under way, as it goes; weak cells unsettled */
-    struct states_tree begin; /* the same at its power-on */
-    struct states_tree other; /* room for one to compare with */
+    struct states_tree begin; /* what the segment under way began with */
     uint32_t tree_weak;       /* weak units in it */
     uint32_t *chip_unit;      /* what the device's chip holds; POOL_NONE: something else */
     uint32_t *first_unit;     /* the first start's units, and */
@@ -96,11 +103,15 @@ struct closure {
     size_t ram_before_bytes, ram_cap;
 
     struct recall recall;
-    uint32_t spot;                /* where the start under way stands in it; NONE: not followed */
+    struct list segments;
+    struct pool bases;            /* flash at their beginnings */
+    struct segment segment;       /* the one under way */
+    uint32_t spot;                /* where it stands in the recall; NONE: not followed */
     uint32_t *looked, look_epoch; /* per page: epoch in which it was looked at or erased */
 
     /* the start under way */
     uint32_t now_run, now_state, now_reading, now_ops;
+    uint32_t skip_ops; /* of the device, told already */
     uint64_t now_points;
     int64_t ns_before;
     uint32_t weak_list[DIFFER_MAX], weak_count;
@@ -163,20 +174,19 @@ bool closure_set_unit(struct closure *c, uint32_t unit, uint32_t number);
 void closure_start(struct closure *c, uint32_t state, uint32_t reading);
 void closure_on_op(void *ctx, const struct nor_op *op);
 
-/* closure_path.c: the recall of starts. */
+/* closure_path.c: the recall. */
 void closure_on_look(void *ctx, uint32_t addr, uint32_t len_bytes);
-/* The start begins to be followed at the root of that RAM (RECALL_POWER_ON: at power-on); what it
- * looks at becomes a path. */
+/* A segment begins with that RAM (RECALL_POWER_ON: at power-on), flash as in the tree. */
 void closure_follow(struct closure *c, uint32_t ram);
 /* The unit was erased: what it held before matters no more. */
 void closure_forget(struct closure *c, uint32_t unit);
-/* The start is over: its path leads to it. */
-void closure_path_end(struct closure *c, uint32_t run);
-/* The earlier start that went the way which this one, with that RAM and the tree as it is, would
- * go; NONE: nobody. */
-uint32_t closure_recall(struct closure *c, uint32_t ram);
-/* After how many operations of that start the flash of both is the same; NONE: never. */
-uint32_t closure_meets(struct closure *c, uint32_t run);
+/* The segment ends, with that RAM or, NONE, with the run. */
+void closure_segment_end(struct closure *c, uint32_t next_ram);
+/* The segment that goes the way which a start with that RAM and the tree as it is goes; null:
+ * nobody went it yet. */
+const struct segment *closure_recall(struct closure *c, uint32_t ram);
+/* After how many of its operations the flash of both is the same; NONE: not within it. */
+uint32_t closure_meets(struct closure *c, const struct segment *g);
 /* What weak cells of unit u read in the start under way: 0 if there are none, else 1 + reading. */
 uint32_t closure_reading_of(const struct closure *c, uint32_t unit);
 

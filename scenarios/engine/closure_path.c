@@ -61,34 +61,51 @@ static void next_epoch(struct closure *c)
 
 void closure_follow(struct closure *c, uint32_t ram)
 {
-    uint32_t root = recall_root(&c->recall, ram);
-    if (root == RECALL_NONE) {
+    c->spot = recall_root(&c->recall, ram);
+    c->segment = (struct segment){.run = c->now_run,
+                                  .first_op = (uint32_t)c->ops.count,
+                                  .base = pool_put(&c->bases, c->tree.group, NULL),
+                                  .points_before = c->now_points};
+    if (c->spot == RECALL_NONE || c->segment.base == POOL_NONE)
         (void)no_room(c);
-        return;
-    }
-    if (ram != RECALL_POWER_ON && c->spot != NONE) {
-        struct recall_spot *s = &c->recall.spots[c->spot];
-        if (s->kind == RECALL_UNKNOWN)
-            *s = (struct recall_spot){.kind = RECALL_ROOT, .value = root};
-        else if (s->kind != RECALL_ROOT || s->value != root)
-            c->rc = err_set(&c->err, ERR_BENCH,
-                            "closure: the same flash led the boot loader to another RAM");
-    }
-    c->spot = root;
+    memcpy(c->begin.unit, c->tree.unit, c->states.shape.units * sizeof *c->tree.unit);
+    memcpy(c->begin.group, c->tree.group, c->states.group_count * sizeof *c->tree.group);
     next_epoch(c);
 }
 
-/* A start that looked at the same contents looks at the same page next. Only one that was left
- * early ends there; this one gives the path more. */
+void closure_segment_end(struct closure *c, uint32_t next_ram)
+{
+    struct recall_spot *s = c->spot == NONE ? NULL : &c->recall.spots[c->spot];
+    c->spot = NONE;
+    if (s == NULL)
+        return;
+    const struct segment *known = (const struct segment *)c->segments.items + s->value;
+    if (s->kind == RECALL_PAGE || (s->kind == RECALL_SEGMENT && known->next_ram != next_ram))
+        c->rc =
+            err_set(&c->err, ERR_BENCH, "closure: the same flash led the boot loader elsewhere");
+    if (s->kind != RECALL_UNKNOWN)
+        return;
+    *s = (struct recall_spot){.kind = RECALL_SEGMENT, .value = (uint32_t)c->segments.count};
+    struct segment *g = list_add(&c->segments);
+    if (g == NULL) {
+        (void)no_room(c);
+        return;
+    }
+    *g = c->segment;
+    g->op_count = (uint32_t)c->ops.count - g->first_op;
+    g->next_ram = next_ram;
+}
+
+/* Who looked at the same contents looks at the same page next. */
 static void look_at(struct closure *c, uint32_t page)
 {
     struct recall_spot *s = &c->recall.spots[c->spot];
     uint32_t key[RECALL_KEY_WORDS];
-    if (s->kind == RECALL_UNKNOWN || s->kind == RECALL_START)
+    if (s->kind == RECALL_UNKNOWN)
         *s = (struct recall_spot){.kind = RECALL_PAGE, .value = page};
     if (s->kind != RECALL_PAGE || s->value != page) {
-        c->rc = err_set(&c->err, ERR_BENCH,
-                        "closure: the same flash led the boot loader to look elsewhere");
+        c->rc =
+            err_set(&c->err, ERR_BENCH, "closure: the same flash led the boot loader elsewhere");
         return;
     }
     content(c, &c->begin, page, key);
@@ -116,35 +133,21 @@ void closure_forget(struct closure *c, uint32_t unit)
         c->looked[unit * c->states.unit_pages + i] = c->look_epoch;
 }
 
-void closure_path_end(struct closure *c, uint32_t run)
-{
-    if (c->spot == NONE)
-        return;
-    struct recall_spot *s = &c->recall.spots[c->spot];
-    if (s->kind == RECALL_UNKNOWN)
-        *s = (struct recall_spot){.kind = RECALL_START, .value = run};
-    c->spot = NONE;
-}
-
 /* ---- asking ---- */
 
-uint32_t closure_recall(struct closure *c, uint32_t ram)
+const struct segment *closure_recall(struct closure *c, uint32_t ram)
 {
     uint32_t spot = recall_root(&c->recall, ram), key[RECALL_KEY_WORDS];
     while (spot != RECALL_NONE) {
         const struct recall_spot *s = &c->recall.spots[spot];
-        if (s->kind == RECALL_START)
-            return s->value;
+        if (s->kind == RECALL_SEGMENT)
+            return (const struct segment *)c->segments.items + s->value;
         if (s->kind == RECALL_UNKNOWN)
-            return NONE;
-        if (s->kind == RECALL_ROOT) {
-            spot = s->value;
-            continue;
-        }
+            return NULL;
         content(c, &c->tree, s->value, key);
         spot = recall_next(&c->recall, spot, key, false);
     }
-    return NONE;
+    return NULL;
 }
 
 /* ---- meeting ---- */
@@ -154,52 +157,58 @@ struct differ {
     uint32_t unit, mine, its;
 };
 
-/* Readings of the other start, found as those of this one are. */
-static uint32_t its_reading(const struct closure *c, const struct run *r, uint32_t run,
-                            const uint32_t *units, uint32_t unit)
-{
-    uint32_t reading = run - node_at(c, r->state)->first_run, index = 0;
-    for (uint32_t u = 0; u < unit; u++)
-        index += states_unit_is_weak(&c->states, units[u]);
-    return 1 + (uint32_t)closure_reading(reading, index, node_at(c, r->state)->weak_units);
-}
-
-/* The units in which the states differ; more than DIFFER_MAX when they are too many. */
-static uint32_t compare_states(struct closure *c, uint32_t run, struct differ out[DIFFER_MAX])
+/* How the other run reads weak cells of the unit: 1 + reading, as closure_reading_of. */
+static uint32_t its_reading(const struct closure *c, uint32_t run, uint32_t unit)
 {
     const struct states *s = &c->states;
     const struct run *r = run_at(c, run);
+    const uint32_t *groups = pool_at(&s->states, r->state);
+    uint32_t reading = run - node_at(c, r->state)->first_run, index = 0;
+    for (uint32_t u = 0; u < unit; u++) {
+        const uint32_t *units = pool_at(&s->groups, groups[u / STATES_GROUP]);
+        index += states_unit_is_weak(s, units[u % STATES_GROUP]);
+    }
+    return 1 + (uint32_t)closure_reading(reading, index, node_at(c, r->state)->weak_units);
+}
+
+/* The units in which the tree is not what the segment began with; more than DIFFER_MAX when they
+ * are too many. */
+static uint32_t compare_base(const struct closure *c, const struct segment *g,
+                             struct differ out[DIFFER_MAX])
+{
+    const struct states *s = &c->states;
+    const uint32_t *groups = pool_at(&c->bases, g->base);
     uint32_t n = 0;
-    bool weak = node_at(c, r->state)->weak_units > 0;
-    states_get(s, r->state, &c->other);
-    for (uint32_t g = 0; g < s->group_count; g++) {
-        if (c->tree.group[g] == c->other.group[g] && !weak)
+    for (uint32_t k = 0; k < s->group_count; k++) {
+        if (c->tree.group[k] == groups[k] && c->tree_weak == 0)
             continue;
-        for (uint32_t u = g * STATES_GROUP; u < (g + 1) * STATES_GROUP && u < s->shape.units; u++) {
-            uint32_t mine = c->tree.unit[u], its = c->other.unit[u];
-            bool same = mine == its &&
-                        (!weak || !states_unit_is_weak(s, mine) ||
-                         closure_reading_of(c, u) == its_reading(c, r, run, c->other.unit, u));
+        const uint32_t *units = pool_at(&s->groups, groups[k]);
+        for (uint32_t i = 0; i < STATES_GROUP; i++) {
+            uint32_t u = k * STATES_GROUP + i;
+            if (u >= s->shape.units)
+                break;
+            bool same = c->tree.unit[u] == units[i] &&
+                        (c->tree_weak == 0 || !states_unit_is_weak(s, units[i]) ||
+                         closure_reading_of(c, u) == its_reading(c, g->run, u));
             if (!same && n == DIFFER_MAX)
                 return DIFFER_MAX + 1;
             if (!same)
-                out[n++] = (struct differ){.unit = u, .mine = mine, .its = its};
+                out[n++] = (struct differ){.unit = u, .mine = c->tree.unit[u], .its = units[i]};
         }
     }
     return n;
 }
 
-uint32_t closure_meets(struct closure *c, uint32_t run)
+uint32_t closure_meets(struct closure *c, const struct segment *g)
 {
     struct differ differ[DIFFER_MAX];
-    uint32_t n = compare_states(c, run, differ);
-    uint32_t first = run_at(c, run)->first_op, end = ops_end(c, run);
+    uint32_t n = compare_base(c, g, differ), first = g->first_op, count = g->op_count;
     if (n > DIFFER_MAX)
         return NONE;
-    for (uint32_t op = first; n > 0; op++) {
-        if (op == end)
+    for (uint32_t op = 0; n > 0; op++) {
+        if (op == count)
             return NONE;
-        const struct op_key key = op_at(c, op)->key;
+        const struct op_key key = op_at(c, first + op)->key;
         uint32_t unit = key.addr / c->states.shape.erase_bytes, i = 0;
         while (i < n && differ[i].unit != unit)
             i++;
@@ -216,7 +225,7 @@ uint32_t closure_meets(struct closure *c, uint32_t run)
         if (differ[i].mine == differ[i].its && !states_unit_is_weak(&c->states, differ[i].its))
             differ[i] = differ[--n];
         if (n == 0)
-            return op + 1 - first;
+            return op + 1;
     }
     return 0;
 }

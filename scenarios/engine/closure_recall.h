@@ -1,14 +1,13 @@
 /*
- * Recall: what starts looked at, so that a start which would look at the same contents need not be
- * run again.
+ * Recall: what starts looked at, so that what looks at the same contents need not be run again.
  *
- * A boot loader is a function of what it reads. The recall is a tree: a spot says which flash page
- * is looked at next, and the page's content leads to the next spot. A page is asked for once, when
- * it is first looked at and was not erased before by the same start. At a step between two steps of
- * the boot loader with no operation done yet, the path goes on at the root of its RAM: from there
- * it is shared by all starts that come to the same RAM. A path ends at the number of a start that
- * went this way. Another start that follows it does the same operations, whatever else is on its
- * flash.
+ * A boot loader is a function of what it reads. Between two steps its stack is empty, so a start
+ * falls into segments, each of which begins with some RAM (at power-on: none), looks at pages, does
+ * operations and ends with another RAM. The recall is a forest with a root per RAM: a spot says
+ * which flash page is looked at next, and the page's content leads to the next spot. A page is
+ * asked for once in a segment, when it is first looked at and was not erased before by the same
+ * segment. The last spot says which segment it was: whoever follows the path does the same
+ * operations and ends with the same RAM, whatever else is on its flash.
  */
 #ifndef OTABENCH_ENGINE_CLOSURE_RECALL_H
 #define OTABENCH_ENGINE_CLOSURE_RECALL_H
@@ -19,11 +18,11 @@
 #define RECALL_KEY_WORDS 5
 #define RECALL_POWER_ON  (UINT32_MAX - 1) /* instead of a RAM: nothing is in it yet */
 
-enum recall_kind { RECALL_UNKNOWN, RECALL_PAGE, RECALL_ROOT, RECALL_START };
+enum recall_kind { RECALL_UNKNOWN, RECALL_PAGE, RECALL_SEGMENT };
 
 struct recall_spot {
     uint32_t kind;
-    uint32_t value; /* the page; the spot to go on at; the start */
+    uint32_t value; /* the page; the segment, a number of the owner's */
 };
 
 struct recall {

@@ -108,7 +108,15 @@ void closure_on_op(void *ctx, const struct nor_op *op)
     struct closure *c = ctx;
     struct op_key key;
     uint32_t u = op->addr / c->states.shape.erase_bytes;
-    if (c->rc != 0 || !closure_op_key(c, op, &key))
+    if (c->rc != 0)
+        return;
+    if (c->skip_ops > 0) {
+        c->skip_ops--;
+        c->ns_before = c->device.chip_ns;
+        c->chip_unit[u] = POOL_NONE;
+        return;
+    }
+    if (!closure_op_key(c, op, &key))
         return;
     uint64_t before = c->now_points;
     operate(c, &key, (uint32_t)((c->device.chip_ns - c->ns_before) / 1000));
@@ -188,18 +196,22 @@ static bool put_readings(const struct closure *c, uint32_t *out)
 
 enum step { STEP_ON, STEP_JOINED, STEP_LIVELOCK };
 
-/* Whether this moment was met before. */
-static enum step meet(struct closure *c, struct head *met)
+/* The record of a moment; false when it cannot be one. */
+static bool put_head(struct closure *c, uint32_t ram)
 {
     uint32_t *words = c->head_words, groups = c->states.group_count;
-    bool fresh;
     memcpy(words, c->tree.group, groups * sizeof *words);
-    if (!put_readings(c, words + groups))
+    words[groups + CLOSURE_WEAK_UNITS] = ram;
+    return put_readings(c, words + groups);
+}
+
+/* Whether this moment was met before; it is kept if not. */
+static enum step meet(struct closure *c, uint32_t ram, struct head *met)
+{
+    bool fresh;
+    if (!put_head(c, ram))
         return STEP_ON;
-    words[groups + CLOSURE_WEAK_UNITS] = ram_number(c);
-    if (c->rc != 0)
-        return STEP_ON;
-    uint32_t number = pool_put(&c->head_pool, words, &fresh);
+    uint32_t number = pool_put(&c->head_pool, c->head_words, &fresh);
     if (number == POOL_NONE || (fresh && list_add(&c->heads) == NULL)) {
         (void)no_room(c);
         return STEP_ON;
@@ -230,27 +242,52 @@ static void join(struct closure *c, uint32_t run, uint32_t op, uint64_t points_b
     r->points = add_points(c->now_points, other->points - points_before);
 }
 
-/* Does what an earlier start did, operation by operation, up to where both are the same. The
- * earlier one looked at nothing in which they differ. */
-static bool repeat(struct closure *c, uint32_t ram)
+/* Whether the start can go on where another one was at this moment. */
+static bool met_before(struct closure *c, uint32_t ram)
 {
-    uint32_t run = c->options.no_recall ? NONE : closure_recall(c, ram);
-    if (run == NONE || run == c->now_run || c->rc != 0)
+    if (c->options.no_joins || c->now_ops == 0 || !put_head(c, ram))
         return false;
-    uint32_t count = closure_meets(c, run);
-    if (count == NONE || c->rc != 0)
+    uint32_t number = pool_find(&c->head_pool, c->head_words);
+    if (number == POOL_NONE)
         return false;
-    uint32_t first = run_at(c, run)->first_op;
-    uint64_t points_before = 0;
-    for (uint32_t i = 0; i < count && c->rc == 0; i++) {
-        const struct op_log log = *op_at(c, first + i);
-        points_before += log.points;
-        operate(c, &log.key, log.chip_us);
-    }
-    if (c->rc == 0)
-        join(c, run, first + count, points_before);
-    c->result.recalled++;
+    struct head h = ((const struct head *)c->heads.items)[number];
+    if (h.run == c->now_run)
+        return false; /* for the device to find out */
+    join(c, h.run, h.op, h.points_before);
     return true;
+}
+
+/*
+ * Goes on from a moment without the device, as long as the next segment is known: does its
+ * operations to this start's flash, up to where flash is the same as that of the earlier start,
+ * which looked at nothing in which they differ. True: the rest is known. Else the device must do
+ * it, and the operations told here are skipped then.
+ */
+static bool go_on(struct closure *c, uint32_t ram)
+{
+    for (uint32_t i = 0; !c->options.no_recall && i < CLOSURE_STEPS_MAX && c->rc == 0; i++) {
+        const struct segment *known = closure_recall(c, ram);
+        if (known == NULL || known->run == c->now_run || c->rc != 0)
+            return false;
+        const struct segment g = *known;
+        uint32_t meets = closure_meets(c, &g), count = meets == NONE ? g.op_count : meets;
+        if (c->rc != 0 || (meets == NONE && g.next_ram == NONE))
+            return false;
+        uint64_t points = g.points_before;
+        for (uint32_t k = 0; k < count && c->rc == 0; k++) {
+            const struct op_log log = *op_at(c, g.first_op + k);
+            points += log.points;
+            operate(c, &log.key, log.chip_us);
+        }
+        if (c->rc == 0 && meets != NONE) {
+            join(c, g.run, g.first_op + count, points);
+            return true;
+        }
+        ram = g.next_ram;
+        if (c->rc == 0 && met_before(c, ram))
+            return true;
+    }
+    return false;
 }
 
 /* ---- the end ---- */
@@ -299,46 +336,50 @@ static void go_to(struct closure *c, uint32_t state, uint32_t reading)
         c->result.mixed_starts++;
 }
 
-/* The device's chip becomes what the tree says, weak cells read as this start reads them. */
+/* The device's chip becomes what the state says, weak cells read as this start reads them. */
 static void load_chip(struct closure *c)
 {
-    uint32_t units = c->states.shape.units;
-    for (uint32_t u = 0; u < units; u++) {
-        if (c->chip_unit[u] == c->tree.unit[u])
+    const struct states_tree *t = &c->begin;
+    states_get(&c->states, c->now_state, &c->begin);
+    for (uint32_t u = 0; u < c->states.shape.units; u++) {
+        if (c->chip_unit[u] == t->unit[u])
             continue;
-        c->chip_unit[u] = c->tree.unit[u];
-        closure_put_unit(c, c->device.nor, u, c->tree.unit[u]);
+        c->chip_unit[u] = t->unit[u];
+        closure_put_unit(c, c->device.nor, u, t->unit[u]);
     }
     for (uint32_t i = 0; i < c->weak_count; i++) {
         uint32_t reading = closure_reading_of(c, c->weak_list[i]) - 1;
         nor_raw_settle(c->device.nor, c->weak_list[i], (enum tear_reading)reading);
         c->chip_unit[c->weak_list[i]] = POOL_NONE;
     }
-    memcpy(c->begin.unit, c->tree.unit, units * sizeof *c->tree.unit);
 }
 
-/* Between two steps: an earlier start with the same RAM may have gone on from here, or, once
- * something was done, from the same flash. */
+/* The device is between two steps. */
 static enum step between(struct closure *c)
 {
     struct head met;
-    if (c->now_ops > 0) {
-        enum step step = c->options.no_joins ? STEP_ON : meet(c, &met);
-        if (step == STEP_JOINED) {
-            join(c, met.run, met.op, met.points_before);
-            c->result.joins++;
-        }
-        return step;
-    }
-    if (c->options.no_recall)
+    enum step step = STEP_ON;
+    if (c->skip_ops > 0 || (c->options.no_joins && c->options.no_recall))
         return STEP_ON;
     uint32_t ram = ram_number(c);
-    if (c->rc == 0)
-        closure_follow(c, ram);
-    if (c->rc != 0 || !repeat(c, ram))
+    if (c->rc != 0)
         return STEP_ON;
-    c->spot = NONE; /* goes on at the root of that RAM, and that is known */
-    return STEP_JOINED;
+    closure_segment_end(c, ram);
+    if (c->now_ops > 0 && !c->options.no_joins)
+        step = meet(c, ram, &met);
+    if (step == STEP_JOINED) {
+        join(c, met.run, met.op, met.points_before);
+        c->result.joins++;
+    }
+    if (step != STEP_ON || c->options.no_recall || c->rc != 0)
+        return step;
+    uint32_t told = c->now_ops;
+    if (go_on(c, ram))
+        return STEP_JOINED;
+    c->skip_ops = c->now_ops - told;
+    if (c->skip_ops == 0 && c->rc == 0)
+        closure_follow(c, ram);
+    return STEP_ON;
 }
 
 static void execute(struct closure *c)
@@ -347,7 +388,9 @@ static void execute(struct closure *c)
     enum step step = STEP_ON;
     load_chip(c);
     c->spot = NONE;
-    if (!c->options.no_recall)
+    c->ns_before = 0;
+    c->skip_ops = c->now_ops;
+    if (!c->options.no_recall && c->skip_ops == 0)
         closure_follow(c, RECALL_POWER_ON);
     c->result.starts++;
     if (closure_device_start(&c->device)) {
@@ -360,8 +403,9 @@ static void execute(struct closure *c)
                 step = between(c);
         }
     }
-    if (c->rc == 0)
-        closure_path_end(c, c->now_run);
+    if (c->rc == 0 && step == STEP_ON)
+        closure_segment_end(c, NONE);
+    c->spot = NONE;
     if (c->rc == 0 && step != STEP_JOINED)
         finish(c, result, step == STEP_LIVELOCK);
     closure_device_stop(&c->device);
@@ -380,7 +424,9 @@ void closure_start(struct closure *c, uint32_t state, uint32_t reading)
     go_to(c, state, reading);
     if (node_at(c, state)->first_run == NONE)
         node_at(c, state)->first_run = c->now_run;
-    if (!repeat(c, RECALL_POWER_ON))
+    if (go_on(c, RECALL_POWER_ON))
+        c->result.recalled++;
+    else if (c->rc == 0)
         execute(c);
     r = run_at(c, c->now_run);
     c->result.decided = add_points(c->result.decided, r->points);
