@@ -36,12 +36,15 @@ static void judge_tampered(struct judge *j, bool refused, const char *fmt)
     }
 }
 
-static void on_boot(struct judge *j)
+static void on_boot(struct judge *j, const struct ev *e)
 {
     j->app_running = false;
     j->boot_verified = false;
     j->boots++;
-    if (j->phase != PHASE_RESTORE)
+    /* With a mark of the restore what is done to firmware goes on from an earlier start. */
+    if (j->restore_allowed && ev_int(e, "mark", 0) > 0)
+        j->phase = PHASE_RESTORE;
+    else if (j->phase != PHASE_RESTORE)
         j->phase = PHASE_BOOT;
     if (j->cuts > 0) {
         j->boots_since_cut++;
@@ -135,7 +138,7 @@ void judge_boot_result(struct judge *j, int64_t result)
 void judge_boot_event(struct judge *j, const struct ev *e)
 {
     if (ev_is(e, LANE_BOOT, "boot"))
-        on_boot(j);
+        on_boot(j, e);
     else if (ev_is(e, LANE_BOOT, "verify"))
         on_verify(j, ev_int(e, "ok", 0) != 0);
     else if (ev_is(e, LANE_BOOT, "restore"))
