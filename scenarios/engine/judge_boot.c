@@ -41,8 +41,9 @@ static void on_boot(struct judge *j, const struct ev *e)
     j->app_running = false;
     j->boot_verified = false;
     j->boots++;
-    /* With a mark of the restore what is done to firmware goes on from an earlier start. */
-    if (j->restore_allowed && ev_int(e, "mark", 0) > 0)
+    /* With a mark of the restore what is done to firmware goes on from an earlier start; a result
+     * that was cut weakly may be gone again. */
+    if ((j->restore_allowed || j->weak_cut) && ev_int(e, "mark", 0) > 0)
         j->phase = PHASE_RESTORE;
     else if (j->phase != PHASE_RESTORE)
         j->phase = PHASE_BOOT;
@@ -80,7 +81,7 @@ static void on_verify(struct judge *j, bool ok)
 
 static void on_restore(struct judge *j)
 {
-    if (!j->restore_allowed)
+    if (!j->restore_allowed && !j->weak_cut)
         judge_fail(j, "BOT-15", "a restore starts although no package is pending");
     if (j->phase != PHASE_RESTORE) {
         judge_seen(j, "BOT-08");
