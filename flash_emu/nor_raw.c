@@ -61,15 +61,66 @@ void nor_raw_marks_put(struct nor *n, uint32_t unit, const uint8_t *marks)
     memcpy(n->torn + at, marks + n->mark_bytes, n->mark_bytes);
 }
 
+#define DRAWN_TOGETHER 64u
+
+void nor_raw_reading(const struct nor *n, uint32_t addr, uint32_t len_bytes,
+                     enum tear_reading reading, uint8_t *out)
+{
+    uint8_t bits[DRAWN_TOGETHER];
+    if (reading != READING_MIXED) {
+        memset(out, reading == READING_ALL_1 ? 0xFF : 0, len_bytes);
+        return;
+    }
+    for (uint32_t done = 0; done < len_bytes;) {
+        uint32_t at = (addr + done) % DRAWN_TOGETHER, step = DRAWN_TOGETHER - at;
+        struct rng rng;
+        rng_init(&rng, n->seed, "nor", "mixed", (addr + done) / DRAWN_TOGETHER);
+        rng_fill(&rng, bits, sizeof bits);
+        if (step > len_bytes - done)
+            step = len_bytes - done;
+        memcpy(out + done, bits + at, step);
+        done += step;
+    }
+}
+
+bool nor_raw_traps(const struct nor *n, uint32_t addr, enum tear_reading reading)
+{
+    uint8_t bits;
+    nor_raw_reading(n, addr, 1, reading, &bits);
+    return (bits & 1) != 0;
+}
+
+/* An ECC part keeps the content, and the granule reads right or traps. */
+static void settle_granules(struct nor *n, uint32_t unit, enum tear_reading reading)
+{
+    uint32_t step = n->geo.granule_bytes, addr = unit * n->geo.erase_bytes;
+    uint8_t *torn = n->torn + (size_t)unit * n->mark_bytes;
+    for (uint32_t g = 0; g < n->geo.erase_bytes / step; g++) {
+        if (!any_bit(n->weak + addr + g * step, step))
+            continue;
+        torn[g / 8] &= (uint8_t) ~(1u << g % 8);
+        if (nor_raw_traps(n, addr + g * step, reading))
+            torn[g / 8] |= (uint8_t)(1u << g % 8);
+    }
+}
+
 void nor_raw_settle(struct nor *n, uint32_t unit, enum tear_reading reading)
 {
-    for (uint64_t power_on = 1;; power_on++) {
-        struct rng rng;
-        rng_init(&rng, n->seed, "nor", "weak", power_on << 32 | unit);
-        if (tear_reading(&rng) == reading) {
-            nor_settle_unit(n, unit, power_on);
-            return;
-        }
+    uint8_t bits[DRAWN_TOGETHER];
+    uint32_t addr = unit * n->geo.erase_bytes, end = addr + n->geo.erase_bytes;
+    nor_unit_touch(n, unit);
+    if (n->geo.policy == NOR_ECC) {
+        settle_granules(n, unit, reading);
+        return;
+    }
+    for (uint32_t a = addr; a < end; a += DRAWN_TOGETHER) {
+        uint32_t step = end - a < DRAWN_TOGETHER ? end - a : DRAWN_TOGETHER;
+        if (!any_bit(n->weak + a, step))
+            continue;
+        nor_raw_reading(n, a, step, reading, bits);
+        for (uint32_t i = 0; i < step; i++)
+            n->cells[a + i] =
+                (uint8_t)((n->cells[a + i] & ~n->weak[a + i]) | (bits[i] & n->weak[a + i]));
     }
 }
 

@@ -26,8 +26,13 @@ uint32_t nor_raw_mark_bytes(const struct nor *n);
 void nor_raw_marks_get(const struct nor *n, uint32_t unit, uint8_t *marks);
 void nor_raw_marks_put(struct nor *n, uint32_t unit, const uint8_t *marks);
 
-/* Gives the marginal cells of a unit that reading, by the draws of the first power-on whose lot it
- * would be: the same for the same chip seed, unit and reading. */
+/* How marginal cells of a range read: a 1 bit in out reads 1. The mixed reading is drawn by seed
+ * and place alone, so it is the same whatever else is marginal. Any range inside the chip. */
+void nor_raw_reading(const struct nor *n, uint32_t addr, uint32_t len_bytes,
+                     enum tear_reading reading, uint8_t *out);
+/* Whether an ECC part traps at a granule with marginal cells under that reading. */
+bool nor_raw_traps(const struct nor *n, uint32_t addr, enum tear_reading reading);
+/* Gives the marginal cells of a unit that reading, for this power-on. */
 void nor_raw_settle(struct nor *n, uint32_t unit, enum tear_reading reading);
 
 /* The next operation gets number count + 1. Tears draw by seed and number, so an explorer that

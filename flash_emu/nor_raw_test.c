@@ -110,6 +110,28 @@ static void weak_cells_read_as_told(const void *row)
     nor_free(n);
 }
 
+/* What a cell reads is its own affair: fewer marginal cells around it change nothing. */
+static void readings_are_by_place(void)
+{
+    uint8_t all[256], part[100], weak[UNIT] = {0}, cells[UNIT];
+    struct nor *n = open_chip("spi4k", 2);
+    nor_raw_reading(n, UNIT + 64, 256, READING_MIXED, all);
+    nor_raw_reading(n, UNIT + 64 + 77, 100, READING_MIXED, part);
+    CHECK_MEM(part, all + 77, sizeof part);
+    memset(cells, 0xff, sizeof cells);
+    memset(weak + 200, 0xff, 50);
+    nor_raw_put(n, UNIT, UNIT, cells, weak);
+    nor_raw_settle(n, 1, READING_MIXED);
+    CHECK_MEM(nor_peek(n) + UNIT + 200, all + 136, 50);
+    CHECK_INT(nor_peek(n)[UNIT + 199], 0xff);
+    CHECK_INT(nor_peek(n)[UNIT + 250], 0xff);
+    nor_raw_settle(n, 1, READING_ALL_0);
+    CHECK_INT(nor_peek(n)[UNIT + 200], 0);
+    nor_raw_settle(n, 1, READING_ALL_1);
+    CHECK_INT(nor_peek(n)[UNIT + 249], 0xff);
+    nor_free(n);
+}
+
 /* The same number draws the same tear, in another place and at another time. */
 static void numbers_decide_the_tear(const void *row)
 {
@@ -134,6 +156,7 @@ static const struct test tests[] = {
     TEST_ROWS("state moves to another chip", state_moves_to_another_chip, chips, chip_name),
     TEST_ROWS("snapshots see the change", snapshots_see_the_change, chips, chip_name),
     TEST_ROWS("weak cells read as told", weak_cells_read_as_told, chips, chip_name),
+    {"readings are by place", readings_are_by_place},
     TEST_ROWS("numbers decide the tear", numbers_decide_the_tear, chips, chip_name),
 };
 TEST_MAIN("raw flash state", tests)
