@@ -11,8 +11,8 @@
 #include "scenarios/engine/closure_case.h"
 
 static const char help[] =
-    "usage: otabench closure SCENARIO [--tears LIST] [--states MAX] [--cuts MAX] [--seed S]\n"
-    "                        [--json FILE] [--no-joins] [--no-recall] [--quiet]\n\n"
+    "usage: otabench closure SCENARIO [--tears LIST] [--states MAX] [--memory MIB] [--cuts MAX]\n"
+    "                        [--seed S] [--json FILE] [--no-joins] [--no-recall] [--quiet]\n\n"
     "Takes the device as it is when the package of the scenario is stored and noted as pending, "
     "and\n"
     "follows its boot loader through every sequence of power cuts, of any length, until no new "
@@ -21,6 +21,7 @@ static const char help[] =
     "  --tears LIST   what cuts leave, with commas: nothing, prefix, all-but-last, scrambled,\n"
     "                 half-erased, weak, done (default: all)\n"
     "  --states MAX   give up after so many flash states (default 4000000)\n"
+    "  --memory MIB   give up above about so much memory (default 4096)\n"
     "  --cuts MAX     at most so many cuts in a row (default: any number)\n"
     "  --seed S       of the chip: scrambled bits and mixed readings (default: the scenario's)\n"
     "  --json FILE    the result as JSON, the same bytes for the same input\n"
@@ -57,14 +58,19 @@ static int parse_tears(const char *list, uint32_t *out)
 
 static int parse(int argc, char **argv, struct wanted *w)
 {
-    static const struct option longs[] = {
-        {"tears", required_argument, NULL, 't'}, {"states", required_argument, NULL, 's'},
-        {"cuts", required_argument, NULL, 'c'},  {"seed", required_argument, NULL, 'r'},
-        {"json", required_argument, NULL, 'j'},  {"no-joins", no_argument, NULL, 'n'},
-        {"no-recall", no_argument, NULL, 'l'},   {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"tears", required_argument, NULL, 't'},
+                                          {"states", required_argument, NULL, 's'},
+                                          {"cuts", required_argument, NULL, 'c'},
+                                          {"memory", required_argument, NULL, 'm'},
+                                          {"seed", required_argument, NULL, 'r'},
+                                          {"json", required_argument, NULL, 'j'},
+                                          {"no-joins", no_argument, NULL, 'n'},
+                                          {"no-recall", no_argument, NULL, 'l'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     uint64_t number;
-    *w = (struct wanted){.options = {.max_states = 4000000}};
+    *w = (struct wanted){.options = {.max_states = 4000000, .max_bytes = UINT64_C(4) << 30}};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 'h') {
             (void)fputs(help, stdout);
@@ -88,6 +94,10 @@ static int parse(int argc, char **argv, struct wanted *w)
             return cli_usage("closure", "--cuts %s: a number from 1 to 1000000", optarg);
         else if (c == 'c')
             w->options.max_depth = (uint32_t)number;
+        else if (c == 'm' && !cli_number(optarg, 1, 1 << 20, &number))
+            return cli_usage("closure", "--memory %s: MiB from 1 to 1048576", optarg);
+        else if (c == 'm')
+            w->options.max_bytes = number << 20;
         else if (c == 'r' && !cli_number(optarg, 1, UINT64_MAX, &w->options.seed))
             return cli_usage("closure", "--seed %s is not a number", optarg);
         else if (c == '?')

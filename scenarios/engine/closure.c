@@ -10,7 +10,7 @@
 #define OPS_MAX        (1u << 31)
 #define EDGES_MAX      (1u << 30)
 #define HEADS_MAX      (1u << 28)
-#define STARTS_PER_CRY 256 /* progress */
+#define STARTS_PER_CRY 256 /* between looks at progress and memory */
 
 /* ---- lists ---- */
 
@@ -324,6 +324,12 @@ int closure_run(struct closure *c, struct closure_result *out, struct err *err)
         if (c->options.progress != NULL && state % STARTS_PER_CRY == 0)
             c->options.progress(c->options.progress_ctx, (uint32_t)c->nodes.count, state + 1,
                                 node_at(c, state)->depth);
+        if (c->options.max_bytes != 0 && state % STARTS_PER_CRY == 0 &&
+            memory(c) > c->options.max_bytes) {
+            c->bound = "the memory allowed was used";
+            complete = false;
+            break;
+        }
         if (c->failed_run != NONE && !c->options.all_failures) {
             complete = state + 1 == c->nodes.count;
             break;

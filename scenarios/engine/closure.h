@@ -52,6 +52,7 @@ struct closure_options {
     uint32_t tears; /* 1 << enum nor_tear each; 0: all */
     uint64_t seed;  /* of the chip: scrambles and mixed readings */
     uint32_t max_states;
+    uint64_t max_bytes; /* of memory, about; 0: any */
     uint32_t max_depth; /* cuts in a row; 0: any number */
     bool no_joins;      /* run what is run to its end */
     bool no_recall;     /* run every start */

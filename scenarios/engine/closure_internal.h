@@ -32,7 +32,8 @@ struct run {
     uint32_t next_op;  /* where it goes on when it joined another; NONE: it ended */
     uint32_t final_state;
     uint8_t end;
-    uint64_t points; /* decided by this start */
+    uint8_t weak_looked; /* as in closure, of the first CLOSURE_WEAK_UNITS */
+    uint64_t points;     /* decided by this start */
 };
 
 /* An operation by what it does: enough to do it to another content. */
@@ -115,6 +116,7 @@ struct closure {
     uint64_t now_points;
     int64_t ns_before;
     uint32_t weak_list[DIFFER_MAX], weak_count;
+    uint32_t weak_looked; /* bit per unit of weak_list: its reading may have mattered */
 
     int rc; /* what went wrong inside a callback */
     struct err err;
@@ -189,6 +191,8 @@ const struct segment *closure_recall(struct closure *c, uint32_t ram);
 uint32_t closure_meets(struct closure *c, const struct segment *g);
 /* What weak cells of unit u read in the start under way: 0 if there are none, else 1 + reading. */
 uint32_t closure_reading_of(const struct closure *c, uint32_t unit);
+/* That reading is used. */
+void closure_note_reading(struct closure *c, uint32_t unit);
 
 /* closure_graph.c: fills work_ops, work_ns, work_boots. 0 or ERR_NOMEM. */
 int closure_measure(const struct closure *c, struct closure_result *out);

@@ -1,6 +1,7 @@
 /* Knowing starts again by what they look at: keeps and asks the recall (closure_recall.h). */
 #include <string.h>
 
+#include "flash_emu/nor_raw.h"
 #include "scenarios/engine/closure_internal.h"
 
 /* ---- contents ---- */
@@ -14,6 +15,13 @@ uint32_t closure_reading_of(const struct closure *c, uint32_t unit)
     return 0;
 }
 
+void closure_note_reading(struct closure *c, uint32_t unit)
+{
+    for (uint32_t i = 0; i < c->weak_count && i < 32; i++)
+        if (c->weak_list[i] == unit)
+            c->weak_looked |= UINT32_C(1) << i;
+}
+
 static uint32_t bits_at(const uint8_t *marks, uint32_t from, uint32_t count)
 {
     uint32_t bits = 0;
@@ -22,30 +30,67 @@ static uint32_t bits_at(const uint8_t *marks, uint32_t from, uint32_t count)
     return bits;
 }
 
-/* All that looking at a page of that tree can tell: cells, weak cells with their reading, marks. */
-static void content(const struct closure *c, const struct states_tree *t, uint32_t page,
+/* The page as this start reads it: weak cells as settled. POOL_NONE when full. */
+static uint32_t page_as_read(struct closure *c, uint32_t page, uint32_t cells, uint32_t weak,
+                             enum tear_reading reading)
+{
+    struct states *s = &c->states;
+    const uint8_t *stored = pool_at(&s->pages, cells), *mask = pool_at(&s->pages, weak);
+    nor_raw_reading(c->device.nor, page * s->shape.page_bytes, s->shape.page_bytes, reading,
+                    c->page_weak);
+    for (uint32_t i = 0; i < s->shape.page_bytes; i++)
+        c->page[i] = (uint8_t)((stored[i] & ~mask[i]) | (c->page_weak[i] & mask[i]));
+    return pool_put(&s->pages, c->page, NULL);
+}
+
+/* Bit per granule of the page: has weak cells that make it trap. */
+static uint32_t traps_as_read(const struct closure *c, uint32_t page, uint32_t weak,
+                              enum tear_reading reading)
+{
+    uint32_t granule = c->subject.geometry.granule_bytes, bytes = c->states.shape.page_bytes;
+    const uint8_t *mask = pool_at(&c->states.pages, weak);
+    uint32_t traps = 0;
+    for (uint32_t i = 0; i < bytes; i++)
+        if (mask[i] != 0 && !(traps >> i / granule & 1) &&
+            nor_raw_traps(c->device.nor, page * bytes + i / granule * granule, reading))
+            traps |= UINT32_C(1) << i / granule;
+    return traps;
+}
+
+/*
+ * All that looking at a page of that tree can tell: cells as they read, and the marks of its
+ * granules. Where these do not fit into the key, the number of all marks of the unit and the weak
+ * cells with their reading stand for them.
+ */
+static void content(struct closure *c, const struct states_tree *t, uint32_t page,
                     uint32_t key[RECALL_KEY_WORDS])
 {
     const struct states *s = &c->states;
+    bool ecc = c->subject.geometry.policy == NOR_ECC;
     uint32_t unit = page / s->unit_pages, index = page % s->unit_pages;
+    uint32_t granules = s->shape.page_bytes / c->subject.geometry.granule_bytes;
     const uint32_t *words = states_unit(s, t->unit[unit]);
+    uint32_t weak = words[s->unit_pages + index];
+    uint32_t reading = weak == s->clean_page ? 0 : closure_reading_of(c, unit);
+    memset(key, 0, RECALL_KEY_WORDS * sizeof *key);
+    if (reading != 0)
+        closure_note_reading(c, unit);
     key[0] = words[index];
-    key[1] = words[s->unit_pages + index];
-    key[2] = key[1] == s->clean_page ? 0 : closure_reading_of(c, unit);
-    key[3] = key[4] = 0;
-    if (key[2] == 1 + READING_ALL_1 && c->subject.geometry.policy != NOR_ECC) {
-        key[1] = s->clean_page; /* reads as it is stored */
-        key[2] = 0;
-    }
+    if (reading != 0 && !ecc)
+        key[0] = page_as_read(c, page, words[index], weak, (enum tear_reading)(reading - 1));
     if (s->shape.mark_bytes == 0)
         return;
-    uint32_t granules = s->shape.page_bytes / c->subject.geometry.granule_bytes;
     const uint8_t *marks = pool_at(&s->marks, words[2 * s->unit_pages]);
-    key[3] = words[2 * s->unit_pages];
     if (granules <= 32) {
-        key[3] = bits_at(marks, index * granules, granules);
-        key[4] = bits_at(marks + s->shape.mark_bytes / 2, index * granules, granules);
+        key[1] = bits_at(marks, index * granules, granules);
+        key[2] = bits_at(marks + s->shape.mark_bytes / 2, index * granules, granules);
+        if (reading != 0 && ecc)
+            key[2] |= traps_as_read(c, page, weak, (enum tear_reading)(reading - 1));
+        return;
     }
+    key[1] = words[2 * s->unit_pages];
+    key[2] = weak;
+    key[3] = reading;
 }
 
 /* ---- keeping ---- */

@@ -15,7 +15,7 @@
 #include "scenarios/engine/closure_states.h"
 
 #define RECALL_NONE      UINT32_MAX
-#define RECALL_KEY_WORDS 5
+#define RECALL_KEY_WORDS 4
 #define RECALL_POWER_ON  (UINT32_MAX - 1) /* instead of a RAM: nothing is in it yet */
 
 enum recall_kind { RECALL_UNKNOWN, RECALL_PAGE, RECALL_SEGMENT };

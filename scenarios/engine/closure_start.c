@@ -231,6 +231,14 @@ static uint64_t add_points(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
+/* Readings that still matter to whatever comes. */
+static void note_open_readings(struct closure *c)
+{
+    for (uint32_t i = 0; i < c->weak_count; i++)
+        if (states_unit_is_weak(&c->states, c->tree.unit[c->weak_list[i]]))
+            closure_note_reading(c, c->weak_list[i]);
+}
+
 /* The rest is what that earlier run did from `op` on, which is after so many of its points. */
 static void join(struct closure *c, uint32_t run, uint32_t op, uint64_t points_before)
 {
@@ -240,6 +248,7 @@ static void join(struct closure *c, uint32_t run, uint32_t op, uint64_t points_b
     r->end = other->end;
     r->final_state = other->final_state;
     r->points = add_points(c->now_points, other->points - points_before);
+    note_open_readings(c); /* what it looked at from here on */
 }
 
 /* Whether the start can go on where another one was at this moment. */
@@ -307,6 +316,7 @@ static void finish(struct closure *c, enum boot_result result, bool livelock)
     struct node after = {.parent = c->now_state,
                          .depth = node_at(c, c->now_state)->depth + 1,
                          .cut = {.reading = c->now_reading}};
+    note_open_readings(c);
     r->points = c->now_points;
     r->end = livelock ? CLOSURE_LIVELOCK : (uint8_t)closure_device_judge(&c->device, result);
     if (r->end <= CLOSURE_NEW && touched_foreign(c))
@@ -329,6 +339,7 @@ static void go_to(struct closure *c, uint32_t state, uint32_t reading)
     states_get(&c->states, state, &c->tree);
     c->tree_weak = n->weak_units;
     c->weak_count = 0;
+    c->weak_looked = c->options.no_recall ? UINT32_MAX : 0;
     for (uint32_t u = 0; c->weak_count < n->weak_units && c->weak_count < DIFFER_MAX; u++)
         if (states_unit_is_weak(&c->states, c->tree.unit[u]))
             c->weak_list[c->weak_count++] = u;
@@ -411,6 +422,37 @@ static void execute(struct closure *c)
     closure_device_stop(&c->device);
 }
 
+/* An earlier start from the same state that differs only in readings which it did not use. */
+static uint32_t same_reading(const struct closure *c, uint32_t state, uint32_t reading)
+{
+    uint32_t first = node_at(c, state)->first_run, weak = node_at(c, state)->weak_units;
+    for (uint32_t other = 0; other < reading && weak <= CLOSURE_WEAK_UNITS; other++) {
+        bool same = true;
+        for (uint32_t i = 0; i < weak && same; i++)
+            same = !(run_at(c, first + other)->weak_looked & 1u << i) ||
+                   closure_reading(other, i, weak) == closure_reading(reading, i, weak);
+        if (same)
+            return first + other;
+    }
+    return NONE;
+}
+
+static void begin_or_recall(struct closure *c, uint32_t state, uint32_t reading)
+{
+    uint32_t same = same_reading(c, state, reading);
+    go_to(c, state, reading);
+    if (same != NONE) {
+        c->weak_looked = run_at(c, same)->weak_looked;
+        join(c, same, run_at(c, same)->first_op, 0);
+        c->result.recalled++;
+        return;
+    }
+    if (go_on(c, RECALL_POWER_ON))
+        c->result.recalled++;
+    else if (c->rc == 0)
+        execute(c);
+}
+
 void closure_start(struct closure *c, uint32_t state, uint32_t reading)
 {
     c->now_run = (uint32_t)c->runs.count;
@@ -421,14 +463,11 @@ void closure_start(struct closure *c, uint32_t state, uint32_t reading)
     }
     *r = (struct run){
         .state = state, .first_op = (uint32_t)c->ops.count, .next_op = NONE, .final_state = NONE};
-    go_to(c, state, reading);
     if (node_at(c, state)->first_run == NONE)
         node_at(c, state)->first_run = c->now_run;
-    if (go_on(c, RECALL_POWER_ON))
-        c->result.recalled++;
-    else if (c->rc == 0)
-        execute(c);
+    begin_or_recall(c, state, reading);
     r = run_at(c, c->now_run);
+    r->weak_looked = (uint8_t)c->weak_looked;
     c->result.decided = add_points(c->result.decided, r->points);
     struct node *n = node_at(c, state);
     if (n->end < r->end)
