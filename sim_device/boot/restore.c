@@ -224,44 +224,82 @@ int loader_begin(struct boot *b)
     return rc == 0 ? set_mark(b, 0) : rc; /* which makes the record firm first */
 }
 
-/*
- * A "done" that was cut may read now, after an earlier start did not see it and began the block
- * again: so the last "done" must be true, or the block is copied again from where it still is.
- */
-static int check_last_done(struct boot *b)
+/* Only counts. */
+static int put_crc(void *crc, const uint8_t *data, uint32_t len_bytes)
 {
-    struct place p;
-    struct span span;
+    *(uint32_t *)crc = crc32_update(*(uint32_t *)crc, data, len_bytes);
+    return 0;
+}
+
+/*
+ * A mark that was cut may read now although an earlier start did not see it, began the step again
+ * and was cut while it erased: then what the mark speaks of has its CRC, but from cells that may
+ * read otherwise later. Programming the same bytes makes them firm; write-once flash cannot, there
+ * the step is repeated unless the mark is proved.
+ */
+static int check_done(struct boot *b, const struct span *span)
+{
     uint32_t crc = b->mark_arg;
-    bool done, staged = false;
-    int rc = locate(b, b->mark, &p);
-    if (rc != 0 || p.staged || b->mark < 2 || crc == 0)
+    bool full = b->file.kind == PACKAGE_FULL;
+    bool good, origin = full;
+    int rc = holds(b, span->addr, span->len_bytes, crc, &good);
+    if (rc != 0 || (good && state_mark_is_firm(&b->state)))
         return rc;
-    rc = locate(b, b->mark - 1, &p);
-    if (rc != 0)
+    if (!full)
+        rc = holds(b, stage_addr(b), span->len_bytes, crc, &origin);
+    if (rc != 0 || (good && !origin)) /* the backup area is in use again: by then all was firm */
         return rc;
-    loader_span(b, p.turn, &span);
-    rc = holds(b, span.addr, span.len_bytes, crc, &done);
-    if (rc == 0 && !done && b->file.kind == PACKAGE_DELTA)
-        rc = holds(b, stage_addr(b), span.len_bytes, crc, &staged);
-    if (rc != 0 || done)
-        return rc;
-    if (b->file.kind == PACKAGE_FULL)
-        rc = copy_full(b, &span, &crc);
-    else if (staged)
-        rc = copy_block(b, &span, stage_addr(b), &crc);
-    else
-        return err_set(&b->err, ERR_DIGEST, "block %u of %s is marked done, but is not", span.block,
-                       b->file.name);
+    if (good && !b->cfg.layout.write_once)
+        return loader_copy(b, span->addr, span->addr, span->len_bytes);
+    if (!origin)
+        return err_set(&b->err, ERR_DIGEST, "block %u of %s is marked done, but is not",
+                       span->block, b->file.name);
+    rc = full ? copy_full(b, span, &crc) : copy_block(b, span, stage_addr(b), &crc);
     if (rc == 0 && crc != b->mark_arg)
-        rc = err_set(&b->err, ERR_DIGEST, "block %u of %s cannot be repeated", span.block,
+        rc = err_set(&b->err, ERR_DIGEST, "block %u of %s cannot be repeated", span->block,
                      b->file.name);
     return rc;
 }
 
+/*
+ * The same for the backup area. On write-once flash the block is staged again, whatever is there:
+ * its target is not begun before the mark is proved. Only when the mark ran out of places it may
+ * be, which shows in that the block cannot be decoded any more. What is not there on rewritable
+ * flash is left to do_copy.
+ */
+static int check_staged(struct boot *b, const struct span *span)
+{
+    uint32_t crc = 0;
+    bool there;
+    if (state_mark_is_firm(&b->state))
+        return 0;
+    if (b->cfg.layout.write_once)
+        return loader_decode(b, span, put_crc, &crc) == 0 && crc == b->mark_arg
+                   ? stage_block(b, span, &crc)
+                   : 0;
+    int rc = holds(b, stage_addr(b), span->len_bytes, b->mark_arg, &there);
+    return rc == 0 && there ? loader_copy(b, stage_addr(b), stage_addr(b), span->len_bytes) : rc;
+}
+
+static int check_last_mark(struct boot *b)
+{
+    struct place p;
+    struct span span;
+    int rc = locate(b, b->mark, &p);
+    bool staged = p.staged;
+    if (rc != 0 || b->mark < 2 || b->mark_arg == 0)
+        return rc;
+    if (!staged)
+        rc = locate(b, b->mark - 1, &p);
+    if (rc != 0)
+        return rc;
+    loader_span(b, p.turn, &span);
+    return staged ? check_staged(b, &span) : check_done(b, &span);
+}
+
 int loader_resume(struct boot *b)
 {
-    int rc = check_last_done(b);
+    int rc = check_last_mark(b);
     return rc == 0 ? state_firm(&b->state, &b->err) : rc;
 }
 

@@ -139,6 +139,9 @@ int state_home(struct state *s, struct err *err);
  * it themselves. The boot loader calls it before a step that destroys something.
  */
 int state_firm(struct state *s, struct err *err);
+/* Whether flash shows that the last mark has been firm since an earlier start, so that every start
+ * since then has seen it. Write-once flash can show it while pending; false elsewhere. */
+bool state_mark_is_firm(const struct state *s);
 
 /* Text for people (`otabench flash info`): decodes whatever layout the two banks hold. ERR_ARG,
  * ERR_LIMIT (out is full). */

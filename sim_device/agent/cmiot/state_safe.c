@@ -347,11 +347,13 @@ static uint32_t safe_room(const struct state *s)
 }
 
 /* Write-once: a second slot of a pair was begun, so the first one is complete and firm. */
-static bool mark_is_firm(const struct state *s)
+static bool safe_mark_is_firm(const struct state *s)
 {
-    uint32_t first = position_of(s, s->mark);
     if (together(s) != 2)
         return false;
+    if (s->mark == s->record.journal_base) /* part of the record */
+        return true;
+    uint32_t first = position_of(s, s->mark);
     for (uint32_t i = 0; i < group(s); i += 2) {
         struct slot opener, closer;
         if (read_slot(s, first + i, &opener) == 0 && opener.valid && opener.number == s->mark &&
@@ -364,7 +366,7 @@ static bool mark_is_firm(const struct state *s)
 /* Write-once: a group that is used up leaves things as they are, like the copies below. */
 static int firm_mark(struct state *s)
 {
-    if (s->mark == s->record.journal_base || mark_is_firm(s))
+    if (s->mark == s->record.journal_base || safe_mark_is_firm(s))
         return 0;
     int rc = put_slots(s, s->mark, s->mark_arg);
     return rc == ERR_LIMIT ? 0 : rc;
@@ -439,5 +441,6 @@ const struct state_ops state_safe_ops = {
     .store = safe_store,
     .put_mark = safe_put_mark,
     .room = safe_room,
+    .mark_is_firm = safe_mark_is_firm,
     .firm = safe_firm,
 };
