@@ -1,0 +1,281 @@
+#include "scenarios/engine/closure.h"
+
+#include "scenarios/engine/closure_testing.h"
+
+#define BIT(tear) (1u << (tear))
+#define CLEAN     BIT(TEAR_NOTHING)
+#define TORN      (BIT(TEAR_PREFIX) | BIT(TEAR_SCRAMBLED))
+#define REST      (BIT(TEAR_ALL_BUT_LAST) | BIT(TEAR_HALF_ERASED) | BIT(TEAR_DONE))
+#define WEAK      BIT(TEAR_WEAK)
+
+#define SPI  "spi4k", NOR_REWRITE, 512, 256
+#define ONCE "internal8", NOR_WRITE_ONCE, 2048, 256
+#define ECC  "internal8", NOR_ECC, 2048, 256
+
+/* ---- closure against the naive search ---- */
+
+static const struct small rows[] = {
+    {"spi up, clean, two cuts", SPI, SMALL_UP, 3, 1, CLEAN, 2},
+    {"spi down, clean, two cuts", SPI, SMALL_DOWN, 3, 1, CLEAN, 2},
+    {"spi full, clean, two cuts", SPI, SMALL_FULL, 3, 1, CLEAN, 2},
+    {"spi up, clean, three cuts", SPI, SMALL_UP, 1, 1, CLEAN, 3},
+    {"spi up, torn", SPI, SMALL_UP, 3, 1, TORN, 1},
+    {"spi down, torn, two cuts", SPI, SMALL_DOWN, 2, 1, BIT(TEAR_SCRAMBLED), 2},
+    {"spi full, torn", SPI, SMALL_FULL, 3, 1, TORN | REST, 1},
+    {"spi full, half, two cuts", SPI, SMALL_FULL, 2, 1, BIT(TEAR_HALF_ERASED), 2},
+    {"spi wide blocks, torn", SPI, SMALL_DOWN, 4, 2, TORN, 1},
+    {"spi wide blocks, two cuts", SPI, SMALL_UP, 2, 2, BIT(TEAR_ALL_BUT_LAST), 2},
+    {"spi up, weak", SPI, SMALL_UP, 3, 1, WEAK, 1},
+    {"spi down, weak, two cuts", SPI, SMALL_DOWN, 2, 1, WEAK, 2},
+    {"spi full, weak, two cuts", SPI, SMALL_FULL, 1, 1, WEAK, 2},
+    {"once up, clean, two cuts", ONCE, SMALL_UP, 1, 1, CLEAN, 2},
+    {"once full, torn", ONCE, SMALL_FULL, 2, 1, TORN, 1},
+    {"once down, weak", ONCE, SMALL_DOWN, 2, 1, WEAK, 1},
+    {"ecc down, clean", ECC, SMALL_DOWN, 2, 1, CLEAN, 1},
+    {"ecc up, torn", ECC, SMALL_UP, 2, 1, TORN | REST, 1},
+    {"ecc full, scrambled, two cuts", ECC, SMALL_FULL, 1, 1, BIT(TEAR_SCRAMBLED), 2},
+    {"ecc full, weak", ECC, SMALL_FULL, 2, 1, WEAK, 1},
+};
+
+static struct closure *explore(const struct small_device *d, const struct closure_options *o,
+                               struct closure_result *r)
+{
+    struct err err = {""};
+    struct closure *c = closure_new(&d->subject, o, &err);
+    REQUIRE(c != NULL);
+    REQUIRE_OK(closure_add_start(c, d->chip, &err), &err);
+    REQUIRE_OK(closure_run(c, r, &err), &err);
+    return c;
+}
+
+static int by_sha(const void *a, const void *b)
+{
+    return memcmp(a, b, SHA256_BYTES);
+}
+
+/* The same states with the same ends, found after as few cuts. */
+static void compare(const struct closure *c, const struct closure_result *r, struct naive *n)
+{
+    uint32_t missed = 0, other_end = 0, other_depth = 0;
+    CHECK_INT(r->states, n->count);
+    for (uint32_t i = 0; i < r->states; i++) {
+        struct naive_state s;
+        enum closure_end end;
+        REQUIRE(closure_state(c, i, s.sha256, &end, &s.depth));
+        const struct naive_state *same =
+            bsearch(&s, n->states, n->count, sizeof *n->states, by_sha);
+        missed += same == NULL;
+        other_end += same != NULL && same->end != (uint8_t)end;
+        other_depth += same != NULL && same->depth != s.depth;
+    }
+    CHECK_INT(missed, 0);
+    CHECK_INT(other_end, 0);
+    CHECK_INT(other_depth, 0);
+}
+
+static void every_pruning_agrees(const void *row)
+{
+    const struct small *s = row;
+    struct small_device d;
+    struct naive *n = calloc(1, sizeof *n);
+    struct closure_result first = {0}, r;
+    REQUIRE(n != NULL);
+    small_open(&d, s);
+    naive_open(n, &d, s->tears);
+    naive_from(n, s->cuts);
+    CHECK(!n->changed);
+    CHECK(n->count > 10);
+    qsort(n->states, n->count, sizeof *n->states, by_sha);
+    for (int mode = 0; mode < 4; mode++) {
+        struct closure_options o = {.tears = s->tears,
+                                    .seed = 1,
+                                    .max_states = 100000,
+                                    .max_depth = s->cuts,
+                                    .all_failures = true,
+                                    .no_joins = mode & 1,
+                                    .no_recall = mode & 2};
+        struct closure *c = explore(&d, &o, &r);
+        compare(c, &r, n);
+        if (mode == 0)
+            first = r;
+        CHECK_INT(r.decided, first.decided);
+        CHECK_INT(r.end, first.end);
+        CHECK(mode != 3 || (r.joins == 0 && r.recalled == 0));
+        closure_free(c);
+    }
+    CHECK(first.recalled > 0);
+    naive_close(n);
+    free(n);
+    small_close(&d);
+}
+
+/* ---- the proof ---- */
+
+static const struct small proved[] = {
+    {"spi up, all tears", SPI, SMALL_UP, 2, 1, CLOSURE_TEARS_ALL, 0},
+    {"spi down, all tears", SPI, SMALL_DOWN, 2, 1, CLOSURE_TEARS_ALL, 0},
+    {"spi full, all tears", SPI, SMALL_FULL, 2, 1, CLOSURE_TEARS_ALL, 0},
+    {"spi wide blocks", SPI, SMALL_DOWN, 4, 2, CLEAN | BIT(TEAR_SCRAMBLED), 0},
+    {"spi, journal rolls", SPI, SMALL_UP, 8, 1, CLEAN, 0},
+    {"once, clean", ONCE, SMALL_UP, 1, 1, CLEAN, 0},
+    {"ecc, clean", ECC, SMALL_UP, 1, 1, CLEAN, 0},
+};
+
+static void reference_is_proved(const void *row)
+{
+    const struct small *s = row;
+    struct small_device d;
+    struct closure_result r, again;
+    struct buf text;
+    small_open(&d, s);
+    struct closure_options o = {.tears = s->tears, .seed = 1, .max_states = 1000000};
+    closure_free(explore(&d, &o, &r));
+    CHECK(r.closed);
+    CHECK_STR(closure_end_text(r.end), closure_end_text(CLOSURE_NEW));
+    CHECK_INT(r.mixed_starts, 0);
+    CHECK_INT(r.ends[CLOSURE_NEW], r.states);
+    CHECK_INT(r.boots_needed, 1);
+    CHECK(r.decided > r.points);
+    /* A block is staged and copied between two states that cannot fall back. */
+    CHECK(r.work_ops > 2 * s->block_units);
+    CHECK(r.work_ns > 0);
+    CHECK(r.work_boots > 3);
+    buf_init(&text, 1u << 16);
+    CHECK_INT(closure_describe(&r, &d.subject.geometry, &text), 0);
+    CHECK_HAS((const char *)text.data, "no cut sequence of any length leads outside");
+    buf_free(&text);
+    closure_free(explore(&d, &o, &again));
+    CHECK_MEM(&again, &r, sizeof r);
+    small_close(&d);
+}
+
+/* Progress does not depend on what was pruned. */
+static void measures_agree(const void *row)
+{
+    const struct small *s = row;
+    struct small_device d;
+    struct closure_result r[4];
+    small_open(&d, s);
+    for (int mode = 0; mode < 4; mode++) {
+        struct closure_options o = {
+            .tears = s->policy == NOR_REWRITE ? CLEAN | BIT(TEAR_ALL_BUT_LAST) : CLEAN,
+            .seed = 1,
+            .max_states = 100000,
+            .no_joins = mode & 1,
+            .no_recall = mode & 2};
+        closure_free(explore(&d, &o, &r[mode]));
+        CHECK(r[mode].closed);
+        CHECK_INT(r[mode].work_ops, r[0].work_ops);
+        CHECK_INT(r[mode].work_boots, r[0].work_boots);
+        CHECK_INT(r[mode].decided, r[0].decided);
+        CHECK_INT(r[mode].states, r[0].states);
+    }
+    small_close(&d);
+}
+
+/* ---- counter-examples ---- */
+
+struct broken {
+    const char *name;
+    bool skip_backup, skip_journal, skip_verify;
+    enum small_kind kind;
+    enum closure_end end;
+};
+static const struct broken broken_loaders[] = {
+    {"no backup", true, false, false, SMALL_DOWN, CLOSURE_BRICKED},
+    {"no journal, delta", false, true, false, SMALL_UP, CLOSURE_MIXED},
+    {"no backup, no journal", true, true, false, SMALL_UP, CLOSURE_MIXED},
+};
+
+static const char *broken_name(const void *row)
+{
+    return ((const struct broken *)row)->name;
+}
+
+static void broken_loader_is_found(const void *row)
+{
+    const struct broken *b = row;
+    const struct small s = {"", SPI, b->kind, 3, 1, CLEAN, 0};
+    struct small_device d;
+    struct closure_result r;
+    struct buf text;
+    small_open(&d, &s);
+    d.subject.boot.skip_backup = b->skip_backup;
+    d.subject.boot.skip_journal = b->skip_journal;
+    d.subject.boot.skip_verify = b->skip_verify;
+    for (int mode = 0; mode < 4; mode++) {
+        struct closure_options o = {.tears = s.tears,
+                                    .seed = 1,
+                                    .max_states = 100000,
+                                    .no_joins = mode & 1,
+                                    .no_recall = mode & 2};
+        closure_free(explore(&d, &o, &r));
+        CHECK_STR(closure_end_text(r.end), closure_end_text(b->end));
+        CHECK_INT(r.path_len, 1);
+        CHECK(r.path[0].op > 0);
+        CHECK(r.confirmed);
+        CHECK_INT(r.boots_needed, 0);
+    }
+    buf_init(&text, 1u << 16);
+    CHECK_INT(closure_describe(&r, &d.subject.geometry, &text), 0);
+    CHECK_HAS((const char *)text.data, "Counter-example of 1 cuts, repeated with real ones");
+    buf_clear(&text);
+    CHECK_INT(closure_json(&r, &text), 0);
+    CHECK_HAS((const char *)text.data, "\"proved\":false");
+    CHECK_HAS((const char *)text.data, "\"confirmed\":true");
+    buf_free(&text);
+    small_close(&d);
+}
+
+/* ---- bounds ---- */
+
+static void bounds_are_said(void)
+{
+    const struct small s = {"", SPI, SMALL_UP, 2, 1, CLEAN, 0};
+    struct small_device d;
+    struct closure_result r;
+    struct buf text;
+    small_open(&d, &s);
+    struct closure_options o = {.tears = s.tears, .seed = 1, .max_states = 10};
+    closure_free(explore(&d, &o, &r));
+    CHECK(!r.closed);
+    CHECK_INT(r.states, 10);
+    CHECK_STR(r.bound, "the number of states was reached");
+    o.max_states = 1000;
+    o.max_depth = 1;
+    closure_free(explore(&d, &o, &r));
+    CHECK(!r.closed);
+    CHECK_STR(r.bound, "the number of cuts in a row was reached");
+    buf_init(&text, 1u << 16);
+    CHECK_INT(closure_describe(&r, &d.subject.geometry, &text), 0);
+    CHECK_HAS((const char *)text.data, "Bounded: the number of cuts in a row");
+    buf_free(&text);
+    small_close(&d);
+}
+
+static void another_chip_is_refused(void)
+{
+    const struct small s = {"", SPI, SMALL_UP, 2, 1, CLEAN, 0};
+    struct small_device d;
+    struct err err = {""};
+    small_open(&d, &s);
+    struct closure_options o = {.tears = s.tears, .seed = 1, .max_states = 10};
+    struct closure *c = closure_new(&d.subject, &o, &err);
+    REQUIRE(c != NULL);
+    struct nor *other = nor_new(nor_geometry_find("spi4k"), 1, &err);
+    CHECK_ERR(closure_add_start(c, other, &err), ERR_ARG);
+    CHECK_HAS(err.text, "another kind");
+    nor_free(other);
+    closure_free(c);
+    small_close(&d);
+}
+
+static const struct test tests[] = {
+    TEST_ROWS("every pruning agrees with none", every_pruning_agrees, rows, small_name),
+    TEST_ROWS("the reference is proved", reference_is_proved, proved, small_name),
+    TEST_ROWS("measures agree", measures_agree, proved, small_name),
+    TEST_ROWS("a broken loader is found", broken_loader_is_found, broken_loaders, broken_name),
+    {"bounds are said", bounds_are_said},
+    {"another chip is refused", another_chip_is_refused},
+};
+TEST_MAIN("closure", tests)
