@@ -11,8 +11,10 @@
 
 const char *cloud_request_name(enum cloud_request rq)
 {
-    static const char *const names[] = {"register",       "check", "download", "report-download",
-                                        "report-upgrade", "other", "any"};
+    static const char *const names[] = {
+        "register", "check", "download", "report-download", "report-upgrade", "other", "inform",
+        "progress", "query", "config",   "block",           "message",        "any"};
+    _Static_assert(sizeof names / sizeof names[0] == RQ_COUNT + 1, "a name each");
     return (unsigned)rq < sizeof names / sizeof names[0] ? names[rq] : "?";
 }
 
@@ -166,7 +168,7 @@ void cloud_http(struct cloud *c, int64_t now_ns, const struct http_request *rq,
     c->now = (struct current){.request = rq, .now_ns = now_ns};
     bool done = false;
     for (size_t i = 0; i < c->face_count && !done; i++)
-        done = c->face[i]->http(c, now_ns, rq, rp);
+        done = c->face[i]->http != NULL && c->face[i]->http(c, now_ns, rq, rp);
     if (!done) {
         cloud_begin(c, RQ_OTHER);
         if (!cloud_refuse(c, rp))

@@ -16,9 +16,16 @@ enum cloud_request {
     RQ_REPORT_DOWNLOAD,
     RQ_REPORT_UPGRADE,
     RQ_OTHER,
+    /* over MQTT */
+    RQ_INFORM,   /* version report */
+    RQ_PROGRESS, /* progress or failure code */
+    RQ_QUERY,    /* asks for a pending upgrade */
+    RQ_CONFIG,   /* asks for remote configuration */
+    RQ_BLOCK,    /* asks for a block of a file over MQTT */
+    RQ_MESSAGE,  /* any other message */
     RQ_ANY
 };
-#define RQ_COUNT 6
+#define RQ_COUNT 12
 const char *cloud_request_name(
     enum cloud_request rq); /* "register", "check", "download", ... "any" */
 
@@ -84,6 +91,10 @@ struct cloud_config {
     void (*event)(void *ctx, int64_t now_ns, enum lane lane, const char *event,
                   const struct trace_field *fields, size_t n);
     void *event_ctx;
+    /* Takes a message for a device, whether it subscribed or not; 0, or ERR_NOT_FOUND when it has
+     * no session. Null: no MQTT edge, everything is ERR_NOT_FOUND. */
+    int (*deliver)(void *ctx, int64_t now_ns, const char *identity, const struct mqtt_message *m);
+    void *deliver_ctx;
 };
 
 /* Null with the story in err: ERR_ARG for a missing store, key or host, ERR_LIMIT, ERR_NOMEM. */
@@ -101,8 +112,33 @@ void cloud_set_download(struct cloud *c, const char *host, uint16_t port);
  */
 void cloud_http(struct cloud *c, int64_t now_ns, const struct http_request *rq,
                 struct http_reply *rp);
-/* Time-outs of records. Call at least whenever a minute passed; returns the next time it wants to
- * be called. */
+
+/*
+ * The MQTT edges' way in; both edges call all of these in the same order. cloud_mqtt_login answers
+ * CONNECT: accepted, identity is filled. cloud_mqtt_topic decides about a topic or filter.
+ * cloud_mqtt_message takes a PUBLISH that cloud_mqtt_topic allowed.
+ */
+enum mqtt_connack cloud_mqtt_login(struct cloud *c, int64_t now_ns, const struct mqtt_login *login,
+                                   char identity[MQTT_IDENTITY_MAX]);
+bool cloud_mqtt_topic(struct cloud *c, const char *identity, const char *topic,
+                      enum mqtt_access access);
+void cloud_mqtt_online(struct cloud *c, int64_t now_ns, const char *identity);
+void cloud_mqtt_subscribed(struct cloud *c, int64_t now_ns, const char *identity,
+                           const char *filter);
+void cloud_mqtt_message(struct cloud *c, int64_t now_ns, const char *identity,
+                        const struct mqtt_message *m);
+void cloud_mqtt_offline(struct cloud *c, int64_t now_ns, const char *identity);
+/* Sets where messages for devices go; the edge is made after the cloud. */
+void cloud_set_deliver(struct cloud *c,
+                       int (*deliver)(void *ctx, int64_t now_ns, const char *identity,
+                                      const struct mqtt_message *m),
+                       void *ctx);
+/* For faces and scripts: a message to a device. 0, ERR_NOT_FOUND: it has no session. */
+int cloud_deliver(struct cloud *c, int64_t now_ns, const char *identity,
+                  const struct mqtt_message *m);
+
+/* Time-outs of records, and what faces want to do. Call at least whenever a minute passed; returns
+ * the next time it wants to be called. */
 int64_t cloud_tick(struct cloud *c, int64_t now_ns);
 
 /* Script. ERR_LIMIT beyond CLOUD_FAULTS_MAX; ERR_ARG for a kind that can never apply to the
@@ -124,6 +160,9 @@ uint32_t cloud_requests(const struct cloud *c, enum cloud_request rq);
  * for the reply event.
  */
 void cloud_begin(struct cloud *c, enum cloud_request rq);
+/* The same for a message: one call per message, before it has any effect. */
+void cloud_begin_message(struct cloud *c, int64_t now_ns, enum cloud_request rq,
+                         const char *identity, const struct mqtt_message *m);
 bool cloud_refuse(struct cloud *c, struct http_reply *rp);
 const struct cloud_fault *cloud_peek(struct cloud *c, enum cloud_fault_kind kind);
 struct cloud_fault *cloud_hit(struct cloud *c, enum cloud_fault_kind kind);
@@ -137,6 +176,8 @@ void cloud_event(struct cloud *c, int64_t now_ns, const char *event,
 /*
  * Events on LANE_CLOUD: "request" {rq, n, method, path, range or body (text, cut)}, "reply" {rq, n,
  * status, code (service code, control only), bytes, from, to, total (partial content only)},
+ * "login" {identity, code}, "online" {identity}, "offline" {identity}, "message" {rq, n, identity,
+ * topic, payload (text, cut)}, "push" {identity, topic, payload (text, cut), delivered},
  * "record" {delta_id, device, state, download, upgrade}, "late" {delta_id, device, state, download,
  * upgrade} for a report that came after the end and changed nothing, "fault" {kind, rq, n}, "error"
  * {what} when the store failed.

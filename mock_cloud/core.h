@@ -30,7 +30,7 @@ struct cloud {
 
 static inline bool is_control(enum cloud_request rq)
 {
-    return rq != RQ_DOWNLOAD && rq != RQ_OTHER;
+    return rq < RQ_DOWNLOAD || rq == RQ_REPORT_DOWNLOAD || rq == RQ_REPORT_UPGRADE || rq == RQ_ANY;
 }
 
 /* What the script does to a finished reply. */

@@ -13,6 +13,7 @@
 #include "common/bytes.h"
 #include "common/err.h"
 #include "common/trace.h"
+#include "mock_cloud/mqtt.h"
 
 #define HTTP_BODY_MAX   8192 /* of a request: more is answered 413 */
 #define HTTP_TARGET_MAX 512
@@ -57,6 +58,26 @@ struct face {
     /* true when the path belongs to this face and the reply has been made. */
     bool (*http)(struct cloud *c, int64_t now_ns, const struct http_request *rq,
                  struct http_reply *rp);
+
+    /* MQTT. All may be null for a face that speaks HTTP only. */
+
+    /* True when the login is in this face's form; *code is the answer and, accepted, identity the
+     * device's name for all further calls. */
+    bool (*login)(struct cloud *c, int64_t now_ns, const struct mqtt_login *login,
+                  enum mqtt_connack *code, char identity[MQTT_IDENTITY_MAX]);
+    /* Whether the device may publish to the topic, or subscribe to the filter. */
+    bool (*topic)(struct cloud *c, const char *identity, const char *topic,
+                  enum mqtt_access access);
+    /* A session began (after CONNACK 0), subscribed, published something it may, ended. Answers go
+     * out through cloud_deliver. message: true when the topic belongs to this face. */
+    void (*online)(struct cloud *c, int64_t now_ns, const char *identity);
+    void (*subscribed)(struct cloud *c, int64_t now_ns, const char *identity, const char *filter);
+    bool (*message)(struct cloud *c, int64_t now_ns, const char *identity,
+                    const struct mqtt_message *m);
+    void (*offline)(struct cloud *c, int64_t now_ns, const char *identity);
+
+    /* What is due by itself; returns when it wants to be called next, VTIME_NEVER: not. */
+    int64_t (*tick)(struct cloud *c, int64_t now_ns);
 };
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/vtime.h"
+#include "mock_cloud/core.h"
 
 #define STATUS_GOOD 1
 
@@ -127,7 +128,7 @@ int record_report(struct cloud *c, int64_t now_ns, const char *device_id, int64_
     return move_to(c, now_ns, &rec, next, err);
 }
 
-int64_t cloud_tick(struct cloud *c, int64_t now_ns)
+static int64_t time_out_records(struct cloud *c, int64_t now_ns)
 {
     int64_t timeout_ns = cloud_config(c)->task_timeout_ns;
     struct store_record rec;
@@ -142,4 +143,13 @@ int64_t cloud_tick(struct cloud *c, int64_t now_ns)
         }
     }
     return VTIME_NEVER;
+}
+
+int64_t cloud_tick(struct cloud *c, int64_t now_ns)
+{
+    int64_t next_ns = time_out_records(c, now_ns);
+    for (size_t i = 0; i < c->face_count; i++)
+        if (c->face[i]->tick != NULL)
+            next_ns = vtime_min(next_ns, c->face[i]->tick(c, now_ns));
+    return next_ns;
 }

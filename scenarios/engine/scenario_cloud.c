@@ -81,7 +81,8 @@ static bool fits(int on, enum cloud_request rq)
 {
     switch (on) {
     case ON_CONTROL:
-        return rq != RQ_DOWNLOAD && rq != RQ_OTHER;
+        return rq < RQ_DOWNLOAD || rq == RQ_REPORT_DOWNLOAD || rq == RQ_REPORT_UPGRADE ||
+               rq == RQ_ANY;
     case ON_CHECK:
         return rq == RQ_CHECK || rq == RQ_ANY;
     case ON_DOWNLOAD:

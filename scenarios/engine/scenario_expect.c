@@ -24,6 +24,12 @@ static const struct field requests_fields[] = {
     {"report-download", REQUESTS(RQ_REPORT_DOWNLOAD)},
     {"report-upgrade", REQUESTS(RQ_REPORT_UPGRADE)},
     {"other", REQUESTS(RQ_OTHER)},
+    {"inform", REQUESTS(RQ_INFORM)},
+    {"progress", REQUESTS(RQ_PROGRESS)},
+    {"query", REQUESTS(RQ_QUERY)},
+    {"config", REQUESTS(RQ_CONFIG)},
+    {"block", REQUESTS(RQ_BLOCK)},
+    {"message", REQUESTS(RQ_MESSAGE)},
 };
 const struct table requests_table = {
     .name = "requests", COUNTED(requests_fields), .init = requests_init};

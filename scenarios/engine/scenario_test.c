@@ -264,7 +264,9 @@ static const char rich[] =
     "\"limit_ms\": 1000, \"wire\": true,"
     "\"expect\": {\"version\": \"b\", \"result\": -7, \"results\": [-8, 0],"
     " \"download_status\": [8, 1], \"upgrade_status\": [99],"
-    " \"requests\": {\"register\": 1, \"download\": 2, \"other\": 3},"
+    " \"requests\": {\"register\": 1, \"download\": 2, \"other\": 3, \"inform\": 7, \"progress\": "
+    "8,"
+    " \"query\": 9, \"config\": 10, \"block\": 11, \"message\": 12},"
     " \"requests_max\": {\"check\": 4, \"report-download\": 5, \"report-upgrade\": 6},"
     " \"config_refused\": true, \"fails\": [\"PWR-01\", \"DWN-02\"]}}";
 

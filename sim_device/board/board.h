@@ -21,6 +21,7 @@
 #include "common/trace.h"
 #include "flash_emu/nor.h"
 #include "flash_emu/partition.h"
+#include "sim_device/board/board_mqtt.h"
 
 struct board;
 struct board_task;
@@ -74,6 +75,10 @@ struct board_ops {
                        uint16_t port);
     int (*sock_recvfrom)(struct board *b, int fd, void *out, size_t cap, uint32_t *ip,
                          uint16_t *port);
+    /* A connected stream becomes a TLS 1.2 client: only a server whose certificate this CA signed
+     * and that names host (not compared when host is null) is accepted. Blocks. 0, or -1: the
+     * stream is of no more use. Sends and receives go through it afterwards. Null op: no TLS. */
+    int (*sock_tls)(struct board *b, int fd, const char *host, const char *ca_pem);
     /* IPv4 of a name or dotted literal, host byte order; 0, or -1 after at most the resolver's
      * time-out. */
     int (*resolve)(struct board *b, const char *name, uint32_t *ip);
@@ -96,6 +101,7 @@ struct board_heap {
 /* Embedded in sim_board and posix_board. Filled by their constructors. */
 struct board {
     const struct board_ops *ops;
+    const struct board_mqtt_ops *mqtt; /* null: the board has no MQTT client */
     struct board_heap heap;
     struct nor *nor;
     const struct partition_table *partitions;
