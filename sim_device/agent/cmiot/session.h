@@ -8,9 +8,9 @@
 #define OTABENCH_AGENT_CMIOT_SESSION_H
 
 #include "sim_device/agent/cmiot/agent.h"
-#include "sim_device/agent/cmiot/http_reply.h"
 #include "sim_device/agent/cmiot/link.h"
 #include "sim_device/agent/cmiot/message.h"
+#include "sim_device/agent/http/http_reply.h"
 
 /*
  * A control reply, head and body with all framing, has at most REPLY_HEAD_BYTES + segment - 1

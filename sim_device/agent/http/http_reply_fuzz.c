@@ -1,7 +1,7 @@
 /* Any bytes, split as the first byte says: no crash, no endless loop, the same verdict as whole. */
 #include <stdlib.h>
 
-#include "sim_device/agent/cmiot/http_reply.h"
+#include "sim_device/agent/http/http_reply.h"
 
 /* Feeds all of in, piece bytes at a time; returns the last step and counts the body. */
 static enum http_step run(const uint8_t *in, size_t len_bytes, size_t piece, uint64_t *body_bytes)

@@ -1,4 +1,4 @@
-#include "sim_device/agent/cmiot/http_reply.h"
+#include "sim_device/agent/http/http_reply.h"
 
 #include <string.h>
 #include <strings.h>
