@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <string.h>
 
 #include "common/bytes.h"
 #include "common/err.h"
@@ -66,16 +67,30 @@ void digest_hex_of(enum digest_kind kind, const void *data, size_t len_bytes,
     hex_encode(out, raw, digest_bytes(kind));
 }
 
+size_t hmac_of(enum hmac_kind kind, const void *key, size_t key_bytes, const void *data,
+               size_t len_bytes, uint8_t out[HMAC_BYTES_MAX])
+{
+    const EVP_MD *md = kind == HMAC_MD5 ? EVP_md5() : kind == HMAC_SHA1 ? EVP_sha1() : EVP_sha256();
+    unsigned int out_bytes = 0;
+    /* The library wants a non-null key pointer even for the empty key. */
+    const void *k = key_bytes == 0 ? "" : key;
+    const unsigned char *done = HMAC(md, k, (int)key_bytes, data, len_bytes, out, &out_bytes);
+    assert(done != NULL && out_bytes <= HMAC_BYTES_MAX);
+    (void)done;
+    return out_bytes;
+}
+
+void hmac_hex_of(enum hmac_kind kind, const void *key, size_t key_bytes, const void *data,
+                 size_t len_bytes, char out[HMAC_HEX_MAX])
+{
+    uint8_t raw[HMAC_BYTES_MAX];
+    hex_encode(out, raw, hmac_of(kind, key, key_bytes, data, len_bytes, raw));
+}
+
 void hmac_md5_hex(const void *key, size_t key_bytes, const void *data, size_t len_bytes,
                   char out[2 * MD5_BYTES + 1])
 {
-    uint8_t raw[MD5_BYTES];
-    unsigned int raw_bytes = 0;
-    /* The library wants a non-null key pointer even for the empty key. */
-    const void *k = key_bytes == 0 ? "" : key;
-    const unsigned char *done =
-        HMAC(EVP_md5(), k, (int)key_bytes, data, len_bytes, raw, &raw_bytes);
-    assert(done != NULL && raw_bytes == MD5_BYTES);
-    (void)done;
-    hex_encode(out, raw, MD5_BYTES);
+    char hex[HMAC_HEX_MAX];
+    hmac_hex_of(HMAC_MD5, key, key_bytes, data, len_bytes, hex);
+    memcpy(out, hex, 2 * MD5_BYTES + 1);
 }

@@ -1,6 +1,6 @@
 /*
- * MD5, SHA-256 and HMAC-MD5, by OpenSSL. MD5 is here because the clouds announce it, SHA-256
- * because nothing less may decide what is booted.
+ * MD5, SHA-256 and the HMACs that clouds sign with, by OpenSSL. MD5 is here because the clouds
+ * announce it, SHA-256 because nothing less may decide what is booted.
  */
 #ifndef OTABENCH_COMMON_DIGEST_H
 #define OTABENCH_COMMON_DIGEST_H
@@ -34,6 +34,19 @@ void digest_of(enum digest_kind kind, const void *data, size_t len_bytes, uint8_
 void digest_hex_of(enum digest_kind kind, const void *data, size_t len_bytes,
                    char out[DIGEST_HEX_MAX]);
 
+/* The digest inside an HMAC. SHA-1 only signs: nothing is verified by it alone. */
+enum hmac_kind { HMAC_MD5, HMAC_SHA1, HMAC_SHA256 };
+
+#define SHA1_BYTES     20
+#define HMAC_BYTES_MAX 32
+#define HMAC_HEX_MAX   (2 * HMAC_BYTES_MAX + 1)
+
+/* Returns the bytes written to out. The key may be empty (len 0, null). */
+size_t hmac_of(enum hmac_kind kind, const void *key, size_t key_bytes, const void *data,
+               size_t len_bytes, uint8_t out[HMAC_BYTES_MAX]);
+/* The same as lower-case hex. */
+void hmac_hex_of(enum hmac_kind kind, const void *key, size_t key_bytes, const void *data,
+                 size_t len_bytes, char out[HMAC_HEX_MAX]);
 /* HMAC-MD5 as lower-case hex; the key may be empty (len 0). */
 void hmac_md5_hex(const void *key, size_t key_bytes, const void *data, size_t len_bytes,
                   char out[2 * MD5_BYTES + 1]);

@@ -146,9 +146,24 @@ static void hmac_takes_a_null_empty_key(void)
     CHECK_STR(hex, "74e6f7298a9c2d168935f58c001bad88");
 }
 
+/* RFC 2202 and RFC 4231, case 2. */
+static void hmac_of_other_digests(void)
+{
+    static const char data[] = "what do ya want for nothing?";
+    char hex[HMAC_HEX_MAX];
+    uint8_t raw[HMAC_BYTES_MAX];
+    hmac_hex_of(HMAC_SHA1, "Jefe", 4, data, strlen(data), hex);
+    CHECK_STR(hex, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+    hmac_hex_of(HMAC_SHA256, "Jefe", 4, data, strlen(data), hex);
+    CHECK_STR(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    CHECK_INT(hmac_of(HMAC_SHA1, "Jefe", 4, data, strlen(data), raw), SHA1_BYTES);
+    CHECK_INT(hmac_of(HMAC_SHA256, NULL, 0, "", 0, raw), SHA256_BYTES);
+}
+
 static const struct test tests[] = {
     TEST_ROWS("known answer", is_known, answers, answer_name),
     TEST_ROWS("HMAC-MD5 known answer", hmac_is_known, hmac_answers, hmac_name),
+    {"HMAC-SHA1 and HMAC-SHA256 known answers", hmac_of_other_digests},
     {"an empty HMAC key may be null", hmac_takes_a_null_empty_key},
     {"sizes", sizes},
     {"abort frees and may come twice", abort_frees},
