@@ -4,8 +4,10 @@
  * on the board's threads. What vendors' SDKs do on top (client id extensions, signatures, topics,
  * reconnecting) is the agents' business.
  *
- * A client is a small number, as sockets are. All calls come from a task of the device; those with
- * a time-out block it. Everything is dropped without a word at a power cut or reset.
+ * A client is a small number, as sockets are. A task of the board reads its connection and keeps it
+ * alive; every client costs one of BOARD_TASKS, and one of BOARD_SOCKETS. All calls come from a
+ * task of the device; those with a time-out block it. Everything is dropped without a word at a
+ * power cut or reset.
  */
 #ifndef OTABENCH_SIM_DEVICE_BOARD_MQTT_H
 #define OTABENCH_SIM_DEVICE_BOARD_MQTT_H
@@ -16,7 +18,7 @@
 
 #define BOARD_MQTT_CLIENTS   2           /* at a time, per device */
 #define BOARD_MQTT_TOPIC_MAX 256         /* with the final zero */
-#define BOARD_MQTT_BYTES_MAX (16u << 10) /* of a payload, both ways; larger ones are dropped */
+#define BOARD_MQTT_BYTES_MAX (16u << 10) /* of a payload; larger ones that come are dropped */
 #define BOARD_MQTT_QUEUE_MAX 16 /* received and not yet taken; then the connection is not read */
 
 struct board;
@@ -58,8 +60,9 @@ struct board_mqtt_ops {
     int (*subscribe)(struct board *b, int client, const char *filter, uint8_t qos,
                      int64_t timeout_ns);
     int (*unsubscribe)(struct board *b, int client, const char *filter, int64_t timeout_ns);
-    /* The next message (QoS 1 is acknowledged when it is taken here). BOARD_ERROR: the connection
-     * is gone and nothing is left. */
+    /* The next message. QoS 1 was acknowledged when it was queued, as libmosquitto does; one for
+     * which there was no memory was not. BOARD_ERROR: the connection is gone and nothing is left.
+     */
     int (*receive)(struct board *b, int client, struct board_mqtt_message *out, int64_t timeout_ns);
     bool (*is_up)(struct board *b, int client);
     /* DISCONNECT if it is up; the number is free afterwards. */

@@ -147,6 +147,7 @@ static void drop_all(struct sim_board *s)
     for (size_t i = 0; i < BOARD_TASKS; i++)
         if (s->tasks[i].state != TASK_FREE)
             task_release(s, &s->tasks[i]);
+    sim_mqtt_drop(s);
     sim_sockets_drop(s);
     board_heap_drop(&s->board);
 }
@@ -415,12 +416,14 @@ struct sim_board *sim_board_new(const struct sim_board_config *cfg, struct err *
     }
     s->cfg = *cfg;
     s->board.ops = &sim_ops;
+    s->board.mqtt = &sim_mqtt_ops;
     s->board.heap.limit_bytes = cfg->ram_limit_bytes;
     s->board.nor = cfg->nor;
     s->board.partitions = cfg->partitions;
     s->board.event = cfg->event;
     s->board.event_ctx = cfg->event_ctx;
     sim_sockets_init(s);
+    sim_mqtt_init(s);
     const struct nor_hooks hooks = {
         .ctx = s, .spend = hook_spend, .observe = hook_observe, .power_lost = hook_power_lost};
     nor_set_hooks(cfg->nor, &hooks);
@@ -435,6 +438,7 @@ void sim_board_free(struct sim_board *s)
     drop_all(s);
     for (size_t i = 0; i < BOARD_TASKS; i++)
         fiber_deinit(&s->tasks[i].fiber);
+    sim_mqtt_deinit(s);
     sim_sockets_deinit(s);
     free(s);
 }

@@ -42,6 +42,33 @@ struct sim_sock {
     size_t rx_at;  /* bytes already taken */
 };
 
+enum sim_mqtt_state { SIM_MQTT_FREE, SIM_MQTT_OPENING, SIM_MQTT_UP, SIM_MQTT_DOWN };
+
+/* A call that waits for its acknowledgement. */
+struct sim_mqtt_wait {
+    uint16_t id; /* 0: slot free */
+    bool done;
+    uint8_t code;
+};
+
+struct sim_mqtt {
+    struct sim_board *board;
+    enum sim_mqtt_state state;
+    uint64_t generation; /* as of a socket */
+    int fd;
+    struct board_task *reader; /* null: none, or it has ended by itself */
+    uint16_t keep_alive_s;
+    int64_t heard_ns, sent_ns;
+    bool answered; /* CONNACK came: connack, session_present */
+    uint8_t connack;
+    bool session_present;
+    uint16_t last_id;
+    struct sim_mqtt_wait waits[BOARD_TASKS];
+    struct buf rx, tx;
+    struct board_mqtt_message queue[BOARD_MQTT_QUEUE_MAX]; /* oldest first */
+    size_t n_queue;
+};
+
 struct sim_board {
     struct board board; /* first: a struct board * is a struct sim_board * */
     struct sim_board_config cfg;
@@ -58,6 +85,7 @@ struct sim_board {
     enum sim_state end;     /* why this power-on is over; SIM_WAITING: it is not */
     struct board_task tasks[BOARD_TASKS];
     struct sim_sock socks[BOARD_SOCKETS];
+    struct sim_mqtt mqtt[BOARD_MQTT_CLIENTS];
 };
 
 /* Blocks the running task; true when it was the deadline that ended it. */
@@ -73,6 +101,7 @@ void sim_sockets_deinit(struct sim_board *s); /* storage too */
 int sim_sock_open(struct board *b, enum board_sock_type type);
 int sim_sock_close(struct board *b, int fd);
 int sim_sock_connect(struct board *b, int fd, uint32_t ip, uint16_t port);
+int sim_connect_until(struct sim_board *s, int fd, uint32_t ip, uint16_t port, int64_t deadline_ns);
 int sim_sock_send(struct board *b, int fd, const void *data, size_t len_bytes);
 int sim_sock_recv(struct board *b, int fd, void *out, size_t cap);
 int sim_sock_recv_timeout(struct board *b, int fd, int64_t timeout_ns);
@@ -81,5 +110,10 @@ int sim_sock_sendto(struct board *b, int fd, const void *data, size_t len_bytes,
                     uint16_t port);
 int sim_sock_recvfrom(struct board *b, int fd, void *out, size_t cap, uint32_t *ip, uint16_t *port);
 int sim_resolve(struct board *b, const char *name, uint32_t *ip);
+
+extern const struct board_mqtt_ops sim_mqtt_ops;
+void sim_mqtt_init(struct sim_board *s);
+void sim_mqtt_drop(struct sim_board *s); /* all free, nobody is told */
+void sim_mqtt_deinit(struct sim_board *s);
 
 #endif

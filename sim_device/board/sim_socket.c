@@ -133,6 +133,11 @@ int sim_sock_close(struct board *b, int fd)
 int sim_sock_connect(struct board *b, int fd, uint32_t ip, uint16_t port)
 {
     struct sim_board *s = sim_of(b);
+    return sim_connect_until(s, fd, ip, port, vtime_after(s->now_ns, s->cfg.connect_timeout_ns));
+}
+
+int sim_connect_until(struct sim_board *s, int fd, uint32_t ip, uint16_t port, int64_t deadline_ns)
+{
     struct sim_sock *k = sock_at(s, fd);
     if (k == NULL || (k->state != SOCK_NEW && k->state != SOCK_FAILED))
         return -1;
@@ -147,7 +152,6 @@ int sim_sock_connect(struct board *b, int fd, uint32_t ip, uint16_t port)
         k->known = false;
         k->state = SOCK_FAILED;
     }
-    int64_t deadline_ns = vtime_after(s->now_ns, s->cfg.connect_timeout_ns);
     while (k->state == SOCK_CONNECTING) {
         int rc = await(s, k, deadline_ns);
         if (rc == CLOSED_MEANWHILE)
