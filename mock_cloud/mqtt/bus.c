@@ -11,7 +11,7 @@ static struct bus_conn *conn_at(struct bus *b, uint32_t number)
     return NULL;
 }
 
-void conn_send(struct bus *b, int64_t now_ns, struct bus_conn *c, const struct mqtt_packet *p)
+void bus_conn_send(struct bus *b, int64_t now_ns, struct bus_conn *c, const struct mqtt_packet *p)
 {
     buf_clear(&b->tx);
     if (mqtt_encode(p, &b->tx) == 0)
@@ -51,11 +51,11 @@ static void conn_end(struct bus *b, int64_t now_ns, struct bus_conn *c, enum end
     s->conn = NULL;
     if (why == END_BROKEN && s->will_topic != NULL)
         publish_will(b, now_ns, s);
-    session_drop_will(s);
+    bus_session_drop_will(s);
     char identity[MQTT_IDENTITY_MAX];
     memcpy(identity, s->identity, sizeof identity);
     if (s->clean)
-        session_free(b, s);
+        bus_session_free(b, s);
     cloud_mqtt_offline(b->cfg.cloud, now_ns, identity);
 }
 
@@ -81,13 +81,13 @@ static bool read_login(const struct mqtt_packet *p, struct mqtt_login *login, ch
 static struct session *session_for(struct bus *b, const char *client_id, const char *identity,
                                    bool clean, bool *present)
 {
-    struct session *s = session_find(b, client_id);
+    struct session *s = bus_session_find(b, client_id);
     if (s != NULL && (clean || strcmp(s->identity, identity) != 0)) {
-        session_free(b, s);
+        bus_session_free(b, s);
         s = NULL;
     }
     *present = s != NULL;
-    return s != NULL ? s : session_new(b, client_id, identity);
+    return s != NULL ? s : bus_session_new(b, client_id, identity);
 }
 
 /* Others that must give way: the same raw client id, or the same device under another id. */
@@ -103,7 +103,7 @@ static void take_over(struct bus *b, int64_t now_ns, const char *client_id, cons
         if (s->conn != NULL)
             conn_end(b, now_ns, s->conn, END_BROKEN, true);
         if (!same_id && b->sessions[i] == s) /* nobody will ever ask for it again */
-            session_free(b, s);
+            bus_session_free(b, s);
     }
 }
 
@@ -123,7 +123,7 @@ static bool on_connect(struct bus *b, int64_t now_ns, struct bus_conn *c,
     if (ack.code == MQTT_ACCEPTED) {
         take_over(b, now_ns, client_id, identity);
         struct session *s = session_for(b, client_id, identity, p->clean, &ack.present);
-        if (s == NULL || (p->topic.data != NULL && session_set_will(s, p, will) != 0)) {
+        if (s == NULL || (p->topic.data != NULL && bus_session_set_will(s, p, will) != 0)) {
             ack.code = MQTT_UNAVAILABLE;
             ack.present = false;
         } else {
@@ -133,10 +133,10 @@ static bool on_connect(struct bus *b, int64_t now_ns, struct bus_conn *c,
             c->session = s;
         }
     }
-    conn_send(b, now_ns, c, &ack);
+    bus_conn_send(b, now_ns, c, &ack);
     if (c->session == NULL)
         return false;
-    session_resume(b, now_ns, c->session);
+    bus_session_resume(b, now_ns, c->session);
     cloud_mqtt_online(b->cfg.cloud, now_ns, identity);
     return true;
 }
@@ -156,7 +156,7 @@ static bool on_publish(struct bus *b, int64_t now_ns, struct bus_conn *c,
                                    .qos = p->qos,
                                    .dup = p->dup};
     if (p->qos > 0)
-        conn_send(b, now_ns, c, &(struct mqtt_packet){.type = PACKET_PUBACK, .id = p->id});
+        bus_conn_send(b, now_ns, c, &(struct mqtt_packet){.type = PACKET_PUBACK, .id = p->id});
     if (!allowed)
         return true;
     bus_route(b, now_ns, &m);
@@ -173,8 +173,8 @@ static bool on_subscribe(struct bus *b, int64_t now_ns, struct bus_conn *c,
         return false;
     struct mqtt_packet ack = {.type = PACKET_SUBACK, .id = p->id, .code = MQTT_SUBACK_FAILURE};
     if (cloud_mqtt_topic(b->cfg.cloud, identity, filter, MQTT_SUBSCRIBE))
-        ack.code = session_subscribe(c->session, filter, p->qos);
-    conn_send(b, now_ns, c, &ack);
+        ack.code = bus_session_subscribe(c->session, filter, p->qos);
+    bus_conn_send(b, now_ns, c, &ack);
     if (ack.code != MQTT_SUBACK_FAILURE)
         cloud_mqtt_subscribed(b->cfg.cloud, now_ns, identity, filter);
     return true;
@@ -186,8 +186,8 @@ static bool on_unsubscribe(struct bus *b, int64_t now_ns, struct bus_conn *c,
     char filter[MQTT_TOPIC_MAX];
     if (!mqtt_text_copy(filter, sizeof filter, p->topic))
         return false;
-    session_unsubscribe(c->session, filter);
-    conn_send(b, now_ns, c, &(struct mqtt_packet){.type = PACKET_UNSUBACK, .id = p->id});
+    bus_session_unsubscribe(c->session, filter);
+    bus_conn_send(b, now_ns, c, &(struct mqtt_packet){.type = PACKET_UNSUBACK, .id = p->id});
     return true;
 }
 
@@ -204,14 +204,14 @@ static bool on_packet(struct bus *b, int64_t now_ns, struct bus_conn *c,
     case PACKET_PUBLISH:
         return on_publish(b, now_ns, c, p);
     case PACKET_PUBACK:
-        session_acked(b, now_ns, c->session, p->id);
+        bus_session_acked(b, now_ns, c->session, p->id);
         return true;
     case PACKET_SUBSCRIBE:
         return on_subscribe(b, now_ns, c, p);
     case PACKET_UNSUBSCRIBE:
         return on_unsubscribe(b, now_ns, c, p);
     case PACKET_PINGREQ:
-        conn_send(b, now_ns, c, &(struct mqtt_packet){.type = PACKET_PINGRESP});
+        bus_conn_send(b, now_ns, c, &(struct mqtt_packet){.type = PACKET_PINGRESP});
         return true;
     case PACKET_DISCONNECT:
         *why = END_BY_CLIENT;
@@ -301,10 +301,10 @@ int64_t bus_tick(struct bus *b, int64_t now_ns)
 static int deliver(void *ctx, int64_t now_ns, const char *identity, const struct mqtt_message *m)
 {
     struct bus *b = ctx;
-    struct session *s = session_of(b, identity);
+    struct session *s = bus_session_of(b, identity);
     if (s == NULL || m->payload_bytes > MQTT_PAYLOAD_MAX || strlen(m->topic) >= MQTT_TOPIC_MAX)
         return ERR_NOT_FOUND;
-    return session_send(b, now_ns, s, m, m->qos > 0 ? 1 : 0);
+    return bus_session_send(b, now_ns, s, m, m->qos > 0 ? 1 : 0);
 }
 
 struct bus *bus_new(const struct bus_config *cfg, struct err *err)
@@ -329,7 +329,7 @@ void bus_free(struct bus *b)
         buf_free(&b->conns[i].rx);
     for (size_t i = 0; i < BUS_SESSIONS; i++)
         if (b->sessions[i] != NULL)
-            session_free(b, b->sessions[i]);
+            bus_session_free(b, b->sessions[i]);
     buf_free(&b->tx);
     free(b);
 }
@@ -342,7 +342,7 @@ void bus_stop(struct bus *b, int64_t now_ns, bool forget)
             conn_end(b, now_ns, &b->conns[i], END_STOPPED, true);
     for (size_t i = 0; i < BUS_SESSIONS && forget; i++)
         if (b->sessions[i] != NULL)
-            session_free(b, b->sessions[i]);
+            bus_session_free(b, b->sessions[i]);
 }
 
 void bus_start(struct bus *b)

@@ -58,28 +58,28 @@ struct bus {
     struct buf tx;
 };
 
-void conn_send(struct bus *b, int64_t now_ns, struct bus_conn *c, const struct mqtt_packet *p);
+void bus_conn_send(struct bus *b, int64_t now_ns, struct bus_conn *c, const struct mqtt_packet *p);
 
-struct session *session_find(struct bus *b, const char *client_id);
+struct session *bus_session_find(struct bus *b, const char *client_id);
 /* Of a device: the one that is connected, else any. */
-struct session *session_of(struct bus *b, const char *identity);
+struct session *bus_session_of(struct bus *b, const char *identity);
 /* Null: no room or memory. */
-struct session *session_new(struct bus *b, const char *client_id, const char *identity);
-void session_free(struct bus *b, struct session *s);
-void session_drop_will(struct session *s);
+struct session *bus_session_new(struct bus *b, const char *client_id, const char *identity);
+void bus_session_free(struct bus *b, struct session *s);
+void bus_session_drop_will(struct session *s);
 /* 0, ERR_NOMEM. */
-int session_set_will(struct session *s, const struct mqtt_packet *connect, const char *topic);
+int bus_session_set_will(struct session *s, const struct mqtt_packet *connect, const char *topic);
 /* One message by that QoS. 0, ERR_NOT_FOUND (QoS 0 and away), ERR_LIMIT, ERR_NOMEM. */
-int session_send(struct bus *b, int64_t now_ns, struct session *s, const struct mqtt_message *m,
-                 uint8_t qos);
+int bus_session_send(struct bus *b, int64_t now_ns, struct session *s, const struct mqtt_message *m,
+                     uint8_t qos);
 /* Sends what waits, as far as the window allows. */
-void session_pump(struct bus *b, int64_t now_ns, struct session *s);
+void bus_session_pump(struct bus *b, int64_t now_ns, struct session *s);
 /* Back on a new connection: everything under way is sent again. */
-void session_resume(struct bus *b, int64_t now_ns, struct session *s);
-void session_acked(struct bus *b, int64_t now_ns, struct session *s, uint16_t id);
+void bus_session_resume(struct bus *b, int64_t now_ns, struct session *s);
+void bus_session_acked(struct bus *b, int64_t now_ns, struct session *s, uint16_t id);
 /* Granted QoS, or MQTT_SUBACK_FAILURE: no room. */
-uint8_t session_subscribe(struct session *s, const char *filter, uint8_t qos);
-void session_unsubscribe(struct session *s, const char *filter);
+uint8_t bus_session_subscribe(struct session *s, const char *filter, uint8_t qos);
+void bus_session_unsubscribe(struct session *s, const char *filter);
 /* To everyone who subscribed. */
 void bus_route(struct bus *b, int64_t now_ns, const struct mqtt_message *m);
 

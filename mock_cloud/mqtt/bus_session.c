@@ -3,7 +3,7 @@
 
 #include "mock_cloud/mqtt/bus_impl.h"
 
-struct session *session_find(struct bus *b, const char *client_id)
+struct session *bus_session_find(struct bus *b, const char *client_id)
 {
     for (size_t i = 0; i < BUS_SESSIONS; i++)
         if (b->sessions[i] != NULL && strcmp(b->sessions[i]->client_id, client_id) == 0)
@@ -11,7 +11,7 @@ struct session *session_find(struct bus *b, const char *client_id)
     return NULL;
 }
 
-struct session *session_of(struct bus *b, const char *identity)
+struct session *bus_session_of(struct bus *b, const char *identity)
 {
     struct session *found = NULL;
     for (size_t i = 0; i < BUS_SESSIONS; i++) {
@@ -22,7 +22,7 @@ struct session *session_of(struct bus *b, const char *identity)
     return found;
 }
 
-struct session *session_new(struct bus *b, const char *client_id, const char *identity)
+struct session *bus_session_new(struct bus *b, const char *client_id, const char *identity)
 {
     for (size_t i = 0; i < BUS_SESSIONS; i++) {
         if (b->sessions[i] != NULL)
@@ -45,7 +45,7 @@ static void kept_free(struct kept *k)
     *k = (struct kept){.id = 0};
 }
 
-void session_drop_will(struct session *s)
+void bus_session_drop_will(struct session *s)
 {
     free(s->will_topic);
     free(s->will);
@@ -54,7 +54,7 @@ void session_drop_will(struct session *s)
     s->will_bytes = 0;
 }
 
-void session_free(struct bus *b, struct session *s)
+void bus_session_free(struct bus *b, struct session *s)
 {
     for (size_t i = 0; i < BUS_SESSIONS; i++)
         if (b->sessions[i] == s)
@@ -63,7 +63,7 @@ void session_free(struct bus *b, struct session *s)
         free(s->filters[i].text);
     for (size_t i = 0; i < s->n_kept; i++)
         kept_free(&s->kept[i]);
-    session_drop_will(s);
+    bus_session_drop_will(s);
     free(s);
 }
 
@@ -76,16 +76,16 @@ static void *copy_of(const void *data, size_t len_bytes)
     return p;
 }
 
-int session_set_will(struct session *s, const struct mqtt_packet *connect, const char *topic)
+int bus_session_set_will(struct session *s, const struct mqtt_packet *connect, const char *topic)
 {
-    session_drop_will(s);
+    bus_session_drop_will(s);
     s->will_topic = strdup(topic);
     s->will = copy_of(connect->payload.data, connect->payload.len_bytes);
     s->will_bytes = connect->payload.len_bytes;
     s->will_qos = connect->qos;
     if (s->will_topic != NULL && s->will != NULL)
         return 0;
-    session_drop_will(s);
+    bus_session_drop_will(s);
     return ERR_NOMEM;
 }
 
@@ -99,7 +99,7 @@ static void put(struct bus *b, int64_t now_ns, struct session *s, const char *to
         .qos = id > 0 ? 1 : 0,
         .id = id,
         .dup = dup};
-    conn_send(b, now_ns, s->conn, &p);
+    bus_conn_send(b, now_ns, s->conn, &p);
 }
 
 static uint16_t fresh_id(struct session *s)
@@ -114,7 +114,7 @@ static uint16_t fresh_id(struct session *s)
     }
 }
 
-void session_pump(struct bus *b, int64_t now_ns, struct session *s)
+void bus_session_pump(struct bus *b, int64_t now_ns, struct session *s)
 {
     for (size_t i = 0; i < s->n_kept && i < BUS_IN_FLIGHT_MAX && s->conn != NULL; i++) {
         struct kept *k = &s->kept[i];
@@ -125,7 +125,7 @@ void session_pump(struct bus *b, int64_t now_ns, struct session *s)
     }
 }
 
-void session_resume(struct bus *b, int64_t now_ns, struct session *s)
+void bus_session_resume(struct bus *b, int64_t now_ns, struct session *s)
 {
     for (size_t i = 0; i < s->n_kept && s->conn != NULL; i++) {
         struct kept *k = &s->kept[i];
@@ -134,11 +134,11 @@ void session_resume(struct bus *b, int64_t now_ns, struct session *s)
         k->dup = true;
         put(b, now_ns, s, k->topic, k->payload, k->payload_bytes, k->id, true);
     }
-    session_pump(b, now_ns, s);
+    bus_session_pump(b, now_ns, s);
 }
 
-int session_send(struct bus *b, int64_t now_ns, struct session *s, const struct mqtt_message *m,
-                 uint8_t qos)
+int bus_session_send(struct bus *b, int64_t now_ns, struct session *s, const struct mqtt_message *m,
+                     uint8_t qos)
 {
     if (qos == 0) {
         if (s->conn == NULL)
@@ -156,11 +156,11 @@ int session_send(struct bus *b, int64_t now_ns, struct session *s, const struct 
         return ERR_NOMEM;
     }
     s->kept[s->n_kept++] = k;
-    session_pump(b, now_ns, s);
+    bus_session_pump(b, now_ns, s);
     return 0;
 }
 
-void session_acked(struct bus *b, int64_t now_ns, struct session *s, uint16_t id)
+void bus_session_acked(struct bus *b, int64_t now_ns, struct session *s, uint16_t id)
 {
     for (size_t i = 0; i < s->n_kept && id != 0; i++) {
         if (s->kept[i].id != id)
@@ -170,10 +170,10 @@ void session_acked(struct bus *b, int64_t now_ns, struct session *s, uint16_t id
         memmove(&s->kept[i], &s->kept[i + 1], (s->n_kept - i) * sizeof s->kept[0]);
         break;
     }
-    session_pump(b, now_ns, s);
+    bus_session_pump(b, now_ns, s);
 }
 
-uint8_t session_subscribe(struct session *s, const char *filter, uint8_t qos)
+uint8_t bus_session_subscribe(struct session *s, const char *filter, uint8_t qos)
 {
     for (size_t i = 0; i < s->n_filters; i++)
         if (strcmp(s->filters[i].text, filter) == 0) {
@@ -187,7 +187,7 @@ uint8_t session_subscribe(struct session *s, const char *filter, uint8_t qos)
     return qos;
 }
 
-void session_unsubscribe(struct session *s, const char *filter)
+void bus_session_unsubscribe(struct session *s, const char *filter)
 {
     for (size_t i = 0; i < s->n_filters; i++) {
         if (strcmp(s->filters[i].text, filter) != 0)
@@ -209,6 +209,6 @@ void bus_route(struct bus *b, int64_t now_ns, const struct mqtt_message *m)
             if (mqtt_topic_matches(s->filters[f].text, m->topic) && s->filters[f].qos > granted)
                 granted = s->filters[f].qos;
         if (granted >= 0)
-            (void)session_send(b, now_ns, s, m, m->qos < granted ? m->qos : (uint8_t)granted);
+            (void)bus_session_send(b, now_ns, s, m, m->qos < granted ? m->qos : (uint8_t)granted);
     }
 }

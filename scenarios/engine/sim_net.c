@@ -34,11 +34,19 @@ static void drop(struct net_conn *c)
     *c = (struct net_conn){.sock = -1, .fd = -1};
 }
 
+/* The connection is over for the bus. */
+static void leave_bus(struct sim_net_bridge *b, struct net_conn *c)
+{
+    if (c->on_bus)
+        bus_gone(b->g->bus, b->g->now_ns, c->number);
+    c->on_bus = false;
+    b->bus_next_ns = 0;
+}
+
 static int on_connect(void *ctx, int sock, uint32_t ip, uint16_t port)
 {
     struct sim_net_bridge *b = ctx;
-    (void)ip;
-    (void)port; /* one cloud serves every address the device was told */
+    (void)ip; /* one cloud serves every address the device was told */
     struct net_conn *c = NULL;
     for (size_t i = 0; i < NET_CONNS && c == NULL; i++)
         if (b->conns[i].number == 0)
@@ -48,7 +56,7 @@ static int on_connect(void *ctx, int sock, uint32_t ip, uint16_t port)
     uint32_t number = link_connect(b->g->link, b->g->now_ns);
     if (number == 0)
         return -1;
-    *c = (struct net_conn){.number = number, .sock = sock, .fd = -1};
+    *c = (struct net_conn){.number = number, .sock = sock, .port = port, .fd = -1};
     net_event(b, "connect", number, NULL);
     return 0;
 }
@@ -71,8 +79,10 @@ static void on_close(void *ctx, int sock)
         return;
     link_fin(b->g->link, c->number, LINK_UP, b->g->now_ns);
     c->sock = -1;
-    if (!link_is_live(b->g->link, c->number))
+    if (!link_is_live(b->g->link, c->number)) {
+        leave_bus(b, c);
         drop(c);
+    }
 }
 
 static int on_resolve(void *ctx, const char *name, uint32_t *ip, int64_t *delay_ns)
@@ -137,16 +147,61 @@ static void write_cloud(struct sim_net_bridge *b, struct net_conn *c, const uint
     (void)read_cloud(b, c);
 }
 
+/* ---- the bus's side ---- */
+
+static void bus_send(void *ctx, int64_t now_ns, uint32_t conn, const void *data, size_t len_bytes)
+{
+    struct sim_net_bridge *b = ctx;
+    if (by_number(b, conn) == NULL)
+        return; /* the device vanished and nobody has noticed yet */
+    b->g->bytes_down += len_bytes;
+    (void)link_enter(b->g->link, conn, LINK_DOWN, data, len_bytes, now_ns);
+}
+
+static void bus_close(void *ctx, int64_t now_ns, uint32_t conn)
+{
+    struct sim_net_bridge *b = ctx;
+    struct net_conn *c = by_number(b, conn);
+    if (c == NULL)
+        return;
+    c->on_bus = false;
+    link_fin(b->g->link, conn, LINK_DOWN, now_ns);
+}
+
+/* The link made the connection: the cloud's side of it is opened. */
+static bool open_cloud(struct sim_net_bridge *b, struct net_conn *c)
+{
+    b->bus_next_ns = 0;
+    if (c->port == NET_MQTT_PORT || c->port == NET_MQTTS_PORT)
+        c->on_bus = bus_open(b->g->bus, b->g->now_ns, c->number, c->port == NET_MQTTS_PORT) == 0;
+    else
+        c->fd = edge_connect(b->g->edge, NULL);
+    return c->on_bus || c->fd >= 0;
+}
+
+static void give_cloud(struct sim_net_bridge *b, struct net_conn *c, const uint8_t *data,
+                       size_t len_bytes)
+{
+    if (!c->on_bus) {
+        write_cloud(b, c, data, len_bytes);
+        return;
+    }
+    b->g->current_conn = c->number;
+    b->bus_next_ns = 0;
+    bus_data(b->g->bus, b->g->now_ns, c->number, data, len_bytes);
+}
+
 static void on_event(struct sim_net_bridge *b, const struct link_event *ev)
 {
+    bool open;
     struct net_conn *c = by_number(b, ev->conn);
     if (c == NULL)
         return;
     switch (ev->kind) {
     case LINK_EV_CONNECTED:
-        c->fd = edge_connect(b->g->edge, NULL);
-        net_event(b, c->fd >= 0 ? "connected" : "refused", c->number, NULL);
-        sim_net_connected(b->board, c->sock, c->fd >= 0);
+        open = open_cloud(b, c);
+        net_event(b, open ? "connected" : "refused", c->number, NULL);
+        sim_net_connected(b->board, c->sock, open);
         break;
     case LINK_EV_REFUSED:
         net_event(b, "refused", c->number, NULL);
@@ -157,7 +212,7 @@ static void on_event(struct sim_net_bridge *b, const struct link_event *ev)
         if (ev->dir == LINK_DOWN && c->sock >= 0)
             sim_net_data(b->board, c->sock, ev->data, ev->len_bytes);
         else if (ev->dir == LINK_UP)
-            write_cloud(b, c, ev->data, ev->len_bytes);
+            give_cloud(b, c, ev->data, ev->len_bytes);
         break;
     case LINK_EV_EOF:
         if (ev->dir == LINK_DOWN && c->sock >= 0) {
@@ -167,10 +222,14 @@ static void on_event(struct sim_net_bridge *b, const struct link_event *ev)
             (void)shutdown(c->fd, SHUT_WR);
             run_edge(b);
             (void)read_cloud(b, c);
+        } else if (ev->dir == LINK_UP && c->on_bus) {
+            leave_bus(b, c); /* a broker does not serve half a connection */
+            link_fin(b->g->link, c->number, LINK_DOWN, b->g->now_ns);
         }
         break;
     case LINK_EV_RESET:
         net_event(b, "reset", c->number, NULL);
+        leave_bus(b, c);
         if (c->sock >= 0)
             sim_net_reset(b->board, c->sock);
         break;
@@ -179,11 +238,14 @@ static void on_event(struct sim_net_bridge *b, const struct link_event *ev)
         drop(c);
 }
 
-void bridge_init(struct sim_net_bridge *b, struct stage *g)
+int bridge_init(struct sim_net_bridge *b, struct stage *g, struct err *err)
 {
     *b = (struct sim_net_bridge){.g = g, .edge_next_ns = VTIME_NEVER};
     for (size_t i = 0; i < NET_CONNS; i++)
         b->conns[i] = (struct net_conn){.sock = -1, .fd = -1};
+    struct bus_config bc = {.cloud = g->cloud, .send = bus_send, .close = bus_close, .ctx = b};
+    g->bus = bus_new(&bc, err);
+    return g->bus == NULL ? ERR_NOMEM : 0;
 }
 
 bool bridge_pump(struct sim_net_bridge *b)
@@ -201,6 +263,8 @@ bool bridge_pump(struct sim_net_bridge *b)
         on_event(b, &ev);
         any = true;
     }
+    if (b->bus_next_ns <= now_ns)
+        b->bus_next_ns = bus_tick(b->g->bus, now_ns);
     return any;
 }
 
@@ -216,11 +280,15 @@ void bridge_device_gone(struct sim_net_bridge *b)
 
 void bridge_close_all(struct sim_net_bridge *b)
 {
+    if (b->g == NULL)
+        return; /* never made */
     for (size_t i = 0; i < NET_CONNS; i++)
         drop(&b->conns[i]);
+    bus_free(b->g->bus);
+    b->g->bus = NULL;
 }
 
 int64_t bridge_next(const struct sim_net_bridge *b)
 {
-    return vtime_min(link_deadline(b->g->link), b->edge_next_ns);
+    return vtime_min(link_deadline(b->g->link), vtime_min(b->edge_next_ns, b->bus_next_ns));
 }

@@ -13,6 +13,8 @@
 #include "scenarios/engine/run.h"
 #include "scenarios/engine/script.h"
 
+struct bus;
+
 struct stage {
     const struct scenario *s;
     const struct run_options *o;
@@ -21,6 +23,7 @@ struct stage {
     struct store *store; /* not owned */
     struct cloud *cloud;
     struct edge *edge;
+    struct bus *bus; /* of the simulated world, made by its network; null on the wire */
     struct link *link;
     struct judge *judge;
     struct script *script;

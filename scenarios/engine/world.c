@@ -178,7 +178,9 @@ static int set_up(struct run *r, struct err *err)
     int rc = stage_set_up(&r->g, &w, false, err);
     if (rc != 0)
         return rc;
-    bridge_init(&r->bridge, &r->g);
+    rc = bridge_init(&r->bridge, &r->g, err);
+    if (rc != 0)
+        return rc;
     struct sim_board_config bc = {.nor = r->g.nor,
                                   .partitions = &s->device.partitions,
                                   .ram_limit_bytes = s->device.ram_bytes,
@@ -355,8 +357,7 @@ void world_run(struct world *w, const struct scenario *s, const struct run_optio
     if (rc == 0 && nor_fault(r.g.nor) != NULL)
         rc = err_set(&err, ERR_BENCH, "flash was used while off: %s", nor_fault(r.g.nor));
     stage_conclude(&r.g, rc, &err, missed, out);
-    if (r.board != NULL)
-        bridge_close_all(&r.bridge);
+    bridge_close_all(&r.bridge);
     sim_board_free(r.board);
     stage_free(&r.g);
     nor_free(r.g.nor);
