@@ -97,6 +97,7 @@ static const char *const span_texts[][2] = {
     {"refuse", "connects are refused for a while"},
     {"black-hole", "connects are never answered for a while"},
     {"profile", "another access network for a while, or for good"},
+    {"broker-restart", "the MQTT broker ends every connection and is away for a while"},
 };
 _Static_assert(sizeof span_texts / sizeof span_texts[0] == NET_BYTE, "every span has a text");
 

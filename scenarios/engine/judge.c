@@ -136,10 +136,12 @@ void judge_event(struct judge *j, int64_t now_ns, enum lane lane, const char *ev
     case LANE_CLOUD:
         judge_cloud_event(j, &e);
         judge_report_event(j, &e);
+        judge_message_event(j, &e);
         break;
     case LANE_DEVICE:
         judge_download_event(j, &e);
         judge_api_event(j, &e);
+        judge_message_event(j, &e);
         break;
     case LANE_BOOT:
         judge_boot_event(j, &e);

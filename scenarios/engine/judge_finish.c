@@ -130,7 +130,8 @@ void judge_expectations(struct judge *j)
 {
     const struct expectation *x = &j->setup.scenario->expect;
     if (x->has_version || x->has_result || x->n_results > 0 || x->has_download_status ||
-        x->has_upgrade_status || x->config_refused)
+        x->has_upgrade_status || x->has_failures || x->has_record || x->n_states > 0 ||
+        x->config_refused)
         judge_seen(j, "EXPECT");
     if (x->has_version && strcmp(x->version, j->main_version) != 0)
         judge_fail(j, "EXPECT", "expected version %s to run, but %s does", x->version,
@@ -146,6 +147,14 @@ void judge_expectations(struct judge *j)
     if (x->has_upgrade_status)
         expect_list(j, "upgrade status", x->upgrade_status, x->n_upgrade_status, j->upgrade_status,
                     j->n_upgrade_status);
+    if (x->has_failures)
+        expect_list(j, "failures", x->failures, x->n_failures, j->failures, j->n_failures);
+    if (x->has_record && strcmp(record_state_name(x->record), j->record) != 0)
+        judge_fail(j, "EXPECT", "expected the record %s, it is %s", record_state_name(x->record),
+                   j->record[0] == '\0' ? "not there" : j->record);
+    for (uint32_t i = 0; i < x->n_states; i++)
+        if (!j->state_seen[i])
+            judge_fail(j, "EXPECT", "expected the state %s, which was never told", x->states[i]);
     if (x->config_refused != j->config_refused)
         judge_fail(j, "EXPECT",
                    x->config_refused ? "the configuration was accepted"

@@ -68,8 +68,12 @@ struct judge {
     uint32_t n_download_status;
     int upgrade_status[SCENARIO_EXPECT_MAX];
     uint32_t n_upgrade_status;
-    int sent_download_status; /* of the report under way, 0 none */
-    int due_download_status;  /* what this call has to tell: 8 or 10; 0 nothing special */
+    int failures[SCENARIO_EXPECT_MAX]; /* negative progress steps */
+    uint32_t n_failures;
+    char record[16];                      /* state of the newest record; "": there is none */
+    bool state_seen[SCENARIO_EXPECT_MAX]; /* of expect.states */
+    int sent_download_status;             /* of the report under way, 0 none */
+    int due_download_status; /* what this call has to tell: 8 or 10; 0 nothing special */
     int sent_upgrade_status;
     bool code_seen; /* a service code other than 1000 answered check or register in this call */
     int code;
@@ -144,6 +148,7 @@ bool judge_package_intact(const struct judge *j);
 const char *judge_version_name(const struct judge *j, uint32_t index);
 
 void judge_cloud_event(struct judge *j, const struct ev *e);
+void judge_message_event(struct judge *j, const struct ev *e);
 void judge_download_event(struct judge *j, const struct ev *e);
 void judge_boot_event(struct judge *j, const struct ev *e);
 /* The boot loader left this result, whether or not it came to tell. */

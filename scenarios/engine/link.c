@@ -45,6 +45,7 @@ struct pipe {
 
 struct conn {
     uint32_t number; /* 0: slot free */
+    enum link_kind kind;
     struct pipe pipe[2];
     bool connecting;
     bool eof_seen[2];
@@ -53,8 +54,8 @@ struct conn {
 struct link {
     struct link_profile profile;
     uint64_t seed;
-    enum link_door door;
-    int64_t outage_until_ns;
+    enum link_door door[LINK_KIND_COUNT];
+    int64_t outage_until_ns[LINK_KIND_COUNT];
     int64_t wire_free_ns[2]; /* when the shared sender of that direction is free */
     int64_t last_activity_ns;
     uint32_t newest;
@@ -119,19 +120,38 @@ void link_set_profile(struct link *l, const struct link_profile *p)
     l->profile = *p;
 }
 
+void link_outage_of(struct link *l, unsigned kinds, int64_t until_ns)
+{
+    for (int k = 0; k < LINK_KIND_COUNT; k++)
+        if ((kinds & LINK_ONLY(k)) != 0)
+            l->outage_until_ns[k] = until_ns;
+}
+
 void link_outage(struct link *l, int64_t until_ns)
 {
-    l->outage_until_ns = until_ns;
+    link_outage_of(l, LINK_ALL, until_ns);
+}
+
+void link_door_of(struct link *l, unsigned kinds, enum link_door door)
+{
+    for (int k = 0; k < LINK_KIND_COUNT; k++)
+        if ((kinds & LINK_ONLY(k)) != 0)
+            l->door[k] = door;
 }
 
 void link_door(struct link *l, enum link_door door)
 {
-    l->door = door;
+    link_door_of(l, LINK_ALL, door);
+}
+
+enum link_door link_door_of_kind(const struct link *l, enum link_kind kind)
+{
+    return l->door[kind];
 }
 
 enum link_door link_door_now(const struct link *l)
 {
-    return l->door;
+    return link_door_of_kind(l, LINK_HTTP);
 }
 
 int link_add_rule(struct link *l, const struct link_byte_rule *r)
@@ -151,9 +171,9 @@ const struct link_byte_rule *link_rule_at(const struct link *l, size_t index)
 void link_heal(struct link *l, int64_t now_ns)
 {
     l->profile = *link_profile_find("perfect");
-    l->door = LINK_OPEN;
+    link_door(l, LINK_OPEN);
     l->n_rules = 0;
-    l->outage_until_ns = 0;
+    link_outage(l, 0);
     l->wire_free_ns[LINK_UP] = l->wire_free_ns[LINK_DOWN] = 0;
     for (size_t i = 0; i < LIVE_MAX; i++)
         for (int d = 0; d < 2; d++) {
@@ -193,6 +213,11 @@ static int push(struct link *l, struct pipe *p, enum item_kind kind, int64_t due
 
 uint32_t link_connect(struct link *l, int64_t now_ns)
 {
+    return link_connect_kind(l, LINK_HTTP, now_ns);
+}
+
+uint32_t link_connect_kind(struct link *l, enum link_kind kind, int64_t now_ns)
+{
     if (l->newest >= CONNECTIONS_MAX)
         return 0;
     struct conn *c = NULL;
@@ -203,6 +228,7 @@ uint32_t link_connect(struct link *l, int64_t now_ns)
         return 0;
     memset(c, 0, sizeof *c);
     c->number = ++l->newest;
+    c->kind = kind;
     c->connecting = true;
     for (int d = 0; d < 2; d++) {
         uint64_t ordinal = (uint64_t)c->number * 2 + (uint64_t)d;
@@ -213,9 +239,9 @@ uint32_t link_connect(struct link *l, int64_t now_ns)
     int64_t wake = now_ns - l->last_activity_ns >= RADIO_IDLE_NS ? l->profile.idle_ns : 0;
     int64_t due = vtime_after(now_ns, 2 * l->profile.one_way_ns + wake);
     l->last_activity_ns = now_ns;
-    if (l->door == LINK_OPEN)
+    if (l->door[kind] == LINK_OPEN)
         (void)push(l, &c->pipe[LINK_UP], ITEM_CONNECT, due, 0);
-    else if (l->door == LINK_REFUSED)
+    else if (l->door[kind] == LINK_REFUSED)
         (void)push(l, &c->pipe[LINK_UP], ITEM_REFUSE, due, 0);
     return c->number;
 }
@@ -408,16 +434,23 @@ bool link_is_live(const struct link *l, uint32_t conn)
     return find(l, conn) != NULL;
 }
 
+enum link_kind link_kind_of(const struct link *l, uint32_t conn)
+{
+    const struct conn *c = find(l, conn);
+    return c == NULL ? LINK_HTTP : c->kind;
+}
+
 uint32_t link_connections(const struct link *l)
 {
     return l->newest;
 }
 
-static int64_t effective_due(const struct link *l, const struct pipe *p, const struct item *it)
+static int64_t effective_due(const struct link *l, const struct conn *c, const struct pipe *p,
+                             const struct item *it)
 {
     int64_t due = it->due_ns;
-    if (due < l->outage_until_ns)
-        due = l->outage_until_ns;
+    if (due < l->outage_until_ns[c->kind])
+        due = l->outage_until_ns[c->kind];
     if (due < p->not_before_ns)
         due = p->not_before_ns;
     return due;
@@ -437,7 +470,7 @@ static struct item *first_item(const struct link *l, struct conn **conn, enum li
             if (p->count == 0)
                 continue;
             struct item *it = &p->items[p->head];
-            int64_t due = effective_due(l, p, it);
+            int64_t due = effective_due(l, c, p, it);
             if (best == NULL || due < *due_ns ||
                 (due == *due_ns && it->sequence < best->sequence)) {
                 best = it;

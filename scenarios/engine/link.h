@@ -61,6 +61,11 @@ struct link_byte_rule {
 /* What connects do in a time window. */
 enum link_door { LINK_OPEN, LINK_REFUSED, LINK_BLACK_HOLE };
 
+/* What a connection is for: a fault may be aimed at one kind alone. Sets of them are masks. */
+enum link_kind { LINK_HTTP, LINK_MQTT, LINK_KIND_COUNT };
+#define LINK_ONLY(kind) (1u << (kind))
+#define LINK_ALL        (LINK_ONLY(LINK_KIND_COUNT) - 1)
+
 struct link;
 #define LINK_RULES_MAX 64
 
@@ -71,13 +76,20 @@ void link_set_profile(struct link *l, const struct link_profile *p); /* from now
  * afterwards. */
 void link_outage(struct link *l, int64_t until_ns);
 void link_door(struct link *l, enum link_door door); /* for new connects from now on */
-enum link_door link_door_now(const struct link *l);
+enum link_door link_door_now(const struct link *l);  /* of LINK_HTTP */
+/* The same for connections of these kinds only. */
+void link_outage_of(struct link *l, unsigned kinds, int64_t until_ns);
+void link_door_of(struct link *l, unsigned kinds, enum link_door door);
+enum link_door link_door_of_kind(const struct link *l, enum link_kind kind);
 int link_add_rule(struct link *l, const struct link_byte_rule *r); /* ERR_LIMIT */
 const struct link_byte_rule *link_rule_at(const struct link *l, size_t index);
 void link_heal(struct link *l, int64_t now_ns); /* perfect network, rules dropped, door open */
 
 /* The device starts a connection: its number (from 1). The outcome is an event. 0: too many. */
-uint32_t link_connect(struct link *l, int64_t now_ns);
+uint32_t link_connect(struct link *l, int64_t now_ns); /* LINK_HTTP */
+uint32_t link_connect_kind(struct link *l, enum link_kind kind, int64_t now_ns);
+/* Of a live connection; LINK_HTTP when it is gone. */
+enum link_kind link_kind_of(const struct link *l, uint32_t conn);
 /* Bytes enter at one end. ERR_WRONG_STATE: that direction is closed. ERR_LIMIT (8 MiB are under way
  * already), ERR_NOMEM: the connection is reset, for a stream never misses bytes in its middle. */
 int link_enter(struct link *l, uint32_t conn, enum link_dir dir, const void *data, size_t len_bytes,

@@ -386,6 +386,36 @@ static void doors(void)
     free(d);
 }
 
+/* A fault can be aimed at one kind of connections: the other lives on. */
+static void kinds_fail_apart(void)
+{
+    struct link *l = link_of(&quick, 1);
+    struct diary *d = diary_new();
+    uint32_t http = open_connection(l, 0);
+    uint32_t mqtt = link_connect_kind(l, LINK_MQTT, 0);
+    CHECK_INT(link_kind_of(l, http), LINK_HTTP);
+    CHECK_INT(link_kind_of(l, mqtt), LINK_MQTT);
+    diary_run(d, l, NS_PER_S);
+    link_outage_of(l, LINK_ONLY(LINK_MQTT), 30 * NS_PER_S);
+    send(l, mqtt, LINK_UP, 0, 10, NS_PER_S);
+    send(l, http, LINK_DOWN, 0, 10, NS_PER_S);
+    diary_run(d, l, 40 * NS_PER_S);
+    REQUIRE(d->len[LINK_UP] == 10 && d->len[LINK_DOWN] == 10);
+    CHECK_INT(d->byte_ns[LINK_DOWN][0], 1100 * MS);
+    CHECK_INT(d->byte_ns[LINK_UP][0], 30 * NS_PER_S);
+    link_door_of(l, LINK_ONLY(LINK_MQTT), LINK_REFUSED);
+    CHECK_INT(link_door_of_kind(l, LINK_HTTP), LINK_OPEN);
+    CHECK_INT(link_door_of_kind(l, LINK_MQTT), LINK_REFUSED);
+    mqtt = link_connect_kind(l, LINK_MQTT, 50 * NS_PER_S);
+    http = link_connect_kind(l, LINK_HTTP, 50 * NS_PER_S);
+    diary_run(d, l, 60 * NS_PER_S);
+    CHECK(!link_is_live(l, mqtt));
+    CHECK(link_is_live(l, http));
+    CHECK_INT(diary_count(d, LINK_EV_REFUSED, LINK_UP), 1);
+    link_free(l);
+    free(d);
+}
+
 /* A device that gives up on its connect is forgotten, or a long black hole would use up all places
  * there are. */
 static void an_abandoned_connect_leaves_nothing(void)
@@ -600,6 +630,7 @@ static const struct test tests[] = {
     {"an outage delays and keeps", an_outage_delays_and_keeps},
     {"an outage can end early", an_outage_can_end_early},
     {"doors refuse, swallow and open", doors},
+    {"kinds fail apart", kinds_fail_apart},
     {"an abandoned connect leaves nothing", an_abandoned_connect_leaves_nothing},
     {"connections and rules have their maximum", limits},
     {"the queue is bounded", the_queue_is_bounded},

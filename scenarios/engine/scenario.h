@@ -19,6 +19,7 @@
 #define SCENARIO_NAME_MAX     160
 #define SCENARIO_EXPECT_MAX   16
 #define REQUIREMENT_ID_MAX    8
+#define STATE_TEXT_MAX        12 /* "-0x0904" */
 
 /* Where one file's image of one version comes from. */
 enum image_kind {
@@ -92,16 +93,38 @@ struct trigger {
     enum cloud_request request; /* TRIGGER_REPLY */
 };
 
+/* Messages for the device that the script sends besides those of the cloud. */
+enum push_kind {
+    PUSH_REPEAT,  /* an upgrade message the cloud has sent before, once more, byte by byte */
+    PUSH_FOREIGN, /* the newest of them, under the topic of another device */
+    PUSH_TEXT,    /* this text under this topic */
+    PUSH_KIND_COUNT
+};
+#define PUSH_TEXT_MAX  1024
+#define PUSH_TOPIC_MAX 128
+#define PUSHES_MAX     16
+struct push_rule {
+    struct trigger when; /* TIME or EVENT */
+    enum push_kind kind;
+    uint32_t of;                /* PUSH_REPEAT: which one, from 1; 0: the newest */
+    char topic[PUSH_TOPIC_MAX]; /* PUSH_TEXT; empty: the device's upgrade topic */
+    char text[PUSH_TEXT_MAX];   /* PUSH_TEXT */
+};
+
 enum net_action {
     NET_OUTAGE,     /* silence for duration */
     NET_REFUSE,     /* connects refused for duration */
     NET_BLACK_HOLE, /* connects unanswered for duration */
     NET_PROFILE,    /* change to profile for duration (0: for good) */
+    NET_BROKER,     /* the MQTT broker goes down, forgets what it may, and is up after duration */
     NET_BYTE,       /* link_action at the byte or, by time/event, on every live connection */
     NET_ACTION_COUNT
 };
+/* Which connections a network fault by time or event meets. */
+enum net_scope { NET_ON_ALL, NET_ON_MQTT, NET_ON_HTTP };
 struct net_rule {
     struct trigger when;
+    enum net_scope scope;
     enum net_action action;
     enum link_action byte_action;
     int64_t duration_ns;
@@ -140,6 +163,13 @@ struct expectation {
     int upgrade_status[SCENARIO_EXPECT_MAX];
     uint32_t n_upgrade_status;
     bool has_upgrade_status;
+    int failures[SCENARIO_EXPECT_MAX]; /* negative progress steps the cloud took, in order */
+    uint32_t n_failures;
+    bool has_failures;
+    bool has_record;
+    enum record_state record; /* of the newest record at the end of the main phase */
+    char states[SCENARIO_EXPECT_MAX][STATE_TEXT_MAX]; /* "state" events that must come */
+    uint32_t n_states;
     int64_t requests[RQ_COUNT];     /* exact count per kind, -1: not demanded */
     int64_t requests_max[RQ_COUNT]; /* at most, -1: not demanded */
     bool config_refused;            /* the device must refuse its configuration */
@@ -165,6 +195,8 @@ struct scenario {
     int64_t url_lifetime_ns;
     struct cloud_fault faults[SCENARIO_RULES_MAX];
     uint32_t n_faults;
+    struct push_rule pushes[PUSHES_MAX];
+    uint32_t n_pushes;
     struct link_profile profile;
     struct net_rule net[SCENARIO_RULES_MAX];
     uint32_t n_net;

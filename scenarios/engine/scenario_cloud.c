@@ -204,6 +204,8 @@ static const struct field cloud_fields[] = {
     {"url_lifetime_ms", FIELD_MS, MEMBER(struct scenario, url_lifetime_ns)},
     {"faults", FIELD_LIST, MEMBER(struct scenario, faults), .table = &cloud_fault_table,
      .max = SCENARIO_RULES_MAX, .count_offset = offsetof(struct scenario, n_faults)},
+    {"pushes", FIELD_LIST, MEMBER(struct scenario, pushes), .table = &push_table, .max = PUSHES_MAX,
+     .count_offset = offsetof(struct scenario, n_pushes)},
 };
 
 static int cloud_check(const struct reader *r, const cJSON *obj, void *item)

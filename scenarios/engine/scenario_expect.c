@@ -76,6 +76,42 @@ static void fails_write(struct writer *w, const struct field *f, const void *bas
     write_close(w, ']');
 }
 
+/* ---- states of the device's API ---- */
+
+static int states_read(const struct reader *r, const struct field *f, const cJSON *obj, void *base)
+{
+    struct expectation *e = &((struct scenario *)base)->expect;
+    const cJSON *array = NULL;
+    int rc = json_get_array(r->root, obj, f->key, 0, SCENARIO_EXPECT_MAX, &array, r->err);
+    const cJSON *item;
+    if (rc != 0)
+        return rc;
+    cJSON_ArrayForEach(item, array)
+    {
+        const char *text = cJSON_IsString(item) ? item->valuestring : "";
+        if (strncmp(text, "-0x", 3) != 0 || strlen(text) != 7 ||
+            strspn(text + 3, "0123456789ABCDEF") != 4)
+            return json_error(r->root, item, r->err,
+                              "must be a state such as \"-0x0904\": four capital hex digits");
+        (void)snprintf(e->states[e->n_states++], STATE_TEXT_MAX, "%s", text);
+    }
+    return 0;
+}
+
+static void states_write(struct writer *w, const struct field *f, const void *base)
+{
+    const struct expectation *e = &((const struct scenario *)base)->expect;
+    write_open(w, f->key, '[');
+    for (uint32_t i = 0; i < e->n_states; i++)
+        write_text(w, NULL, e->states[i]);
+    write_close(w, ']');
+}
+
+static const char *record_word(int index)
+{
+    return index <= RECORD_SUPERSEDED ? record_state_name((enum record_state)index) : NULL;
+}
+
 /* ---- expect ---- */
 
 #define UNKNOWN_VERSION "?" /* no image is complete */
@@ -107,6 +143,10 @@ static const struct field expect_fields[] = {
      N(n_download_status), HAS(has_download_status)},
     {"upgrade_status", FIELD_INTS, EXPECT(upgrade_status), .min = 0, .max = 9999,
      N(n_upgrade_status), HAS(has_upgrade_status)},
+    {"failures", FIELD_INTS, EXPECT(failures), .min = -99, .max = -1, N(n_failures),
+     HAS(has_failures)},
+    {"record", FIELD_WORD, EXPECT(record), .word = record_word, HAS(has_record)},
+    {"states", FIELD_SPECIAL, .read = states_read, .write = states_write},
     {"requests", FIELD_OBJECT, EXPECT(requests), .table = &requests_table},
     {"requests_max", FIELD_OBJECT, EXPECT(requests_max), .table = &requests_table},
     {"config_refused", FIELD_BOOL, EXPECT(config_refused)},

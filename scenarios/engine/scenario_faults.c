@@ -99,6 +99,7 @@ static const struct {
     {"refuse", NET_REFUSE, LINK_RESET},
     {"black-hole", NET_BLACK_HOLE, LINK_RESET},
     {"profile", NET_PROFILE, LINK_RESET},
+    {"broker-restart", NET_BROKER, LINK_RESET},
     {"reset", NET_BYTE, LINK_RESET},
     {"close", NET_BYTE, LINK_CLOSE},
     {"half-close", NET_BYTE, LINK_HALF},
@@ -112,6 +113,7 @@ enum {
     DEED_REFUSE,
     DEED_BLACK_HOLE,
     DEED_PROFILE,
+    DEED_BROKER,
     DEED_RESET,
     DEED_CLOSE,
     DEED_HALF,
@@ -155,6 +157,13 @@ static void do_write(struct writer *w, const struct field *f, const void *base)
     write_text(w, f->key, net_word(net_kind_of(base)));
 }
 
+static const char *scope_word(int index)
+{
+    static const char *const words[] = {
+        [NET_ON_ALL] = "all", [NET_ON_MQTT] = "mqtt", [NET_ON_HTTP] = "http"};
+    return (size_t)index < sizeof words / sizeof words[0] ? words[index] : NULL;
+}
+
 static void net_init(const struct reader *r, void *item, uint32_t index)
 {
     struct net_rule *rule = item;
@@ -179,6 +188,10 @@ static int net_check(const struct reader *r, const cJSON *obj, void *item)
     if (needs_byte && !at_byte)
         return json_error(r->root, when, r->err,
                           "\"%s\" happens at a byte: it is set off by connection or reply", word);
+    bool aimed = rule->scope != NET_ON_ALL;
+    if (aimed && (at_byte || rule->action == NET_PROFILE || rule->action == NET_BROKER))
+        return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "on"), r->err,
+                          "has no meaning with \"%s\"", at_byte ? "byte" : word);
     if (rule->action != NET_BYTE && at_byte)
         return json_error(r->root, when, r->err,
                           "\"%s\" is set off by at_ms or event, not by a byte", word);
@@ -192,6 +205,7 @@ static int net_check(const struct reader *r, const cJSON *obj, void *item)
 static const struct field net_fields[] = {
     {"when", FIELD_OBJECT, .required = true, NET(when), .table = &trigger_table},
     {"do", FIELD_SPECIAL, .required = true, .read = do_read, .write = do_write},
+    {"on", FIELD_WORD, NET(scope), .word = scope_word},
     {"for_ms", FIELD_MS, NET(duration_ns)},
     {"mask", FIELD_INT, NET(mask), .min = 1, .max = 255},
     {"profile", FIELD_SPECIAL, NET(profile), .read = profile_read, .write = profile_write},
@@ -199,8 +213,9 @@ static const struct field net_fields[] = {
 static const struct key_use net_uses[] = {
     {DEED_OUTAGE, "for_ms", true},     {DEED_REFUSE, "for_ms", true},
     {DEED_BLACK_HOLE, "for_ms", true}, {DEED_PROFILE, "for_ms", false},
-    {DEED_PROFILE, "profile", true},   {DEED_STALL, "for_ms", true},
-    {DEED_CORRUPT, "mask", false},     {DEED_DRIBBLE, "for_ms", true},
+    {DEED_PROFILE, "profile", true},   {DEED_BROKER, "for_ms", true},
+    {DEED_STALL, "for_ms", true},      {DEED_CORRUPT, "mask", false},
+    {DEED_DRIBBLE, "for_ms", true},
 };
 const struct table net_fault_table = {.name = "network_fault",
                                       COUNTED(net_fields),

@@ -93,8 +93,8 @@ struct table {
 
 extern const struct table scenario_table, device_table, file_table, version_table, image_table,
     generate_table, edit_table, offer_table, cloud_table, cloud_fault_table, network_table,
-    profile_table, net_fault_table, trigger_table, power_table, flash_table, expect_table,
-    requests_table;
+    profile_table, push_table, net_fault_table, trigger_table, power_table, flash_table,
+    expect_table, requests_table;
 /* All tables there are, for the test against the schema; null past the last. */
 const struct table *scenario_table_at(size_t index);
 

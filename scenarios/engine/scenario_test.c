@@ -247,16 +247,19 @@ static const char rich[] =
     "  {\"on\": \"download\", \"do\": \"shift\", \"from\": 1, \"count\": 1, \"bytes\": -5},"
     "  {\"on\": \"any\", \"do\": \"delay\", \"from\": 1, \"count\": 3, \"for_ms\": 11},"
     "  {\"on\": \"report-upgrade\", \"do\": \"message\", \"from\": 1, \"count\": 1,"
-    "   \"text\": \"\\u00e9\"}]},"
+    "   \"text\": \"\\u00e9\"}],"
+    " \"pushes\": [{\"when\": {\"at_ms\": 9}, \"do\": \"repeat\", \"of\": 2},"
+    "  {\"when\": {\"event\": \"cloud/push\", \"plus_ops\": 0, \"nth\": 3}, \"do\": \"text\","
+    "   \"topic\": \"/a\", \"text\": \"{\"}]},"
     "\"network\": {\"profile\": {\"base\": \"perfect\", \"down_bps\": 1, \"up_bps\": 2,"
     "  \"one_way_ms\": 3, \"jitter_ms\": 4, \"loss_ppm\": 5, \"idle_ms\": 6, \"segment_bytes\": 7},"
-    " \"faults\": [{\"when\": {\"at_ms\": 1}, \"do\": \"outage\", \"for_ms\": 2},"
+    " \"faults\": [{\"when\": {\"at_ms\": 1}, \"do\": \"outage\", \"on\": \"mqtt\", \"for_ms\": 2},"
     "  {\"when\": {\"event\": \"cloud/reply\", \"where\": {\"rq\": \"check\"}, \"plus_ops\": 0,"
-    "   \"nth\": 2}, \"do\": \"profile\", \"for_ms\": 3, \"profile\": \"gprs\"},"
+    "   \"nth\": 2}, \"do\": \"profile\", \"on\": \"all\", \"for_ms\": 3, \"profile\": \"gprs\"},"
     "  {\"when\": {\"connection\": 3, \"dir\": \"up\", \"byte\": 4}, \"do\": \"corrupt\","
-    "   \"mask\": 5},"
+    "   \"on\": \"all\", \"mask\": 5},"
     "  {\"when\": {\"reply\": \"download\", \"nth\": 6, \"byte\": 7}, \"do\": \"dribble\","
-    "   \"for_ms\": 8}]},"
+    "   \"on\": \"all\", \"for_ms\": 8}]},"
     "\"power\": [{\"when\": {\"op\": 5}, \"tear\": \"weak\", \"tear_bytes\": 2, \"off_ms\": 0},"
     " {\"when\": {\"event\": \"flash/erase\", \"plus_ops\": 6, \"nth\": 1}, \"tear\": \"nothing\","
     "  \"tear_bytes\": 0, \"off_ms\": 3}],"
@@ -264,6 +267,7 @@ static const char rich[] =
     "\"limit_ms\": 1000, \"wire\": true,"
     "\"expect\": {\"version\": \"b\", \"result\": -7, \"results\": [-8, 0],"
     " \"download_status\": [8, 1], \"upgrade_status\": [99],"
+    " \"failures\": [-3, -17], \"record\": \"failed\", \"states\": [\"-0x0904\"],"
     " \"requests\": {\"register\": 1, \"download\": 2, \"other\": 3, \"inform\": 7, \"progress\": "
     "8,"
     " \"query\": 9, \"config\": 10, \"block\": 11, \"message\": 12},"
@@ -316,6 +320,7 @@ static void written_is_read_as_the_same(const void *row)
     CHECK_STR((const char *)twice.data, (const char *)once.data);
     CHECK_MEM(after->offers, before.offers, sizeof before.offers);
     CHECK_MEM(after->faults, before.faults, sizeof before.faults);
+    CHECK_MEM(after->pushes, before.pushes, sizeof before.pushes);
     CHECK_MEM(after->power, before.power, sizeof before.power);
     CHECK_MEM(after->flash, before.flash, sizeof before.flash);
     CHECK_MEM(&after->expect, &before.expect, sizeof before.expect);

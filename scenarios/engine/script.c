@@ -19,6 +19,7 @@ struct script {
     bool published[SCENARIO_VERSIONS_MAX];
     struct rule_state net[SCENARIO_RULES_MAX];
     struct rule_state power[SCENARIO_RULES_MAX];
+    struct rule_state push[PUSHES_MAX];
     char missed[160];
 };
 
@@ -74,7 +75,8 @@ static void fire_net(struct script *x, uint32_t i, int64_t now_ns)
         return;
     }
     x->net[i].hit = true;
-    bool lasts = r->action == NET_REFUSE || r->action == NET_BLACK_HOLE || r->action == NET_PROFILE;
+    bool lasts = r->action == NET_REFUSE || r->action == NET_BLACK_HOLE ||
+                 r->action == NET_PROFILE || r->action == NET_BROKER;
     if (lasts && r->duration_ns > 0)
         x->net[i].end_ns = vtime_after(now_ns, r->duration_ns);
     x->ops.net(x->ops.ctx, now_ns, r, true);
@@ -90,6 +92,12 @@ static void fire_power(struct script *x, uint32_t i, int64_t now_ns)
         x->ops.cut_at_op(x->ops.ctx, now_ns, i, t->op, true);
     else
         x->ops.cut_now(x->ops.ctx, now_ns, i);
+}
+
+static void fire_push(struct script *x, uint32_t i, int64_t now_ns)
+{
+    x->push[i].fired = true;
+    x->ops.push(x->ops.ctx, now_ns, i);
 }
 
 void script_start(struct script *x, int64_t now_ns)
@@ -128,6 +136,9 @@ void script_event(struct script *x, int64_t now_ns, enum lane lane, const char *
     for (uint32_t i = 0; i < x->s->n_power; i++)
         if (event_fires(&x->power[i], &x->s->power[i].when, lane, event, fields, n))
             fire_power(x, i, now_ns);
+    for (uint32_t i = 0; i < x->s->n_pushes; i++)
+        if (event_fires(&x->push[i], &x->s->pushes[i].when, lane, event, fields, n))
+            fire_push(x, i, now_ns);
     for (uint32_t i = 0; i < x->s->n_offers; i++)
         if (!x->published[i] && x->s->offers[i].on_event[0] != '\0' &&
             (lane == LANE_DEVICE || lane == LANE_BOOT) &&
@@ -160,6 +171,10 @@ int64_t script_time(struct script *x, int64_t now_ns)
         if (!x->power[i].fired && x->s->power[i].when.kind == TRIGGER_TIME &&
             x->s->power[i].when.at_ns <= now_ns)
             fire_power(x, i, now_ns);
+    for (uint32_t i = 0; i < x->s->n_pushes; i++)
+        if (!x->push[i].fired && x->s->pushes[i].when.kind == TRIGGER_TIME &&
+            x->s->pushes[i].when.at_ns <= now_ns)
+            fire_push(x, i, now_ns);
     return script_next(x);
 }
 
@@ -179,6 +194,9 @@ int64_t script_next(const struct script *x)
     for (uint32_t i = 0; i < x->s->n_power; i++)
         if (!x->power[i].fired && x->s->power[i].when.kind == TRIGGER_TIME)
             t = vtime_min(t, x->s->power[i].when.at_ns);
+    for (uint32_t i = 0; i < x->s->n_pushes; i++)
+        if (!x->push[i].fired && x->s->pushes[i].when.kind == TRIGGER_TIME)
+            t = vtime_min(t, x->s->pushes[i].when.at_ns);
     return t;
 }
 
@@ -197,6 +215,12 @@ void script_hit_power(struct script *x, uint32_t rule)
 {
     if (rule < SCENARIO_RULES_MAX)
         x->power[rule].hit = true;
+}
+
+void script_hit_push(struct script *x, uint32_t push)
+{
+    if (push < PUSHES_MAX)
+        x->push[push].hit = true;
 }
 
 void script_power_state(const struct script *x, uint32_t rule, uint32_t *seen, bool *fired)
@@ -223,6 +247,11 @@ const char *script_missed(struct script *x)
     for (uint32_t i = 0; i < x->s->n_power; i++)
         if (!x->power[i].hit) {
             (void)snprintf(x->missed, sizeof x->missed, "power cut %u never happened", i + 1);
+            return x->missed;
+        }
+    for (uint32_t i = 0; i < x->s->n_pushes; i++)
+        if (!x->push[i].hit) {
+            (void)snprintf(x->missed, sizeof x->missed, "push %u never happened", i + 1);
             return x->missed;
         }
     for (uint32_t i = 0; i < x->s->n_offers; i++)

@@ -22,6 +22,9 @@ struct script_ops {
     void (*cut_now)(void *ctx, int64_t now_ns, uint32_t rule);
     void (*cut_at_op)(void *ctx, int64_t now_ns, uint32_t rule, uint64_t op, bool relative);
     void (*publish)(void *ctx, int64_t now_ns, uint32_t offer);
+    /* A scripted message for the device is due. Called in the midst of an event: the owner sends it
+     * afterwards and then tells script_hit_push. */
+    void (*push)(void *ctx, int64_t now_ns, uint32_t push);
 };
 
 struct script;
@@ -40,6 +43,7 @@ void script_stop(struct script *x);
 /* The owner tells that a byte rule or a cut really happened. */
 void script_hit_net(struct script *x, uint32_t rule);
 void script_hit_power(struct script *x, uint32_t rule);
+void script_hit_push(struct script *x, uint32_t push);
 /* What a power rule has counted, and back: the device process of wire mode lives shorter than the
  * run. */
 void script_power_state(const struct script *x, uint32_t rule, uint32_t *seen, bool *fired);

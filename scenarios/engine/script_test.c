@@ -9,7 +9,7 @@
 #define CALLS_MAX 32
 
 /* What the script told its owner. */
-enum call_kind { CALL_NET, CALL_BYTE, CALL_CUT, CALL_CUT_AT_OP, CALL_PUBLISH };
+enum call_kind { CALL_NET, CALL_BYTE, CALL_CUT, CALL_CUT_AT_OP, CALL_PUBLISH, CALL_PUSH };
 struct call {
     enum call_kind kind;
     int64_t at_ns;
@@ -57,6 +57,11 @@ static void on_cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t op, 
     c->relative = relative;
 }
 
+static void on_push(void *ctx, int64_t now_ns, uint32_t push)
+{
+    (void)note(ctx, CALL_PUSH, now_ns, push);
+}
+
 static void on_publish(void *ctx, int64_t now_ns, uint32_t offer)
 {
     (void)note(ctx, CALL_PUBLISH, now_ns, offer);
@@ -79,7 +84,8 @@ static struct script *begin(struct owner *o)
                              .byte = on_byte,
                              .cut_now = on_cut_now,
                              .cut_at_op = on_cut_at_op,
-                             .publish = on_publish};
+                             .publish = on_publish,
+                             .push = on_push};
     struct script *x = script_new(o->s, &ops);
     REQUIRE(x != NULL);
     return x;
@@ -410,6 +416,38 @@ static void counts_survive_the_process(void)
     end(o, x);
 }
 
+/* ---- pushes ---- */
+
+/* Due once each; what the owner could not send has not happened. */
+static void pushes_are_due_once(void)
+{
+    struct owner *o = owner_new();
+    o->s->n_pushes = 3;
+    o->s->pushes[0].when = at_time(70);
+    o->s->pushes[1].when = on_event(LANE_CLOUD, "push", 2);
+    o->s->pushes[2].when = on_event(LANE_DEVICE, "idle", 1);
+    struct script *x = begin(o);
+    script_start(x, 0);
+    CHECK_INT(script_time(x, 0), 70);
+    CHECK_INT(o->n, 0);
+    EVENT(x, 10, LANE_CLOUD, "push", F_INT("delivered", 1));
+    CHECK_INT(o->n, 0);
+    EVENT(x, 20, LANE_CLOUD, "push", F_INT("delivered", 1));
+    check_call(o, 0, CALL_PUSH, 20, 1);
+    EVENT(x, 30, LANE_CLOUD, "push", F_INT("delivered", 1));
+    CHECK_INT(script_time(x, 90), VTIME_NEVER);
+    CHECK_INT(o->n, 2);
+    check_call(o, 1, CALL_PUSH, 90, 0);
+    CHECK_STR(script_missed(x), "push 1 never happened");
+    script_hit_push(x, 0);
+    script_hit_push(x, 1);
+    CHECK_STR(script_missed(x), "push 3 never happened");
+    script_stop(x);
+    EVENT(x, 99, LANE_DEVICE, "idle", F_INT("rounds", 1));
+    CHECK_INT(o->n, 2);
+    end(o, x);
+}
+
 /* ---- offers ---- */
 
 static void offers_are_published_once(void)
@@ -497,6 +535,7 @@ static const struct test tests[] = {
     TEST_ROWS("replies are counted", replies_are_counted, replies, reply_name),
     {"cuts at operations", cuts_at_operations},
     {"counts survive the process", counts_survive_the_process},
+    {"pushes are due once", pushes_are_due_once},
     {"offers are published once", offers_are_published_once},
     {"what was missed is said in order", what_was_missed_is_said_in_order},
     {"nothing happens after the stop", nothing_happens_after_the_stop},

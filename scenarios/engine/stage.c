@@ -1,4 +1,4 @@
-#include "scenarios/engine/stage.h"
+#include "scenarios/engine/stage_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,8 +67,12 @@ static void on_net(void *ctx, int64_t now_ns, const struct net_rule *rule, bool 
 {
     struct stage_script *x = ctx;
     struct stage *g = x->g;
-    static const char *const names[NET_ACTION_COUNT] = {"outage", "refuse", "black-hole", "profile",
-                                                        "byte"};
+    static const char *const names[NET_ACTION_COUNT] = {"outage",  "refuse",         "black-hole",
+                                                        "profile", "broker-restart", "byte"};
+    static const unsigned kinds_of[] = {[NET_ON_ALL] = LINK_ALL,
+                                        [NET_ON_MQTT] = LINK_ONLY(LINK_MQTT),
+                                        [NET_ON_HTTP] = LINK_ONLY(LINK_HTTP)};
+    const unsigned kinds = kinds_of[rule->scope];
     const char *name =
         rule->action == NET_BYTE ? link_action_name(rule->byte_action) : names[rule->action];
     struct trace_field f[] = {F_STR("do", name), F_INT("begin", begin),
@@ -76,19 +80,24 @@ static void on_net(void *ctx, int64_t now_ns, const struct net_rule *rule, bool 
     trace_emit(g->trace, now_ns, LANE_NETWORK, "fault", f, 3);
     switch (rule->action) {
     case NET_OUTAGE:
-        link_outage(g->link, vtime_after(now_ns, rule->duration_ns));
+        link_outage_of(g->link, kinds, vtime_after(now_ns, rule->duration_ns));
         break;
     case NET_REFUSE:
-        link_door(g->link, begin ? LINK_REFUSED : LINK_OPEN);
+        link_door_of(g->link, kinds, begin ? LINK_REFUSED : LINK_OPEN);
         break;
     case NET_BLACK_HOLE:
-        link_door(g->link, begin ? LINK_BLACK_HOLE : LINK_OPEN);
+        link_door_of(g->link, kinds, begin ? LINK_BLACK_HOLE : LINK_OPEN);
         break;
     case NET_PROFILE:
         link_set_profile(g->link, begin ? &rule->profile : &g->s->profile);
         break;
+    case NET_BROKER:
+        if (begin)
+            x->w.break_all(x->w.ctx, LINK_ONLY(LINK_MQTT), LINK_RESET, now_ns);
+        link_door_of(g->link, LINK_ONLY(LINK_MQTT), begin ? LINK_REFUSED : LINK_OPEN);
+        break;
     case NET_BYTE:
-        x->w.break_all(x->w.ctx, rule->byte_action, now_ns);
+        x->w.break_all(x->w.ctx, kinds, rule->byte_action, now_ns);
         break;
     case NET_ACTION_COUNT:
         break;
@@ -138,6 +147,12 @@ static void on_publish(void *ctx, int64_t now_ns, uint32_t offer)
         TRACE(g->trace, now_ns, LANE_CLOUD, "publish", F_INT("delta_id", row.delta_id),
               F_STR("to", row.to_version), F_INT("bytes", row.bytes),
               F_STR("kind", row.kind == PACKAGE_FULL ? "full" : "delta"));
+}
+
+static void on_push(void *ctx, int64_t now_ns, uint32_t push)
+{
+    (void)now_ns;
+    pushes_due(((struct stage_script *)ctx)->g->pushes, push);
 }
 
 void stage_collect(struct stage *g)
@@ -246,11 +261,13 @@ static int set_up_judge(struct stage *g, const struct stage_world *w)
                              .byte = on_byte,
                              .cut_now = on_cut_now,
                              .cut_at_op = on_cut_at_op,
-                             .publish = on_publish};
+                             .publish = on_publish,
+                             .push = on_push};
     g->script_ctx = x;
     g->script = script_new(s, &ops);
     g->trace = trace_new(&g->o->sink);
-    if (g->judge == NULL || g->script == NULL || g->trace == NULL)
+    g->pushes = pushes_new();
+    if (g->pushes == NULL || g->judge == NULL || g->script == NULL || g->trace == NULL)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < s->n_offers; i++) {
         const struct build_package *b = &g->build->offers[i];
@@ -291,6 +308,7 @@ void stage_free(struct stage *g)
     free(g->script_ctx);
     judge_free(g->judge);
     trace_free(g->trace);
+    pushes_free(g->pushes);
 }
 
 /* ---- the end ---- */
@@ -315,6 +333,7 @@ void stage_main_over(struct stage *g, struct run_result *out, char *missed, size
 int stage_heal(struct stage *g, struct err *err)
 {
     script_stop(g->script);
+    pushes_drop(g->pushes);
     cloud_clear_faults(g->cloud);
     cloud_set_url_lifetime(g->cloud, 0);
     nor_clear_faults(g->nor);

@@ -34,7 +34,8 @@ struct stage {
     bool rule_reported[LINK_RULES_MAX];
     uint32_t n_link_rules;
     uint64_t bytes_down;
-    void *script_ctx; /* owned */
+    void *script_ctx;            /* owned */
+    struct stage_pushes *pushes; /* owned: messages for the device, sent and to be sent */
 };
 
 /* How the world cuts power and tears down live connections; the rest of the script is served by the
@@ -43,7 +44,7 @@ struct stage_world {
     void *ctx;
     void (*cut_now)(void *ctx, int64_t now_ns, uint32_t rule);
     void (*cut_at_op)(void *ctx, int64_t now_ns, uint32_t rule, uint64_t op, bool relative);
-    void (*break_all)(void *ctx, enum link_action action, int64_t now_ns);
+    void (*break_all)(void *ctx, unsigned kinds, enum link_action action, int64_t now_ns);
 };
 
 /*
@@ -57,6 +58,14 @@ void stage_free(struct stage *g); /* everything but nor and store */
 /* One event of the run: trace, judge, script. */
 void stage_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
                  const struct trace_field *fields, size_t n);
+/* The MQTT edge's delivery, wrapped: the script may send again what the cloud has sent. For
+ * cloud_set_deliver, with the stage as ctx; edge and ctx are called in turn. */
+void stage_deliver_to(struct stage *g,
+                      int (*edge)(void *ctx, int64_t now_ns, const char *identity,
+                                  const struct mqtt_message *m),
+                      void *ctx);
+/* Sends the scripted messages that are due; true: something was sent. */
+bool stage_push(struct stage *g);
 /* Looks for byte rules the link has applied since the last call and reports them. */
 void stage_collect(struct stage *g);
 

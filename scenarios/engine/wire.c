@@ -215,11 +215,12 @@ static void cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t op, boo
     (void)relative; /* only the device can hit an operation; it watches its own events */
 }
 
-static void break_all(void *ctx, enum link_action action, int64_t now_ns)
+static void break_all(void *ctx, unsigned kinds, enum link_action action, int64_t now_ns)
 {
     struct wire *w = ctx;
     for (size_t i = 0; i < RELAY_CONNS; i++)
-        if (w->relay.conns[i].number != 0)
+        if (w->relay.conns[i].number != 0 &&
+            (kinds & LINK_ONLY(link_kind_of(w->g.link, w->relay.conns[i].number))) != 0)
             link_break(w->g.link, w->relay.conns[i].number, action, now_ns);
 }
 
@@ -258,6 +259,7 @@ static int run_phase(struct wire *w, int64_t until_ns, bool scripted)
         relay_read(&w->relay, drain, w);
         relay_pump(&w->relay);
         edge_next = edge_run(w->g.edge, w->g.now_ns);
+        (void)stage_push(&w->g);
         stage_collect(&w->g);
         if (w->door != link_door_now(w->g.link)) {
             w->door = link_door_now(w->g.link);

@@ -138,11 +138,12 @@ static void script_cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t 
     arm(r, &a);
 }
 
-static void break_all(void *ctx, enum link_action action, int64_t now_ns)
+static void break_all(void *ctx, unsigned kinds, enum link_action action, int64_t now_ns)
 {
     struct run *r = ctx;
     for (size_t i = 0; i < NET_CONNS; i++)
-        if (r->bridge.conns[i].number != 0)
+        if (r->bridge.conns[i].number != 0 &&
+            (kinds & LINK_ONLY(link_kind_of(r->g.link, r->bridge.conns[i].number))) != 0)
             link_break(r->g.link, r->bridge.conns[i].number, action, now_ns);
 }
 
@@ -240,6 +241,7 @@ static bool run_phase(struct run *r, int64_t until_ns, bool scripted)
         if (run_device(r, &next))
             continue;
         bool moved = bridge_pump(&r->bridge);
+        moved = stage_push(&r->g) || moved;
         stage_collect(&r->g);
         if (cloud_requests(r->g.cloud, RQ_ANY) > SPIN_REQUESTS)
             return false;
