@@ -1,33 +1,16 @@
 /*
- * A power-on of the device: boot loader to its end, then the application of the vendor's demo.
+ * A power-on of the device: boot loader to its end, then the application of its agent.
  */
 #include "sim_device/device.h"
 
 #include <string.h>
 
 #include "common/vtime.h"
-#include "sim_device/agent/cmiot/agent.h"
-#include "sim_device/agent/cmiot/cmiot_client.h"
 #include "sim_device/agent/cmiot/cmiot_user.h"
 
-#define BOOT_ATTEMPTS  3  /* at allocating the boot loader */
-#define BACK_OFF_TIMES 10 /* check intervals to wait when the server asked for patience */
-
-static int open_sockets(struct board *b)
-{
-    int n = 0;
-    for (int fd = 0; fd < BOARD_SOCKETS; fd++)
-        n += b->ops->sock_poll(b, fd, BOARD_WRITABLE, 0) >= 0;
-    return n;
-}
-
-static void heap_event(struct board *b)
-{
-    BOARD_EVENT(b, LANE_DEVICE, "heap", F_INT("peak", b->heap.peak_bytes),
-                F_INT("used", b->heap.used_bytes), F_INT("blocks", board_heap_blocks(b)),
-                F_INT("sockets", open_sockets(b)));
-    b->heap.peak_bytes = b->heap.used_bytes;
-}
+#define BOOT_ATTEMPTS     3 /* at allocating the boot loader */
+#define CRASH_AFTER_NS    NS_PER_S
+#define TRIAL_STACK_BYTES 16384
 
 static void config_error(struct board *b, const char *text)
 {
@@ -55,8 +38,8 @@ static struct boot_config boot_settings(const struct device_config *c, struct bo
     return cfg;
 }
 
-/* Returns when the firmware may run. */
-static void boot(const struct device_config *c, struct board *b)
+/* In place. Returns when the firmware may run. */
+static void boot_restore(const struct device_config *c, struct board *b)
 {
     struct boot_config cfg = boot_settings(c, b);
     struct boot *loader = NULL;
@@ -71,75 +54,147 @@ static void boot(const struct device_config *c, struct board *b)
         rc = boot_step(loader);
     while (rc == BOOT_MORE);
     boot_free(loader);
-    heap_event(b);
+    board_heap_event(b);
     if (rc == BOOT_BRICKED)
         b->ops->idle(b);
 }
 
-/* ---- application ---- */
-
-static cmiot_int8 told(struct board *b, const char *call, cmiot_int8 result)
+void device_slots_config(const struct device_config *c, struct board *b, struct slots_config *out)
 {
-    BOARD_EVENT(b, LANE_DEVICE, "api", F_STR("call", call), F_INT("result", result));
-    heap_event(b);
-    return result;
+    *out = (struct slots_config){.board = b,
+                                 .partitions = &c->partitions,
+                                 .trial_boots_max = c->trial_boots_max,
+                                 .breaks = c->breaks.slots};
 }
 
-static void report(const struct device *d, struct board *b)
+/* Two slots. Returns when the firmware may run. */
+static void boot_slots(const struct device_config *c, struct board *b)
 {
-    for (uint32_t i = 0; i < d->config->tries; i++) {
-        cmiot_int8 rc = told(b, "cmiot_report_upgrade", cmiot_report_upgrade());
-        if (rc == E_CMIOT_SUCCESS || rc == E_CMIOT_NO_UPGRADE || d->back_off)
-            return;
+    struct slots_config cfg;
+    struct slots_boot loader;
+    enum boot_result rc;
+    device_slots_config(c, b, &cfg);
+    slots_boot_begin(&loader, &cfg);
+    do
+        rc = slots_boot_step(&loader);
+    while (rc == BOOT_MORE);
+    board_heap_event(b);
+    if (rc == BOOT_BRICKED)
+        b->ops->idle(b);
+}
+
+/* ---- what an image does ---- */
+
+static const struct device_image_rule *image_rule(const struct device_config *c,
+                                                  const char *version)
+{
+    for (uint32_t i = 0; i < c->n_images; i++) {
+        const char *of = c->images[i].version;
+        if (of[0] == '\0' ? strcmp(version, c->firmware_version) != 0 : strcmp(version, of) == 0)
+            return &c->images[i];
     }
+    return NULL;
 }
 
-static cmiot_int8 upgrade_once(const struct device *d, struct board *b)
+static bool open_slots(struct board *b, const struct device_config *c, struct slots *s)
 {
-    char version[CMIOT_VERSION_NAME_MAX];
-    if (d->config->app == APP_ONE_KEY)
-        return told(b, "cmiot_upgrade", cmiot_upgrade());
-    cmiot_int8 rc = told(b, "cmiot_check_version", cmiot_check_version(version));
-    if (d->config->app == APP_CHECK_FIRST && rc == E_CMIOT_SUCCESS)
-        rc = told(b, "cmiot_only_upgrade", cmiot_only_upgrade());
-    return rc;
+    struct slots_config cfg;
+    device_slots_config(c, b, &cfg);
+    return slots_open(s, &cfg, NULL) == 0;
 }
 
-/* True: a package is complete and waits for the restart. */
-static bool upgrade(const struct device *d, struct board *b)
+void device_rounds_done(struct board *b, const struct device_config *c)
 {
-    for (uint32_t i = 0; i < d->config->tries; i++) {
-        cmiot_int8 rc = upgrade_once(d, b);
-        bool ready = rc == E_CMIOT_SUCCESS || rc == E_CMIOT_NEW_VERSION_EXIST;
-        if (d->config->app == APP_CHECK_ONLY && (ready || rc == E_CMIOT_LAST_VERSION))
-            return false;
-        if (ready)
-            return true;
-        if (rc == E_CMIOT_LAST_VERSION || rc == E_CMIOT_PAKAGE_TOO_LARGE || d->back_off)
-            return false;
-    }
-    return false;
-}
-
-static void application(struct device *d, struct board *b)
-{
-    const struct device_config *c = d->config;
-    for (uint32_t round = 1; round <= c->rounds; round++) {
-        bool patience = false;
-        report(d, b);
-        patience = d->back_off;
-        if (!patience && upgrade(d, b)) {
-            BOARD_EVENT(b, LANE_DEVICE, "reset", F_INT("round", round));
-            b->ops->reset(b);
-        }
-        patience = patience || d->back_off;
-        if (round < c->rounds)
-            board_sleep_ns(b, (int64_t)c->check_interval_ms * NS_PER_MS *
-                                  (patience ? BACK_OFF_TIMES : 1));
+    struct slots s;
+    if (open_slots(b, c, &s) && slots_on_trial(&s)) {
+        BOARD_EVENT(b, LANE_DEVICE, "trial", F_STR("state", "expired"));
+        b->ops->reset(b);
     }
     BOARD_EVENT(b, LANE_DEVICE, "idle", F_INT("rounds", c->rounds));
     b->ops->idle(b);
 }
+
+/* A trial that is not confirmed in time ends in a reset, whatever the application waits for. */
+static void trial_task(void *arg)
+{
+    const struct device_setup *setup = arg;
+    struct board *b = setup->board;
+    struct slots s;
+    board_sleep_ns(b, (int64_t)setup->config->confirm_deadline_ms * NS_PER_MS);
+    if (!open_slots(b, setup->config, &s) || !slots_on_trial(&s))
+        return;
+    BOARD_EVENT(b, LANE_DEVICE, "trial", F_STR("state", "expired"));
+    b->ops->reset(b);
+}
+
+static void watch_trial(const struct device_setup *setup)
+{
+    struct board *b = setup->board;
+    struct slots s;
+    if (!open_slots(b, setup->config, &s) || !slots_on_trial(&s))
+        return;
+    struct board_task *t = b->ops->task_new(b, "trial", trial_task, (void *)(uintptr_t)setup,
+                                            TRIAL_STACK_BYTES, BOARD_MAIN_PRIORITY - 1);
+    if (t == NULL || b->ops->task_start(b, t) != 0)
+        config_error(b, "no memory for the task that watches the trial");
+}
+
+static void crash(const struct device_setup *setup)
+{
+    board_sleep_ns(setup->board, CRASH_AFTER_NS);
+    setup->board->ops->reset(setup->board);
+}
+
+static void hang(const struct device_setup *setup)
+{
+    board_sleep_ns(setup->board, (int64_t)setup->config->watchdog_ms * NS_PER_MS);
+    setup->board->ops->reset(setup->board);
+}
+
+/* On trial the deadline ends this; a confirmed image stays so for ever. */
+static void never_connect(const struct device_setup *setup)
+{
+    board_sleep_ns(setup->board, (int64_t)setup->config->confirm_deadline_ms * NS_PER_MS);
+    device_rounds_done(setup->board, setup->config);
+}
+
+static void fail_self_test(const struct device_setup *setup)
+{
+    struct slots s;
+    if (open_slots(setup->board, setup->config, &s) && slots_rollback(&s, NULL) == 0)
+        setup->board->ops->reset(setup->board);
+}
+
+static void meet_fate(const struct device_setup *setup, const char *version)
+{
+    static void (*const fates[])(const struct device_setup *setup) = {
+        [IMAGE_CRASHES] = crash,
+        [IMAGE_HANGS] = hang,
+        [IMAGE_NEVER_CONNECTS] = never_connect,
+        [IMAGE_ROLLS_BACK] = fail_self_test,
+    };
+    const struct device_image_rule *rule = image_rule(setup->config, version);
+    if (rule == NULL || rule->fate == IMAGE_RUNS)
+        return;
+    BOARD_EVENT(setup->board, LANE_DEVICE, "image", F_STR("version", version),
+                F_STR("fate", device_image_fate_name(rule->fate)));
+    fates[rule->fate](setup);
+}
+
+/* ---- the agents ---- */
+
+struct agent_kind {
+    void (*boot)(const struct device_config *c, struct board *b);
+    device_application *app;
+    bool slots;
+};
+
+static const struct agent_kind agents[DEVICE_AGENTS] = {
+    [AGENT_CMIOT] = {boot_restore, cmiot_app, false},
+    [AGENT_IOT_OTA] = {boot_slots, NULL, true},
+    [AGENT_AIOT] = {boot_slots, NULL, true},
+    [AGENT_UOTA] = {boot_slots, NULL, true},
+};
 
 /* The version goes into requests, so it obeys the rule of configured versions. */
 static bool usable_version(const char *version)
@@ -156,21 +211,25 @@ void device_main(void *arg)
     const struct device_setup *setup = arg;
     const struct device_config *c = setup->config;
     struct board *b = setup->board;
-    struct device software;
     struct err err;
     b->device = NULL;
     b->heap.limit_bytes = c->ram_bytes;
     b->heap.fail_at = c->alloc_fail_at;
     if (device_config_check(c, &err) != 0)
         config_error(b, err.text);
-    boot(c, b);
+    const struct agent_kind *agent = &agents[c->agent];
+    if (agent->app == NULL)
+        config_error(b, "agent: this program was built without its application");
+    agent->boot(c, b);
     const char *version =
         setup->version_of_flash != NULL ? setup->version_of_flash(setup->version_ctx) : NULL;
     bool runs = usable_version(version);
     BOARD_EVENT(b, LANE_DEVICE, "start", F_STR("version", runs ? version : "?"));
     if (!runs)
         b->ops->idle(b);
-    agent_start(b, &software, c, version);
-    (void)cmiot_init();
-    application(&software, b);
+    if (agent->slots) {
+        watch_trial(setup);
+        meet_fate(setup, version);
+    }
+    agent->app(b, c, version);
 }

@@ -1,11 +1,14 @@
 /*
  * A device: board + flash + boot loader + OTA agent + application, as one configuration.
  *
- * device_power_on is the entry of the board's task "main": it runs the boot loader to its end and
- * then the application, which is the vendor document's one-key demo (seed 000 §4.4.1): report a
- * pending result (up to five tries), upgrade (up to five tries), reset when a package was
- * downloaded. Afterwards it repeats at check_interval_ms until `rounds` rounds are done, then goes
- * idle.
+ * device_main is the entry of the board's task "main": it runs the boot loader to its end and then
+ * the application of the configured agent, which repeats its round at check_interval_ms until
+ * `rounds` rounds are done and then goes idle. With AGENT_CMIOT the application is the vendor
+ * document's one-key demo (seed 000 §4.4.1): report a pending result (up to five tries), upgrade
+ * (up to five tries), reset when a package was downloaded.
+ *
+ * Two kinds of boot loader: AGENT_CMIOT restores in place from the partition "download"
+ * (boot/boot.h); all others write the image beside the running one (boot/slots.h).
  *
  * Configuration items carry the vendor's names in comments (seed 000 §3.4).
  */
@@ -15,6 +18,18 @@
 #include "sim_device/agent/cmiot/state.h"
 #include "sim_device/board/board.h"
 #include "sim_device/boot/boot.h"
+#include "sim_device/boot/slots.h"
+
+/* Whose client the device runs. The three behind the first are generations of one system, on MQTT:
+ * product_id is the productKey, did the deviceName, device_secret the deviceSecret. */
+enum device_agent {
+    AGENT_CMIOT,   /* China Mobile CMS-OTA (seed 000) */
+    AGENT_IOT_OTA, /* Link SDK 2.x / 3.x, IOT_OTA_* (seed 001) */
+    AGENT_AIOT,    /* Link SDK 4.x, aiot_ota_*, aiot_download_* (seed 004) */
+    AGENT_UOTA     /* AliOS Things, ota_service_init (seed 002) */
+};
+#define DEVICE_AGENTS 4
+const char *device_agent_name(enum device_agent agent); /* "cmiot", "iot_ota", "aiot", "uota" */
 
 enum device_variant {
     DEVICE_DIRECT, /* variant A: register, deviceId, deviceSecret (cms-ota §0) */
@@ -29,6 +44,34 @@ enum device_app {
 };
 
 #define DEVICE_TEXT_MAX 64
+
+/* What an image does after its start, by its version. */
+enum device_image_fate {
+    IMAGE_RUNS,
+    IMAGE_CRASHES,        /* resets after a second, each time */
+    IMAGE_HANGS,          /* does nothing until the watchdog resets */
+    IMAGE_NEVER_CONNECTS, /* runs, but reaches no server */
+    IMAGE_ROLLS_BACK      /* its self-test fails: slots_rollback and a reset; runs when confirmed */
+};
+const char *device_image_fate_name(
+    enum device_image_fate fate); /* "runs", "crashes", "hangs",
+                                     "never-connects", "rolls-back" */
+
+struct device_image_rule {
+    char version[PACKAGE_NAME_MAX]; /* "": every version but firmware_version */
+    enum device_image_fate fate;
+};
+#define DEVICE_IMAGE_RULES_MAX 4 /* the first that fits counts */
+
+/* Behaviours found in AliOS Things' own client (aliyun.md §12.4), to be faulted; all false in the
+ * reference. */
+struct uota_quirks {
+    bool text_compare;    /* takes only versions that are greater as text: 1.10.0 is "older" */
+    bool no_resume;       /* begins at 0 after every break */
+    bool double_off_bp;   /* counts the first piece of a resumed download twice */
+    bool failure_reboots; /* restarts after a failed upgrade too */
+    bool step_100_first;  /* reports 100, then 0, when a download begins */
+};
 
 /* Deliberately broken behaviours of the agent; all false in the reference. For the zoo. */
 struct device_breaks {
@@ -45,9 +88,13 @@ struct device_breaks {
     bool boot_skip_verify;     /* boot loader: see struct boot_config */
     bool boot_skip_backup;
     bool boot_skip_journal;
+    struct slots_breaks slots;
+    bool kv_single_copy; /* the key-value store has one bank only */
+    bool kv_no_resume;   /* the resume position is never stored */
 };
 
 struct device_config {
+    enum device_agent agent;
     enum device_variant variant;
     enum state_kind personality;       /* STATE_VENDOR: the vendor's own single-copy record */
     char product_id[DEVICE_TEXT_MAX];  /* CMS_ID_SET_PID */
@@ -83,13 +130,33 @@ struct device_config {
     uint32_t tries;             /* of the application's loops; the seed's demo has 5 */
     uint32_t check_interval_ms; /* pause between rounds */
     uint32_t rounds;            /* of report + upgrade per power-on, then idle */
-    uint64_t alloc_fail_at;     /* heap: the n-th allocation of each power-on fails; 0 never */
-    uint32_t segment_retries;   /* internal: request repeats per segment, = try_count */
+    /* All agents but AGENT_CMIOT. Flash: "app" and "app2" (slots of one size), "slots", "kv" (two
+     * erase units and more each), "user". MQTT goes to mqtt_host:mqtt_port, downloads where the
+     * cloud's URL says. */
+    char device_secret[DEVICE_TEXT_MAX];
+    char module[DEVICE_TEXT_MAX]; /* "": the default module */
+    char mqtt_host[2 * DEVICE_TEXT_MAX];
+    uint16_t mqtt_port;
+    bool tls;              /* MQTT over TLS 1.2 */
+    const char *ca_pem;    /* trusted by MQTT and HTTPS; null: none, then no TLS. Lives as long as
+                              the configuration */
+    uint16_t keep_alive_s; /* of MQTT */
+    uint32_t trial_boots_max;     /* starts of a new image without confirm before it is given up */
+    uint32_t confirm_deadline_ms; /* an image on trial that is not confirmed by then resets */
+    uint32_t watchdog_ms;         /* resets an image that hangs */
+    struct device_image_rule images[DEVICE_IMAGE_RULES_MAX];
+    uint32_t n_images;
+    struct uota_quirks quirks; /* AGENT_UOTA */
+
+    uint64_t alloc_fail_at;   /* heap: the n-th allocation of each power-on fails; 0 never */
+    uint32_t segment_retries; /* internal: request repeats per segment, = try_count */
     struct device_breaks breaks;
 };
 
 /* Sensible defaults: variant C, spi4k chip, seed's demo values. */
 void device_config_default(struct device_config *c);
+/* The same for another agent: credentials of a demo product, two slots on the spi4k chip. */
+void device_config_default_for(struct device_config *c, enum device_agent agent);
 
 /*
  * Refuses what cannot work, naming the item and what is allowed: segment index (http 3..5),
@@ -112,6 +179,20 @@ struct device_setup {
     void *version_ctx;
 };
 
+/*
+ * An agent's application: what runs after the boot loader in task "main". Does not return: ends in
+ * the board's reset or in device_rounds_done. version: of the running image, outlives the call.
+ */
+typedef void device_application(struct board *b, const struct device_config *c,
+                                const char *version);
+device_application cmiot_app, iot_ota_app, aiot_app, uota_app;
+
+/* The slots as the configuration describes them, for slots_open. */
+void device_slots_config(const struct device_config *c, struct board *b, struct slots_config *out);
+/* Event "idle" {rounds}, and nothing more in this power-on; with an image on trial that was not
+ * confirmed: event "trial" {state: "expired"} and a reset, so that the boot loader can count on. */
+void device_rounds_done(struct board *b, const struct device_config *c) __attribute__((noreturn));
+
 /* Task entry; arg is a struct device_setup that lives as long as the board. */
 void device_main(void *arg);
 
@@ -119,7 +200,10 @@ void device_main(void *arg);
  * Events on LANE_DEVICE: "start" {version}, "api" {call, result}, "config" {error}, "package"
  * {bytes, delta_id}, "resume" {segment, of}, "segment" {number}, "verify" {ok}, "pending"
  * {delta_id}, "reset" {round}, "idle" {rounds}, "log" {text}, "heap" {peak, used, blocks} after the
- * boot loader and after each API call, peak since the one before.
+ * boot loader and after each API call, peak since the one before. With two slots also "image"
+ * {version, fate} when a rule decides what the image does, "trial" {state: "expired"}, "confirm"
+ * {ok} and those the agents add: "mqtt" {what: up|down|refused, code}, "state" {code}, "progress"
+ * {step}.
  */
 
 #endif

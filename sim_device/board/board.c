@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/vtime.h"
+
 #define HEAP_PATTERN 0xA5
 #define LOG_MAX      512
 #define DIGEST_CHUNK 4096u
@@ -235,6 +237,35 @@ int board_digest_flash(struct board *b, enum digest_kind kind, uint32_t addr, ui
         digest_end(&g->d, out);
     board_digest_free(b, g);
     return rc;
+}
+
+static int open_sockets(struct board *b)
+{
+    int n = 0;
+    for (int fd = 0; fd < BOARD_SOCKETS; fd++)
+        n += b->ops->sock_poll(b, fd, BOARD_WRITABLE, 0) >= 0;
+    return n;
+}
+
+void board_heap_event(struct board *b)
+{
+    BOARD_EVENT(b, LANE_DEVICE, "heap", F_INT("peak", b->heap.peak_bytes),
+                F_INT("used", b->heap.used_bytes), F_INT("blocks", board_heap_blocks(b)),
+                F_INT("sockets", open_sockets(b)));
+    b->heap.peak_bytes = b->heap.used_bytes;
+}
+
+void board_flash_lock(struct board *b)
+{
+    while (b->flash_busy)
+        b->ops->wait(b, &b->flash_busy, BOARD_FOREVER);
+    b->flash_busy = true;
+}
+
+void board_flash_unlock(struct board *b)
+{
+    b->flash_busy = false;
+    b->ops->wake(b, &b->flash_busy, 1);
 }
 
 void board_flash_event(struct board *b, const struct nor_op *op)

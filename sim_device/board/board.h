@@ -137,6 +137,12 @@ void board_log(struct board *b, const char *text,
                size_t len_bytes); /* event "log" on LANE_DEVICE */
 void board_event(struct board *b, enum lane lane, const char *event,
                  const struct trace_field *fields, size_t n);
+/* "heap" {peak, used, blocks, sockets} on LANE_DEVICE; the peak starts again from here. */
+void board_heap_event(struct board *b);
+/* One task at the chip (flash_busy): held by ports and drivers around what must not be interleaved.
+ * Not recursive. */
+void board_flash_lock(struct board *b);
+void board_flash_unlock(struct board *b);
 /* "program" or "erase" {op, addr, len} and, only when so, {torn, tear}, {raised}; LANE_FLASH. */
 void board_flash_event(struct board *b, const struct nor_op *op);
 void board_cut_event(struct board *b, uint64_t op, enum nor_tear tear); /* LANE_POWER "cut" */

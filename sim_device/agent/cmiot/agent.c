@@ -49,9 +49,9 @@ bool agent_too_slow(os_tick_t start)
 int agent_md5(const fal_part_t *part, uint32_t len_bytes, uint8_t out[MD5_BYTES])
 {
     struct board *b = board_current();
-    oneos_flash_lock(b);
+    board_flash_lock(b);
     int rc = board_digest_flash(b, DIGEST_MD5, part->info->offset, len_bytes, out);
-    oneos_flash_unlock(b);
+    board_flash_unlock(b);
     return rc;
 }
 

@@ -1,9 +1,10 @@
-/* The configuration of a device: defaults, what follows from it, what is refused. Here because
+/* The configuration of a CMS device: defaults, what follows from it, what is refused. Here because
  * agent and boot loader share it. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "sim_device/agent/cmiot/device_text.h"
 #include "sim_device/device.h"
 
 #define DOWNLOAD      "download"
@@ -71,8 +72,6 @@ void device_state_layout(const struct device_config *c, struct state_layout *out
 
 /* ---- texts ---- */
 
-enum charset { CHARS_ID, CHARS_TEXT };
-
 static const char *const charset_text[] = {
     [CHARS_ID] = "letters, digits and . _ -",
     [CHARS_TEXT] = "visible ASCII characters and blanks, without quote and backslash"};
@@ -84,52 +83,43 @@ static bool allowed(enum charset set, char c)
     return c >= ' ' && c <= '~' && c != '"' && c != '\\';
 }
 
-struct text_rule {
-    const char *name;
-    size_t offset;
-    size_t min, max;
-    enum charset set;
-};
-
-#define RULE(member, lo, hi, chars)                                                                \
-    {                                                                                              \
-#member, offsetof(struct device_config, member), lo, hi, chars                             \
-    }
-
 static const struct text_rule text_rules[] = {
-    RULE(product_id, 1, DEVICE_TEXT_MAX - 1, CHARS_ID),
-    RULE(product_key, 1, DEVICE_TEXT_MAX - 1, CHARS_ID),
-    RULE(did, ID_MIN, ID_MAX, CHARS_ID),
-    RULE(oem, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
-    RULE(model, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
-    RULE(platform, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
-    RULE(device_type, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
-    RULE(network_type, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
-    RULE(host, 1, DEVICE_TEXT_MAX - 1, CHARS_ID),
-    RULE(firmware_version, 1, PACKAGE_NAME_MAX - 1, CHARS_TEXT),
+    TEXT_RULE(product_id, 1, DEVICE_TEXT_MAX - 1, CHARS_ID),
+    TEXT_RULE(product_key, 1, DEVICE_TEXT_MAX - 1, CHARS_ID),
+    TEXT_RULE(did, ID_MIN, ID_MAX, CHARS_ID),
+    TEXT_RULE(oem, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
+    TEXT_RULE(model, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
+    TEXT_RULE(platform, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
+    TEXT_RULE(device_type, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
+    TEXT_RULE(network_type, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
+    TEXT_RULE(host, 1, DEVICE_TEXT_MAX - 1, CHARS_ID),
+    TEXT_RULE(firmware_version, 1, PACKAGE_NAME_MAX - 1, CHARS_TEXT),
 };
-static const struct text_rule oid_rule = RULE(oid, OID_MIN, DEVICE_TEXT_MAX - 1, CHARS_ID);
+static const struct text_rule oid_rule = TEXT_RULE(oid, OID_MIN, DEVICE_TEXT_MAX - 1, CHARS_ID);
 
-static int check_text(const struct device_config *c, const struct text_rule *rule, struct err *err)
+int device_text_check(const struct device_config *c, const struct text_rule *rules, size_t n,
+                      struct err *err)
 {
-    const char *text = (const char *)c + rule->offset;
-    size_t len = strnlen(text, DEVICE_TEXT_MAX);
-    if (len < rule->min || len > rule->max)
-        return err_set(err, ERR_ARG, "%s: has %zu characters, must have %zu..%zu", rule->name, len,
-                       rule->min, rule->max);
-    for (size_t i = 0; i < len; i++)
-        if (!allowed(rule->set, text[i]))
-            return err_set(err, ERR_ARG, "%s: character %zu is not allowed, only %s are",
-                           rule->name, i + 1, charset_text[rule->set]);
+    for (const struct text_rule *rule = rules; rule < rules + n; rule++) {
+        const char *text = (const char *)c + rule->offset;
+        size_t len = strnlen(text, rule->max + 1);
+        if (len < rule->min || len > rule->max)
+            return err_set(err, ERR_ARG, "%s: has %zu characters, must have %zu..%zu", rule->name,
+                           strnlen(text, rule->cap), rule->min, rule->max);
+        for (size_t i = 0; i < len; i++)
+            if (!allowed(rule->set, text[i]))
+                return err_set(err, ERR_ARG, "%s: character %zu is not allowed, only %s are",
+                               rule->name, i + 1, charset_text[rule->set]);
+    }
     return 0;
 }
 
 static int check_texts(const struct device_config *c, struct err *err)
 {
-    for (size_t i = 0; i < sizeof(text_rules) / sizeof(text_rules[0]); i++)
-        if (check_text(c, &text_rules[i], err) != 0)
-            return ERR_ARG;
-    return c->variant == DEVICE_CMS ? check_text(c, &oid_rule, err) : 0;
+    size_t n = sizeof(text_rules) / sizeof(text_rules[0]);
+    if (device_text_check(c, text_rules, n, err) != 0)
+        return ERR_ARG;
+    return c->variant == DEVICE_CMS ? device_text_check(c, &oid_rule, 1, err) : 0;
 }
 
 /* ---- numbers ---- */
@@ -244,7 +234,7 @@ static int check_files(const struct device_config *c, struct err *err)
     return 0;
 }
 
-int device_config_check(const struct device_config *c, struct err *err)
+int cmiot_config_check(const struct device_config *c, struct err *err)
 {
     if (check_texts(c, err) != 0 || check_numbers(c, err) != 0 || check_flash(c, err) != 0 ||
         check_files(c, err) != 0)

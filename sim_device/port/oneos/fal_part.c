@@ -5,19 +5,6 @@
 
 #include "sim_device/port/oneos/oneos_port.h"
 
-void oneos_flash_lock(struct board *b)
-{
-    while (b->flash_busy)
-        b->ops->wait(b, &b->flash_busy, BOARD_FOREVER);
-    b->flash_busy = true;
-}
-
-void oneos_flash_unlock(struct board *b)
-{
-    b->flash_busy = false;
-    b->ops->wake(b, &b->flash_busy, 1);
-}
-
 fal_part_t *fal_part_find(const char *name)
 {
     struct oneos *o = oneos_self();
@@ -54,9 +41,9 @@ int fal_part_read(fal_part_t *part, os_uint32_t addr, os_uint8_t *buf, os_size_t
         return -1;
     if (size == 0)
         return 0;
-    oneos_flash_lock(b);
+    board_flash_lock(b);
     int rc = nor_read(b->nor, part->info->offset + addr, buf, (uint32_t)size);
-    oneos_flash_unlock(b);
+    board_flash_unlock(b);
     return chip_result(rc, (int)size);
 }
 
@@ -69,9 +56,9 @@ int fal_part_write(fal_part_t *part, os_uint32_t addr, const os_uint8_t *buf, os
         return -1;
     if (size == 0)
         return 0;
-    oneos_flash_lock(b);
+    board_flash_lock(b);
     int rc = nor_program(b->nor, part->info->offset + addr, buf, (uint32_t)size);
-    oneos_flash_unlock(b);
+    board_flash_unlock(b);
     return chip_result(rc, (int)size);
 }
 
@@ -85,8 +72,8 @@ int fal_part_erase(fal_part_t *part, os_uint32_t addr, os_size_t size)
     uint32_t block = fal_part_block_size(part);
     /* Partitions are whole blocks, so rounding up never leaves them. */
     uint32_t len = ((uint32_t)size + block - 1) / block * block;
-    oneos_flash_lock(b);
+    board_flash_lock(b);
     int rc = nor_erase(b->nor, part->info->offset + addr, len);
-    oneos_flash_unlock(b);
+    board_flash_unlock(b);
     return chip_result(rc, 0);
 }

@@ -40,9 +40,6 @@ void oneos_start(struct board *b, struct oneos *o);
 
 /* For the port's own files: the state of the running task's device, null outside. */
 struct oneos *oneos_self(void);
-/* One task at the chip (board.h: flash_busy). */
-void oneos_flash_lock(struct board *b);
-void oneos_flash_unlock(struct board *b);
 /* As board wait, noting in the task's handle where it waits, so that os_task_destroy can undo
  * *waiters. 0 or OS_ETIMEOUT. */
 int oneos_wait(struct board *b, os_uint32_t *waiters, int64_t deadline_ns);

@@ -95,14 +95,14 @@ os_err_t os_task_destroy(os_task_t *task)
     if (o == NULL || task == NULL)
         return OS_EINVAL;
     /* A task must not vanish in the middle of a flash operation: the chip would stay locked. */
-    oneos_flash_lock(b);
+    board_flash_lock(b);
     os_task_t **at = &o->tasks;
     while (*at != NULL && *at != task)
         at = &(*at)->next;
     bool known = *at == task;
     if (known)
         *at = task->next;
-    oneos_flash_unlock(b);
+    board_flash_unlock(b);
     if (!known)
         return OS_EINVAL;
 
