@@ -16,6 +16,7 @@
 #define OTABENCH_SIM_DEVICE_DEVICE_H
 
 #include "sim_device/agent/cmiot/state.h"
+#include "sim_device/agent/link_kit/quirks.h"
 #include "sim_device/board/board.h"
 #include "sim_device/boot/boot.h"
 #include "sim_device/boot/slots.h"
@@ -147,6 +148,7 @@ struct device_config {
     struct device_image_rule images[DEVICE_IMAGE_RULES_MAX];
     uint32_t n_images;
     struct uota_quirks quirks; /* AGENT_UOTA */
+    struct kit_quirks link;    /* AGENT_IOT_OTA, AGENT_AIOT: their personality */
 
     uint64_t alloc_fail_at;   /* heap: the n-th allocation of each power-on fails; 0 never */
     uint32_t segment_retries; /* internal: request repeats per segment, = try_count */

@@ -1,0 +1,333 @@
+#include "sim_device/agent/link_kit/upgrade.h"
+
+#include <string.h>
+
+#include "common/bytes.h"
+#include "common/version.h"
+
+static const struct kit_quirks *quirks(const struct kit_upgrade *u)
+{
+    return &u->kit->quirks;
+}
+
+int kit_upgrade_init(struct kit_upgrade *u, struct kit *k, struct err *err)
+{
+    *u = (struct kit_upgrade){.kit = k};
+    struct slots_config cfg;
+    device_slots_config(k->config, k->board, &cfg);
+    return slots_open(&u->slots, &cfg, err);
+}
+
+static void drop_stream(struct kit_upgrade *u)
+{
+    if (u->stream_digest != NULL)
+        board_digest_free(u->kit->board, u->stream_digest);
+    u->stream_digest = NULL;
+}
+
+void kit_upgrade_deinit(struct kit_upgrade *u)
+{
+    drop_stream(u);
+}
+
+/* ---- which announcements are taken ---- */
+
+static struct kit_task task_of(const struct kit_offer *o)
+{
+    struct kit_task t = {.method = o->method, .size_bytes = o->size_bytes};
+    size_t len = strnlen(o->version, KIT_VERSION_MAX);
+    memcpy(t.version, o->version, len);
+    (void)hex_decode(t.digest, digest_bytes(o->method), o->digest);
+    return t;
+}
+
+static bool same_task(const struct kit_task *a, const struct kit_task *b)
+{
+    return a->size_bytes == b->size_bytes && a->method == b->method &&
+           strcmp(a->version, b->version) == 0 &&
+           memcmp(a->digest, b->digest, digest_bytes(a->method)) == 0;
+}
+
+static bool is_foreign(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    const struct kit_identity *id = &u->kit->identity;
+    return strcmp(o->product_key, id->product_key) != 0 ||
+           strcmp(o->device_name, id->device_name) != 0;
+}
+
+static bool is_config(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    (void)u;
+    return o->kind != KIT_PUSH_FIRMWARE;
+}
+
+/* The device has one image; "default" is the cloud's name for it. */
+static bool is_module(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    return o->module != NULL && strcmp(o->module, "default") != 0 &&
+           strcmp(o->module, u->kit->config->module) != 0;
+}
+
+static bool is_chosen(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    (void)o;
+    return u->ready;
+}
+
+static bool is_same(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    struct kit_task t = task_of(o);
+    return u->busy && same_task(&t, &u->task);
+}
+
+/* Known by version: an older announcement that was late, or came twice. */
+static bool is_late(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    return u->busy && version_compare(o->version, u->task.version) < 0;
+}
+
+static bool is_current(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    return version_compare(o->version, u->kit->version) == 0;
+}
+
+static bool is_older(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    return version_compare(o->version, u->kit->version) < 0;
+}
+
+static bool was_given_up(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    return slots_was_refused(&u->slots, o->version) != NULL;
+}
+
+static bool on_trial(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    (void)o;
+    return slots_may_update(&u->slots, NULL) != 0;
+}
+
+static bool has_failed_enough(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    struct kit_task t = task_of(o);
+    return same_task(&t, &u->task) && u->failures >= u->kit->config->tries;
+}
+
+static bool has_many_files(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    (void)u;
+    return o->file_count > 1;
+}
+
+static bool is_too_large(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    return o->size_bytes > slots_partition(&u->slots, slots_inactive(&u->slots))->size_bytes;
+}
+
+static bool is_another(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    (void)o;
+    return u->busy;
+}
+
+/* In this order; the first row that holds decides. off: the quirk that removes the row. */
+static const struct {
+    bool (*holds)(const struct kit_upgrade *u, const struct kit_offer *o);
+    enum kit_verdict verdict;
+    size_t off;
+    const char *why;
+} rules[] = {
+#define OFF(member) offsetof(struct kit_quirks, member)
+#define ALWAYS      SIZE_MAX
+    {is_config, KIT_IGNORE, OFF(take_config), "a configuration, not firmware"},
+    {is_foreign, KIT_IGNORE, OFF(take_foreign), "for another device"},
+    {is_module, KIT_IGNORE, OFF(take_foreign), "for a module that is not there"},
+    {is_chosen, KIT_IGNORE, ALWAYS, "an image waits for the restart"},
+    {is_same, KIT_AGAIN, OFF(no_guard), "it is being fetched"},
+    {is_current, KIT_CURRENT, OFF(take_older), "it runs already"},
+    {is_older, KIT_REFUSE, OFF(take_older), "older than what runs"},
+    {is_late, KIT_IGNORE, OFF(take_older), "older than what was announced"},
+    {was_given_up, KIT_REFUSE, ALWAYS, "it was given up before"},
+    {on_trial, KIT_IGNORE, ALWAYS, "the running image is on trial"},
+    {has_many_files, KIT_REFUSE, ALWAYS, "several files for one slot"},
+    {is_too_large, KIT_REFUSE, OFF(no_size_limit), "larger than the slot"},
+    {has_failed_enough, KIT_IGNORE, OFF(endless_tries), "it failed often enough"},
+    {is_another, KIT_INSTEAD, ALWAYS, "newer than what is being fetched"},
+};
+
+enum kit_verdict kit_upgrade_judge(const struct kit_upgrade *u, const struct kit_offer *o,
+                                   const char **why)
+{
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        bool off = rules[i].off != ALWAYS && *((const bool *)quirks(u) + rules[i].off);
+        if (off || !rules[i].holds(u, o))
+            continue;
+        *why = rules[i].why;
+        return rules[i].verdict;
+    }
+    *why = "it is new";
+    return KIT_TAKE;
+}
+
+bool kit_upgrade_refuse(struct kit_upgrade *u, const struct kit_offer *o)
+{
+    struct kit_task t = task_of(o);
+    if (same_task(&t, &u->refused))
+        return false;
+    u->refused = t;
+    return true;
+}
+
+/* ---- one download ---- */
+
+static void start_stream(struct kit_upgrade *u)
+{
+    drop_stream(u);
+    if (quirks(u)->digest_of_stream)
+        u->stream_digest = board_digest_begin(u->kit->board, u->task.method);
+}
+
+int kit_upgrade_begin(struct kit_upgrade *u, const struct kit_offer *o)
+{
+    struct board *b = u->kit->board;
+    struct kit_task t = task_of(o);
+    bool again = same_task(&t, &u->task) && !u->stale;
+    struct err err;
+    if (!same_task(&t, &u->task)) {
+        u->last_step = 0;
+        u->failures = 0;
+    }
+    u->task = t;
+    u->told = u->stale = false;
+    if (!again) {
+        const struct partition *part = slots_partition(&u->slots, slots_inactive(&u->slots));
+        uint32_t size = quirks(u)->no_size_limit && t.size_bytes > part->size_bytes
+                            ? part->size_bytes
+                            : t.size_bytes;
+        if (kit_image_begin(&u->image, b, part, size, &err) != 0) {
+            kit_log(b, "%s", err.text);
+            return KIT_STEP_UPGRADE;
+        }
+        start_stream(u);
+    }
+    u->busy = true;
+    KIT_EVENT(b, "package", F_INT("bytes", t.size_bytes), F_STR("version", u->task.version));
+    if (u->image.stored_bytes > 0)
+        KIT_EVENT(b, "resume", F_INT("from", u->image.stored_bytes), F_INT("of", t.size_bytes));
+    return 0;
+}
+
+void kit_upgrade_restart(struct kit_upgrade *u)
+{
+    kit_image_restart(&u->image);
+    start_stream(u);
+}
+
+int kit_upgrade_write(struct kit_upgrade *u, const void *data, size_t len_bytes)
+{
+    int rc = kit_image_write(&u->image, data, len_bytes);
+    if (rc == 0 && u->stream_digest != NULL)
+        board_digest_update(u->stream_digest, data, len_bytes);
+    /* What a failed program left cannot be gone on with. */
+    if (rc == ERR_IO)
+        u->stale = true;
+    return rc == 0 ? 0 : rc == ERR_LIMIT ? KIT_STEP_FETCH : KIT_STEP_BURN;
+}
+
+static int choose(struct kit_upgrade *u, const uint8_t *want)
+{
+    struct err err;
+    int rc = slots_set_boot(&u->slots, u->image.size_bytes, want, u->task.version, &err);
+    if (rc != 0) {
+        kit_log(u->kit->board, "boot choice: %s", err.text);
+        return rc == ERR_DIGEST ? KIT_STEP_CHECK : rc == ERR_IO ? KIT_STEP_BURN : KIT_STEP_UPGRADE;
+    }
+    u->ready = true;
+    KIT_EVENT(u->kit->board, "pending", F_STR("version", u->task.version));
+    return 0;
+}
+
+/* The digest of the image, as flash holds it. */
+static int digest(struct kit_upgrade *u, uint8_t *out)
+{
+    if (u->stream_digest == NULL)
+        return kit_image_digest(&u->image, u->task.method, out);
+    board_digest_end(u->stream_digest, out);
+    drop_stream(u);
+    return 0;
+}
+
+static int verify(struct kit_upgrade *u)
+{
+    uint8_t got[DIGEST_BYTES_MAX];
+    if (quirks(u)->skip_digest)
+        return 0;
+    int rc = digest(u, got);
+    bool ok = rc == 0 && memcmp(got, u->task.digest, digest_bytes(u->task.method)) == 0;
+    KIT_EVENT(u->kit->board, "verify", F_INT("ok", ok));
+    u->stale = !ok;
+    return ok ? 0 : KIT_STEP_CHECK;
+}
+
+int kit_upgrade_finish(struct kit_upgrade *u)
+{
+    int rc = kit_image_end(&u->image);
+    if (rc != 0) {
+        u->stale = rc == ERR_IO;
+        return rc == ERR_IO ? KIT_STEP_BURN : KIT_STEP_FETCH;
+    }
+    /* The boot loader keeps a SHA-256 of its own; an announced one must be that one. */
+    bool sha = u->task.method == DIGEST_SHA256 && !quirks(u)->skip_digest;
+    if (quirks(u)->boot_before_verify && (rc = choose(u, NULL)) != 0)
+        return rc;
+    rc = verify(u);
+    if (rc == 0 && !u->ready)
+        rc = choose(u, sha && !quirks(u)->digest_of_stream ? u->task.digest : NULL);
+    if (rc == 0)
+        u->busy = false;
+    else
+        u->stale = true;
+    return rc;
+}
+
+/* ---- what the cloud is told ---- */
+
+int kit_upgrade_progress(struct kit_upgrade *u, int percent)
+{
+    int most = u->ready ? 100 : 99;
+    int step = percent < most ? percent : most;
+    if (quirks(u)->progress_restarts && percent == 0) {
+        u->last_step = 0;
+        return 0;
+    }
+    if (u->told || step <= u->last_step || (step < 100 && step - u->last_step < KIT_STEP_GRID))
+        return 0;
+    u->last_step = step;
+    u->told = step == 100;
+    return step;
+}
+
+int kit_upgrade_fail(struct kit_upgrade *u, int step)
+{
+    u->busy = false;
+    u->failures++;
+    if (u->told)
+        return 0;
+    u->told = true;
+    return quirks(u)->one_failure_code ? KIT_STEP_UPGRADE : step;
+}
+
+void kit_upgrade_abandon(struct kit_upgrade *u)
+{
+    u->busy = false;
+    u->told = true;
+}
+
+void kit_upgrade_confirm(struct kit_upgrade *u)
+{
+    struct err err;
+    if (!slots_on_trial(&u->slots) || quirks(u)->never_confirm)
+        return;
+    if (slots_confirm(&u->slots, &err) != 0)
+        kit_log(u->kit->board, "confirm: %s", err.text);
+}
