@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ static void drop(struct net_conn *c)
 {
     if (c->fd >= 0)
         (void)close(c->fd);
+    free(c->tls);
     *c = (struct net_conn){.sock = -1, .fd = -1};
 }
 
@@ -172,6 +174,12 @@ static void bus_close(void *ctx, int64_t now_ns, uint32_t conn)
 static bool open_cloud(struct sim_net_bridge *b, struct net_conn *c)
 {
     b->bus_next_ns = 0;
+    if (c->port == NET_MQTTS_PORT || c->port == NET_HTTPS_PORT) {
+        c->tls = malloc(sizeof *c->tls);
+        if (c->tls == NULL)
+            return false;
+        sim_tls_server_init(c->tls);
+    }
     if (c->port == NET_MQTT_PORT || c->port == NET_MQTTS_PORT)
         c->on_bus = bus_open(b->g->bus, b->g->now_ns, c->number, c->port == NET_MQTTS_PORT) == 0;
     else
@@ -179,9 +187,45 @@ static bool open_cloud(struct sim_net_bridge *b, struct net_conn *c)
     return c->on_bus || c->fd >= 0;
 }
 
+/* The cloud gives the connection up. */
+static void hang_up(struct sim_net_bridge *b, struct net_conn *c)
+{
+    leave_bus(b, c);
+    if (c->fd >= 0)
+        (void)close(c->fd);
+    c->fd = -1;
+    link_fin(b->g->link, c->number, LINK_DOWN, b->g->now_ns);
+}
+
+/* Lets TLS take its part of the bytes. */
+static void unwrap(struct sim_net_bridge *b, struct net_conn *c, const uint8_t **data,
+                   size_t *len_bytes)
+{
+    struct buf answer;
+    const uint8_t *plain = NULL;
+    size_t plain_bytes = 0;
+    buf_init(&answer, 2 * SIM_TLS_RECORD_MAX);
+    int rc = sim_tls_server_data(c->tls, b->g->certificate, *data, *len_bytes, &answer, &plain,
+                                 &plain_bytes);
+    if (answer.len_bytes > 0)
+        (void)link_enter(b->g->link, c->number, LINK_DOWN, answer.data, answer.len_bytes,
+                         b->g->now_ns);
+    buf_free(&answer);
+    *data = plain;
+    *len_bytes = plain_bytes;
+    if (rc == 0)
+        return;
+    net_event(b, "tls", c->number, "refused");
+    hang_up(b, c);
+}
+
 static void give_cloud(struct sim_net_bridge *b, struct net_conn *c, const uint8_t *data,
                        size_t len_bytes)
 {
+    if (c->tls != NULL)
+        unwrap(b, c, &data, &len_bytes);
+    if (len_bytes == 0)
+        return;
     if (!c->on_bus) {
         write_cloud(b, c, data, len_bytes);
         return;

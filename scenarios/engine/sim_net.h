@@ -1,7 +1,7 @@
 /*
  * The simulated world's network: link engine on one side, the cloud's HTTP edge and its message bus
  * on the other. The port a device connects to says which: NET_MQTT_PORT and NET_MQTTS_PORT the bus,
- * any other the HTTP edge.
+ * any other the HTTP edge; NET_MQTTS_PORT and NET_HTTPS_PORT behind TLS (sim_tls.h).
  */
 #ifndef OTABENCH_ENGINE_SIM_NET_H
 #define OTABENCH_ENGINE_SIM_NET_H
@@ -13,6 +13,7 @@
 #define NET_CONNS      32
 #define NET_MQTT_PORT  1883
 #define NET_MQTTS_PORT 8883
+#define NET_HTTPS_PORT 443
 
 struct net_conn {
     uint32_t number; /* of the link; 0: slot free */
@@ -20,6 +21,7 @@ struct net_conn {
     uint16_t port;   /* it connected to */
     int fd;          /* our end of the cloud's socketpair; -1: not open, or the bus has it */
     bool on_bus;     /* the bus knows it */
+    struct sim_tls_server *tls; /* null: plain; owned */
 };
 
 struct sim_net_bridge {

@@ -12,6 +12,7 @@
 #include "scenarios/engine/judge.h"
 #include "scenarios/engine/run.h"
 #include "scenarios/engine/script.h"
+#include "sim_device/board/sim_tls.h"
 
 struct bus;
 
@@ -25,6 +26,7 @@ struct stage {
     struct edge *edge;
     struct bus *bus; /* of the simulated world, made by its network; null on the wire */
     struct link *link;
+    enum sim_tls_certificate certificate; /* what the cloud shows at TLS handshakes */
     struct judge *judge;
     struct script *script;
     struct trace *trace;

@@ -335,6 +335,7 @@ static const struct board_ops sim_ops = {
     .sock_poll = sim_sock_poll,
     .sock_sendto = sim_sock_sendto,
     .sock_recvfrom = sim_sock_recvfrom,
+    .sock_tls = sim_sock_tls,
     .resolve = sim_resolve,
     .reset = op_reset,
     .idle = op_idle,

@@ -102,6 +102,7 @@ int sim_sock_open(struct board *b, enum board_sock_type type);
 int sim_sock_close(struct board *b, int fd);
 int sim_sock_connect(struct board *b, int fd, uint32_t ip, uint16_t port);
 int sim_connect_until(struct sim_board *s, int fd, uint32_t ip, uint16_t port, int64_t deadline_ns);
+int sim_sock_tls(struct board *b, int fd, const char *host, const char *ca_pem);
 int sim_sock_send(struct board *b, int fd, const void *data, size_t len_bytes);
 int sim_sock_recv(struct board *b, int fd, void *out, size_t cap);
 int sim_sock_recv_timeout(struct board *b, int fd, int64_t timeout_ns);

@@ -276,8 +276,7 @@ static int start(struct board *b, struct sim_mqtt *k, const struct board_mqtt_co
         return BOARD_ERROR;
     if (sim_connect_until(s, k->fd, ip, c->port, deadline_ns) != 0)
         return s->now_ns >= deadline_ns ? BOARD_TIMEOUT : BOARD_ERROR;
-    if (c->ca_pem != NULL &&
-        (b->ops->sock_tls == NULL || b->ops->sock_tls(b, k->fd, c->host, c->ca_pem) != 0))
+    if (c->ca_pem != NULL && sim_sock_tls(b, k->fd, c->host, c->ca_pem) != 0)
         return BOARD_ERROR;
     const struct mqtt_packet p = {
         .type = PACKET_CONNECT,
