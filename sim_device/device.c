@@ -64,7 +64,7 @@ void device_slots_config(const struct device_config *c, struct board *b, struct 
     *out = (struct slots_config){.board = b,
                                  .partitions = &c->partitions,
                                  .trial_boots_max = c->trial_boots_max,
-                                 .breaks = c->breaks.slots};
+                                 .breaks = c->mqtt_breaks.slots};
 }
 
 /* Two slots. Returns when the firmware may run. */

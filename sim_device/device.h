@@ -89,9 +89,14 @@ struct device_breaks {
     bool boot_skip_verify;     /* boot loader: see struct boot_config */
     bool boot_skip_backup;
     bool boot_skip_journal;
-    struct slots_breaks slots;
-    bool kv_single_copy; /* the key-value store has one bank only */
-    bool kv_no_resume;   /* the resume position is never stored */
+};
+
+/* The same for devices with two slots. */
+struct device_mqtt_breaks {
+    struct slots_breaks slots; /* boot loader: see boot/slots.h */
+    bool kv_single_copy;       /* the key-value store has one bank only */
+    bool kv_no_resume;         /* the resume position is never stored */
+    bool skip_digest;          /* does not compare the announced digest */
 };
 
 struct device_config {
@@ -148,7 +153,8 @@ struct device_config {
     struct device_image_rule images[DEVICE_IMAGE_RULES_MAX];
     uint32_t n_images;
     struct uota_quirks quirks; /* AGENT_UOTA */
-    struct kit_quirks link;    /* AGENT_IOT_OTA, AGENT_AIOT: their personality */
+    struct device_mqtt_breaks mqtt_breaks;
+    struct kit_quirks link; /* AGENT_IOT_OTA, AGENT_AIOT: their personality */
 
     uint64_t alloc_fail_at;   /* heap: the n-th allocation of each power-on fails; 0 never */
     uint32_t segment_retries; /* internal: request repeats per segment, = try_count */

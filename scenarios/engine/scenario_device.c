@@ -62,12 +62,6 @@ static const struct {
     BREAK("boot-skip-verify", boot_skip_verify),
     BREAK("boot-skip-backup", boot_skip_backup),
     BREAK("boot-skip-journal", boot_skip_journal),
-    BREAK("slots-no-verify", slots.no_verify),
-    BREAK("slots-no-count", slots.no_count),
-    BREAK("slots-no-trial", slots.no_trial),
-    BREAK("slots-single-copy", slots.single_copy),
-    BREAK("kv-single-copy", kv_single_copy),
-    BREAK("kv-no-resume", kv_no_resume),
 };
 #define BREAKS (sizeof breaks / sizeof breaks[0])
 _Static_assert(BREAKS == sizeof(struct device_breaks), "every break has a word");
@@ -94,7 +88,7 @@ static int breaks_read(const struct reader *r, const struct field *f, const cJSO
             *(bool *)((char *)base + f->offset + breaks[i].offset) = true;
             continue;
         }
-        char list[500] = "";
+        char list[300] = "";
         for (i = 0; i < BREAKS; i++)
             (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s",
                            i > 0 ? ", " : "", breaks[i].word);
