@@ -55,11 +55,15 @@ static int part_erase(void *ctx, uint32_t addr, uint32_t len_bytes)
     return nor_erase(b->cfg.board->nor, b->cfg.download_offset + addr, len_bytes);
 }
 
+/* On to the next phase, which begins knowing what the state says and nothing else. */
 static enum boot_result go(struct boot *b, enum loader_phase phase)
 {
     b->phase = phase;
+    b->work = WORK_NONE;
+    b->looked = false;
     b->cursor = 0;
     b->tries = 0;
+    loader_forget(b);
     return BOOT_MORE;
 }
 
@@ -99,6 +103,8 @@ static enum boot_result refuse(struct boot *b, int code)
 static bool try_again(struct boot *b)
 {
     b->delta_open = false;
+    b->looked = false;
+    b->work = WORK_NONE;
     return ++b->tries < LOADER_TRIES;
 }
 
@@ -170,7 +176,18 @@ static enum boot_result step_resume(struct boot *b)
         rc = loader_resume(b);
     if (rc != 0)
         return try_again(b) ? BOOT_MORE : bricked(b);
-    return go(b, PHASE_RESTORE);
+    b->phase = PHASE_REPAIR; /* tries go on */
+    loader_forget(b);
+    return BOOT_MORE;
+}
+
+/* What fails is looked at again. */
+static enum boot_result step_repair(struct boot *b)
+{
+    if (loader_repair(b) == 0)
+        return go(b, PHASE_RESTORE);
+    b->phase = PHASE_RESUME;
+    return try_again(b) ? BOOT_MORE : bricked(b);
 }
 
 static enum boot_result step_restore(struct boot *b)
@@ -180,7 +197,8 @@ static enum boot_result step_restore(struct boot *b)
     if (finished)
         return go(b, PHASE_FINISH);
     if (rc == 0) {
-        b->tries = 0;
+        if (!b->looked) /* looking alone is no progress */
+            b->tries = 0;
         return BOOT_MORE;
     }
     if (try_again(b))
@@ -210,7 +228,8 @@ enum boot_result boot_step(struct boot *b)
         [PHASE_OPEN] = step_open,       [PHASE_CHECK] = step_check,
         [PHASE_DIGESTS] = step_digests, [PHASE_PROVE] = step_prove,
         [PHASE_BEGIN] = step_begin,     [PHASE_RESUME] = step_resume,
-        [PHASE_RESTORE] = step_restore, [PHASE_FINISH] = step_finish,
+        [PHASE_REPAIR] = step_repair,   [PHASE_RESTORE] = step_restore,
+        [PHASE_FINISH] = step_finish,
     };
     return steps[b->phase](b);
 }

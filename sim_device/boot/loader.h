@@ -23,8 +23,21 @@ enum loader_phase {
     PHASE_PROVE,   /* target of file `cursor`, in RAM */
     PHASE_BEGIN,   /* the mark after which there is no way back to the old firmware */
     PHASE_RESUME,  /* after a cut: is the last mark true? */
+    PHASE_REPAIR,  /* what that takes */
     PHASE_RESTORE, /* one half of a block */
     PHASE_FINISH   /* digests of file `cursor` as restored; result */
+};
+
+/* What a look at the flash led to; it is done in the next step. So a step either looks at what a
+ * cut may have left or changes something, and what was seen lives on as this alone. */
+enum loader_work {
+    WORK_NONE,
+    WORK_FIRM_TARGET, /* the target is good: its bytes once more */
+    WORK_FIRM_STAGE,  /* the backup area is */
+    WORK_STAGE,       /* decode into the backup area */
+    WORK_COPY,        /* target from the backup area */
+    WORK_STAGE_AND_COPY,
+    WORK_COPY_FULL /* target from the package */
 };
 
 struct boot {
@@ -40,6 +53,8 @@ struct boot {
     uint8_t *block;  /* only for skip_backup: a restore block */
     uint32_t page_bytes;
     enum loader_phase phase;
+    enum loader_work work;
+    bool looked; /* PHASE_RESTORE: work says what a staged block needs */
     uint32_t cursor;
     uint32_t mark; /* as state.mark; runs on alone with skip_journal */
     uint32_t mark_arg;
@@ -65,8 +80,12 @@ int loader_check_restored(struct boot *b, uint32_t file_index);
 
 /* restore.c */
 int loader_begin(struct boot *b);
-int loader_resume(struct boot *b);
+int loader_resume(struct boot *b); /* looks */
+int loader_repair(struct boot *b); /* does */
 int loader_restore(struct boot *b, bool *finished);
+/* Drops what was read: the page, the window, the last error, the place in the delta. */
+void loader_forget(struct boot *b);
+void loader_forget_page(struct boot *b); /* and the last error; no more */
 /* Nothing of the old image has been erased yet. */
 bool loader_untouched(struct boot *b);
 

@@ -10,6 +10,21 @@ int loader_read(struct boot *b, uint32_t addr, void *out, uint32_t len_bytes)
     return rc == 0 ? 0 : err_set(&b->err, rc, "flash at 0x%x cannot be read", addr);
 }
 
+void loader_forget_page(struct boot *b)
+{
+    memset(b->page, 0, b->page_bytes);
+    memset(&b->err, 0, sizeof b->err);
+}
+
+void loader_forget(struct boot *b)
+{
+    loader_forget_page(b);
+    memset(&b->delta, 0, sizeof b->delta);
+    b->delta_open = false;
+    if (b->window != NULL)
+        memset(b->window, 0, b->head.window_bytes);
+}
+
 int loader_erase(struct boot *b, uint32_t addr, uint32_t len_bytes)
 {
     uint32_t unit = b->cfg.layout.erase_bytes;

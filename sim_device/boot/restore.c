@@ -75,6 +75,22 @@ static int holds(struct boot *b, uint32_t addr, uint32_t len_bytes, uint32_t wan
     return rc == ERR_DIGEST ? 0 : rc;
 }
 
+/* Whether both hold the same; looks no further than to the first difference. */
+static int equal(struct boot *b, uint32_t one, uint32_t other, uint32_t len_bytes, bool *yes)
+{
+    uint8_t piece[64];
+    int rc = 0;
+    *yes = true;
+    for (uint32_t at = 0; at < len_bytes && rc == 0 && *yes; at += sizeof piece) {
+        uint32_t n = len_bytes - at < sizeof piece ? len_bytes - at : (uint32_t)sizeof piece;
+        rc = loader_read(b, one + at, piece, n);
+        if (rc == 0)
+            rc = loader_read(b, other + at, b->page, n);
+        *yes = rc == 0 && memcmp(piece, b->page, n) == 0;
+    }
+    return rc == ERR_DIGEST ? 0 : rc;
+}
+
 static int check_written(struct boot *b, uint32_t addr, uint32_t len_bytes, uint32_t want)
 {
     uint32_t got = 0;
@@ -149,14 +165,26 @@ static int do_stage(struct boot *b, const struct span *span)
  * area was used again (then the target is complete), or when "staged" was cut, did not read, and
  * reads now (then the target is still old, and decoding gives the same block again).
  */
-static int do_copy(struct boot *b, const struct span *span)
+static int look_at_block(struct boot *b, const struct span *span)
 {
     uint32_t crc = b->mark_arg;
     bool staged = true, done = false;
     int rc = crc != 0 ? holds(b, stage_addr(b), span->len_bytes, crc, &staged) : 0;
     if (rc == 0 && !staged)
         rc = holds(b, span->addr, span->len_bytes, crc, &done);
-    if (rc == 0 && !staged && !done) {
+    if (rc != 0)
+        return rc;
+    b->work = staged ? WORK_COPY : done ? WORK_NONE : WORK_STAGE_AND_COPY;
+    b->looked = true;
+    loader_forget_page(b);
+    return 0;
+}
+
+static int do_copy(struct boot *b, const struct span *span)
+{
+    uint32_t crc = b->mark_arg;
+    int rc = 0;
+    if (b->work == WORK_STAGE_AND_COPY) {
         tell(b, span, "stage");
         rc = stage_block(b, span, &crc);
         if (rc == 0 && crc != b->mark_arg)
@@ -165,11 +193,13 @@ static int do_copy(struct boot *b, const struct span *span)
     }
     if (rc != 0)
         return rc;
-    tell(b, span, done ? "skip" : "copy");
-    if (!done)
+    tell(b, span, b->work == WORK_NONE ? "skip" : "copy");
+    if (b->work != WORK_NONE)
         rc = copy_block(b, span, stage_addr(b), &crc);
     if (rc != 0)
         return rc;
+    b->looked = false;
+    b->work = WORK_NONE;
     b->state.pinned = false;
     return set_mark(b, crc);
 }
@@ -237,7 +267,7 @@ static int put_crc(void *crc, const uint8_t *data, uint32_t len_bytes)
  * read otherwise later. Programming the same bytes makes them firm; write-once flash cannot, there
  * the step is repeated unless the mark is proved.
  */
-static int check_done(struct boot *b, const struct span *span)
+static int look_at_done(struct boot *b, const struct span *span)
 {
     uint32_t crc = b->mark_arg;
     bool full = b->file.kind == PACKAGE_FULL;
@@ -245,61 +275,98 @@ static int check_done(struct boot *b, const struct span *span)
     int rc = holds(b, span->addr, span->len_bytes, crc, &good);
     if (rc != 0 || (good && state_mark_is_firm(&b->state)))
         return rc;
-    if (!full)
+    if (!full && good)
+        rc = equal(b, stage_addr(b), span->addr, span->len_bytes, &origin);
+    else if (!full)
         rc = holds(b, stage_addr(b), span->len_bytes, crc, &origin);
     if (rc != 0 || (good && !origin)) /* the backup area is in use again: by then all was firm */
         return rc;
-    if (good && !b->cfg.layout.write_once)
-        return loader_copy(b, span->addr, span->addr, span->len_bytes);
-    if (!origin)
+    if (!good && !origin)
         return err_set(&b->err, ERR_DIGEST, "block %u of %s is marked done, but is not",
                        span->block, b->file.name);
-    rc = full ? copy_full(b, span, &crc) : copy_block(b, span, stage_addr(b), &crc);
-    if (rc == 0 && crc != b->mark_arg)
-        rc = err_set(&b->err, ERR_DIGEST, "block %u of %s cannot be repeated", span->block,
-                     b->file.name);
-    return rc;
+    b->work = full ? WORK_COPY_FULL : WORK_COPY;
+    if (good && !b->cfg.layout.write_once)
+        b->work = WORK_FIRM_TARGET;
+    return 0;
 }
 
 /*
  * The same for the backup area. On write-once flash the block is staged again, whatever is there:
  * its target is not begun before the mark is proved. Only when the mark ran out of places it may
  * be, which shows in that the block cannot be decoded any more. What is not there on rewritable
- * flash is left to do_copy.
+ * flash is left to look_at_block.
  */
-static int check_staged(struct boot *b, const struct span *span)
+static int look_at_staged(struct boot *b, const struct span *span)
 {
     uint32_t crc = 0;
     bool there;
     if (state_mark_is_firm(&b->state))
         return 0;
-    if (b->cfg.layout.write_once)
-        return loader_decode(b, span, put_crc, &crc) == 0 && crc == b->mark_arg
-                   ? stage_block(b, span, &crc)
-                   : 0;
+    if (b->cfg.layout.write_once) {
+        if (loader_decode(b, span, put_crc, &crc) == 0 && crc == b->mark_arg)
+            b->work = WORK_STAGE;
+        return 0;
+    }
     int rc = holds(b, stage_addr(b), span->len_bytes, b->mark_arg, &there);
-    return rc == 0 && there ? loader_copy(b, stage_addr(b), stage_addr(b), span->len_bytes) : rc;
+    if (rc == 0 && there)
+        b->work = WORK_FIRM_STAGE;
+    return rc;
 }
 
-static int check_last_mark(struct boot *b)
+/* The block that the last mark speaks of. False: there is none that can be held against it. */
+static bool last_block(struct boot *b, struct span *span, bool *staged, int *rc)
 {
     struct place p;
-    struct span span;
-    int rc = locate(b, b->mark, &p);
-    bool staged = p.staged;
-    if (rc != 0 || b->mark < 2 || b->mark_arg == 0)
-        return rc;
-    if (!staged)
-        rc = locate(b, b->mark - 1, &p);
-    if (rc != 0)
-        return rc;
-    loader_span(b, p.turn, &span);
-    return staged ? check_staged(b, &span) : check_done(b, &span);
+    *rc = locate(b, b->mark, &p);
+    *staged = p.staged;
+    if (*rc != 0 || b->mark < 2 || b->mark_arg == 0)
+        return false;
+    if (!p.staged)
+        *rc = locate(b, b->mark - 1, &p);
+    if (*rc == 0)
+        loader_span(b, p.turn, span);
+    return *rc == 0;
 }
 
 int loader_resume(struct boot *b)
 {
-    int rc = check_last_mark(b);
+    struct span span;
+    bool staged;
+    int rc;
+    if (!last_block(b, &span, &staged, &rc))
+        return rc;
+    return staged ? look_at_staged(b, &span) : look_at_done(b, &span);
+}
+
+static int do_work(struct boot *b, const struct span *span)
+{
+    uint32_t crc = b->mark_arg, full_crc;
+    switch (b->work) {
+    case WORK_FIRM_TARGET:
+        return loader_copy(b, span->addr, span->addr, span->len_bytes);
+    case WORK_FIRM_STAGE:
+        return loader_copy(b, stage_addr(b), stage_addr(b), span->len_bytes);
+    case WORK_STAGE:
+        return stage_block(b, span, &crc);
+    case WORK_COPY:
+        return copy_block(b, span, stage_addr(b), &crc);
+    case WORK_COPY_FULL:
+        if (copy_full(b, span, &full_crc) == 0 && full_crc == crc)
+            return 0;
+        return err_set(&b->err, ERR_DIGEST, "block %u of %s cannot be repeated", span->block,
+                       b->file.name);
+    default:
+        return 0;
+    }
+}
+
+int loader_repair(struct boot *b)
+{
+    struct span span;
+    bool staged;
+    int rc = 0;
+    if (last_block(b, &span, &staged, &rc))
+        rc = do_work(b, &span);
     return rc == 0 ? state_firm(&b->state, &b->err) : rc;
 }
 
@@ -316,7 +383,9 @@ int loader_restore(struct boot *b, bool *finished)
         return do_full(b, &span);
     if (b->cfg.skip_backup)
         return do_unsafe(b, &span);
-    return p.staged ? do_copy(b, &span) : do_stage(b, &span);
+    if (!p.staged)
+        return do_stage(b, &span);
+    return b->looked ? do_copy(b, &span) : look_at_block(b, &span);
 }
 
 bool loader_untouched(struct boot *b)
