@@ -12,7 +12,8 @@
 
 static const char help[] =
     "usage: otabench closure SCENARIO [--tears LIST] [--states MAX] [--memory MIB] [--cuts MAX]\n"
-    "                        [--seed S] [--json FILE] [--no-joins] [--no-recall] [--quiet]\n\n"
+    "                        [--seed S] [--json FILE] [--no-joins] [--no-sets] [--no-recall]\n"
+    "                        [--audit] [--quiet]\n\n"
     "Takes the device as it is when the package of the scenario is stored and noted as pending, "
     "and\n"
     "follows its boot loader through every sequence of power cuts, of any length, until no new "
@@ -26,7 +27,12 @@ static const char help[] =
     "  --seed S       of the chip: scrambled bits and mixed readings (default: the scenario's)\n"
     "  --json FILE    the result as JSON, the same bytes for the same input\n"
     "  --no-joins     run every start to its end instead of stopping where an earlier one was\n"
+    "  --no-sets      every tear and every reading of weak cells is a state and a start of its "
+    "own\n"
     "  --no-recall    run every start, also where an earlier one looked at the same contents\n"
+    "                 (with --no-sets)\n"
+    "  --audit        hold the short cuts against the device: every start also runs to its end,\n"
+    "                 from one of its contents, with the stack overwritten between steps\n"
     "  --quiet        no progress\n\n"
     "Exit: 0 proved, 1 counter-example, 2 bounded or bench fault.\n"
     "example: otabench closure scenarios/library/cms/a-small-upgrade.json --tears nothing,weak\n";
@@ -66,6 +72,8 @@ static int parse(int argc, char **argv, struct wanted *w)
                                           {"json", required_argument, NULL, 'j'},
                                           {"no-joins", no_argument, NULL, 'n'},
                                           {"no-recall", no_argument, NULL, 'l'},
+                                          {"no-sets", no_argument, NULL, 'x'},
+                                          {"audit", no_argument, NULL, 'a'},
                                           {"quiet", no_argument, NULL, 'q'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
@@ -82,6 +90,10 @@ static int parse(int argc, char **argv, struct wanted *w)
             w->options.no_joins = true;
         else if (c == 'l')
             w->options.no_recall = true;
+        else if (c == 'x')
+            w->options.no_sets = true;
+        else if (c == 'a')
+            w->options.audit = true;
         else if (c == 'j')
             w->json = optarg;
         else if (c == 't' && parse_tears(optarg, &w->options.tears) != 0)

@@ -47,70 +47,101 @@ static int make_states(struct closure *c)
                                  .erase_bytes = g->erase_bytes,
                                  .page_bytes = g->page_bytes,
                                  .mark_bytes = 2 * nor_raw_mark_bytes(c->device.nor)};
+    struct states_tree *trees[] = {&c->tree, &c->origin, &c->other};
+    uint32_t **per_unit[] = {&c->chip_unit, &c->device_unit, &c->device_begin, &c->first_unit};
     int rc = states_init(&c->states, &shape, c->options.max_states);
+    for (size_t i = 0; rc == 0 && i < sizeof trees / sizeof trees[0]; i++)
+        rc = states_tree_init(&c->states, trees[i]);
     if (rc == 0)
-        rc = states_tree_init(&c->states, &c->tree);
-    if (rc == 0)
-        rc = states_tree_init(&c->states, &c->begin);
+        rc = sets_init(&c->sets, &c->states);
     size_t pages = (size_t)shape.units * c->states.unit_pages;
     c->looked = calloc(pages == 0 ? 1 : pages, sizeof *c->looked);
-    c->chip_unit = malloc(shape.units * sizeof *c->chip_unit);
-    c->first_unit = calloc(shape.units, sizeof *c->first_unit);
     c->ours = calloc(shape.units, 1);
     c->words = calloc(states_unit_words(&c->states), sizeof *c->words);
     c->page = malloc(shape.page_bytes);
     c->page_weak = malloc(shape.page_bytes);
     c->marks = calloc(1, shape.mark_bytes + 4);
-    if (c->chip_unit != NULL)
-        memset(c->chip_unit, 0xff, shape.units * sizeof *c->chip_unit);
-    if (rc != 0 || c->looked == NULL || c->chip_unit == NULL || c->first_unit == NULL ||
-        c->ours == NULL || c->words == NULL || c->page == NULL || c->page_weak == NULL ||
-        c->marks == NULL)
+    for (size_t i = 0; rc == 0 && i < sizeof per_unit / sizeof per_unit[0]; i++) {
+        *per_unit[i] = malloc(shape.units * sizeof **per_unit[i]);
+        if (*per_unit[i] == NULL)
+            return ERR_NOMEM;
+        memset(*per_unit[i], 0xff, shape.units * sizeof **per_unit[i]);
+    }
+    if (rc != 0 || c->looked == NULL || c->ours == NULL || c->words == NULL || c->page == NULL ||
+        c->page_weak == NULL || c->marks == NULL)
         return ERR_NOMEM;
     return 0;
 }
 
-/* Head record: groups, one word per weak unit with its reading, RAM. */
-static uint32_t head_words(const struct closure *c)
+struct pool_shape {
+    struct pool *pool;
+    size_t record_bytes;
+    uint32_t max;
+};
+#define POOLS 10
+
+static void pools_of(struct closure *c, struct pool_shape out[POOLS])
 {
-    return c->states.group_count + CLOSURE_WEAK_UNITS + 1;
+    size_t word = sizeof(uint32_t), flash = c->states.group_count * word;
+    const struct pool_shape pools[POOLS] = {
+        {&c->head_pool, flash + word, HEADS_MAX}, /* groups and RAM */
+        {&c->ram_pages, 256, NONE - 1},
+        {&c->pairs, 2 * word, NONE - 1},
+        {&c->bases, flash, NONE - 1},
+        {&c->data, c->subject.geometry.page_bytes, NONE - 1},
+        {&c->torn_keys, 4 * word, NONE - 1},
+        {&c->set_keys, 4 * word, NONE - 1},
+        {&c->op_keys, sizeof(struct op_key), NONE - 1},
+        {&c->masked_keys, 2 * word, NONE - 1},
+        {&c->leave_keys, 2 * word, NONE - 1},
+    };
+    memcpy(out, pools, sizeof pools);
 }
 
-static int make_heads(struct closure *c)
+struct list_shape {
+    struct list *list;
+    size_t item_bytes, max;
+};
+#define LISTS 17
+
+static void lists_of(struct closure *c, struct list_shape out[LISTS])
 {
-    int rc = pool_init(&c->head_pool, head_words(c) * sizeof(uint32_t), HEADS_MAX);
-    if (rc == 0)
-        rc = pool_init(&c->ram_pages, 256, NONE - 1);
-    if (rc == 0)
-        rc = pool_init(&c->ram_pairs, 8, NONE - 1);
-    if (rc == 0)
-        rc = recall_init(&c->recall);
-    if (rc == 0)
-        rc = pool_init(&c->bases, c->states.group_count * sizeof(uint32_t), NONE - 1);
-    if (rc == 0)
-        rc = list_init(&c->segments, sizeof(struct segment), NONE - 1);
-    if (rc == 0)
-        rc = pool_init(&c->data, c->subject.geometry.page_bytes, NONE - 1);
-    if (rc == 0)
-        rc = pool_init(&c->torn_keys, 5 * sizeof(uint32_t), NONE - 1);
-    c->head_words = calloc(head_words(c), sizeof *c->head_words);
+    const struct list_shape lists[LISTS] = {
+        {&c->nodes, sizeof(struct node), NONE - 1},
+        {&c->runs, sizeof(struct run), NONE - 1},
+        {&c->ops, sizeof(struct op_log), OPS_MAX},
+        {&c->edges, sizeof(uint32_t), EDGES_MAX},
+        {&c->heads, sizeof(struct head), HEADS_MAX},
+        {&c->branches, sizeof(struct branch), NONE - 1},
+        {&c->torn, sizeof(uint32_t), NONE - 1},
+        {&c->torn_units, sizeof(uint32_t), NONE - 1},
+        {&c->set_after, 2 * sizeof(uint32_t), NONE - 1},
+        {&c->segments, sizeof(struct segment), NONE - 1},
+        {&c->step_ops, sizeof(struct step_op), OPS_MAX},
+        {&c->parts, sizeof(struct part), SET_MAX},
+        {&c->keyed, sizeof(struct keyed), SET_MAX},
+        {&c->masked, sizeof(uint32_t), NONE - 1},
+        {&c->leaves, sizeof(uint32_t), NONE - 1},
+        {&c->now_met, sizeof(uint32_t), NONE - 1},
+        {&c->now_walked, sizeof(uint32_t), NONE - 1},
+    };
+    memcpy(out, lists, sizeof lists);
+}
+
+static int make_graph(struct closure *c)
+{
+    struct pool_shape pools[POOLS];
+    struct list_shape lists[LISTS];
+    int rc = recall_init(&c->recall);
+    pools_of(c, pools);
+    lists_of(c, lists);
+    for (size_t i = 0; rc == 0 && i < POOLS; i++)
+        if (pools[i].record_bytes != 0)
+            rc = pool_init(pools[i].pool, pools[i].record_bytes, pools[i].max);
+    for (size_t i = 0; rc == 0 && i < LISTS; i++)
+        rc = list_init(lists[i].list, lists[i].item_bytes, lists[i].max);
+    c->head_words = calloc(c->states.group_count + 1, sizeof *c->head_words);
     return c->head_words == NULL ? ERR_NOMEM : rc;
-}
-
-static int make_lists(struct closure *c)
-{
-    int rc = list_init(&c->nodes, sizeof(struct node), NONE - 1);
-    if (rc == 0)
-        rc = list_init(&c->runs, sizeof(struct run), NONE - 1);
-    if (rc == 0)
-        rc = list_init(&c->ops, sizeof(struct op_log), OPS_MAX);
-    if (rc == 0)
-        rc = list_init(&c->edges, sizeof(uint32_t), EDGES_MAX);
-    if (rc == 0)
-        rc = list_init(&c->torn, sizeof(uint32_t), NONE - 1);
-    if (rc == 0)
-        rc = list_init(&c->torn_units, sizeof(uint32_t), NONE - 1);
-    return rc == 0 ? list_init(&c->heads, sizeof(struct head), HEADS_MAX) : rc;
 }
 
 static void mark_ours(struct closure *c, uint32_t addr, uint32_t len_bytes)
@@ -118,6 +149,15 @@ static void mark_ours(struct closure *c, uint32_t addr, uint32_t len_bytes)
     uint32_t unit = c->subject.geometry.erase_bytes;
     for (uint32_t a = addr / unit; a < (addr + len_bytes + unit - 1) / unit; a++)
         c->ours[a] = 1;
+}
+
+static void mark_banks(struct closure *c)
+{
+    const struct boot_config *b = &c->subject.boot;
+    const struct state_layout *l = &b->layout;
+    uint32_t backup_end = b->download_offset + state_backup_addr(l) + l->backup_bytes;
+    c->bank_unit[0] = (b->download_offset + l->part_bytes) / l->erase_bytes - 1;
+    c->bank_unit[1] = backup_end / l->erase_bytes - 1;
 }
 
 struct closure *closure_new(const struct closure_subject *s, const struct closure_options *o,
@@ -134,16 +174,15 @@ struct closure *closure_new(const struct closure_subject *s, const struct closur
         c->options.tears = CLOSURE_TEARS_ALL;
     if (c->options.max_states == 0)
         c->options.max_states = 1;
-    struct nor_geometry one = s->geometry;
-    one.size_bytes = one.erase_bytes;
+    c->options.no_sets = c->options.no_sets || c->options.no_recall;
+    c->scratch_geometry = s->geometry;
+    c->scratch_geometry.size_bytes = c->scratch_geometry.erase_bytes;
     int rc = closure_device_open(&c->device, &c->subject, o->seed, err);
-    c->scratch = rc == 0 ? nor_new(&one, o->seed, err) : NULL;
+    c->scratch = rc == 0 ? nor_new(&c->scratch_geometry, o->seed, err) : NULL;
     if (rc == 0 && c->scratch != NULL) {
         rc = make_states(c);
         if (rc == 0)
-            rc = make_heads(c);
-        if (rc == 0)
-            rc = make_lists(c);
+            rc = make_graph(c);
         if (rc != 0)
             (void)err_set(err, rc, "closure: no memory");
     }
@@ -151,9 +190,8 @@ struct closure *closure_new(const struct closure_subject *s, const struct closur
         closure_free(c);
         return NULL;
     }
-    c->device.observe = closure_on_op;
-    c->device.look = closure_on_look;
-    c->device.hook_ctx = c;
+    closure_device_hooks(c);
+    mark_banks(c);
     mark_ours(c, s->boot.download_offset, s->boot.layout.part_bytes);
     for (uint32_t i = 0; i < s->boot.file_count; i++)
         mark_ours(c, s->boot.files[i].address, s->boot.files[i].area_bytes);
@@ -164,33 +202,27 @@ void closure_free(struct closure *c)
 {
     if (c == NULL)
         return;
+    struct pool_shape pools[POOLS];
+    struct list_shape lists[LISTS];
+    pools_of(c, pools);
+    lists_of(c, lists);
     closure_device_close(&c->device);
     nor_free(c->scratch);
     states_tree_free(&c->tree);
-    states_tree_free(&c->begin);
-    states_free(&c->states);
-    pool_free(&c->head_pool);
-    pool_free(&c->ram_pages);
-    pool_free(&c->ram_pairs);
-    pool_free(&c->data);
-    pool_free(&c->torn_keys);
+    states_tree_free(&c->origin);
+    states_tree_free(&c->other);
+    for (size_t i = 0; i < POOLS; i++)
+        pool_free(pools[i].pool);
+    for (size_t i = 0; i < LISTS; i++)
+        free(lists[i].list->items);
     recall_free(&c->recall);
-    pool_free(&c->bases);
-    struct list *lists[] = {&c->nodes, &c->runs, &c->ops,        &c->edges,
-                            &c->heads, &c->torn, &c->torn_units, &c->segments};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-        free(lists[i]->items);
-    free(c->looked);
-    free(c->chip_unit);
-    free(c->first_unit);
-    free(c->ours);
-    free(c->words);
-    free(c->page);
-    free(c->page_weak);
-    free(c->marks);
-    free(c->head_words);
-    free(c->ram_before);
-    free(c->ram_numbers);
+    sets_free(&c->sets);
+    states_free(&c->states);
+    void *rooms[] = {c->looked,     c->chip_unit,  c->device_unit, c->device_begin, c->first_unit,
+                     c->ours,       c->words,      c->page,        c->page_weak,    c->marks,
+                     c->head_words, c->ram_before, c->ram_numbers};
+    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
+        free(rooms[i]);
     free(c);
 }
 
@@ -214,18 +246,46 @@ uint32_t closure_add_node(struct closure *c, const struct node *found)
         return NONE;
     }
     *n = *found;
-    n->weak_units = (uint16_t)c->tree_weak;
     n->first_run = NONE;
     return state;
 }
 
-bool closure_set_unit(struct closure *c, uint32_t unit, uint32_t number)
+bool closure_set_unit(struct closure *c, uint32_t unit, uint32_t set)
 {
-    uint32_t was = c->tree.unit[unit];
-    if (was != POOL_NONE)
-        c->tree_weak -= states_unit_is_weak(&c->states, was);
-    c->tree_weak += states_unit_is_weak(&c->states, number);
-    return states_set(&c->states, &c->tree, unit, number);
+    return states_set(&c->states, &c->tree, unit, set);
+}
+
+void closure_load_tree(struct closure *c, const struct states_tree *t)
+{
+    uint32_t units = c->states.shape.units;
+    memcpy(c->tree.unit, t->unit, units * sizeof *t->unit);
+    memcpy(c->tree.group, t->group, c->states.group_count * sizeof *t->group);
+    c->weak_units = 0;
+    for (uint32_t u = 0; u < units; u++) {
+        if (!sets_is_weak(&c->sets, t->unit[u]))
+            continue;
+        if (c->weak_units < OVERS_MAX)
+            c->weak_unit[c->weak_units] = u;
+        c->weak_units++;
+    }
+}
+
+uint32_t closure_put_base(struct closure *c, const struct states_tree *t)
+{
+    uint32_t base = pool_put(&c->bases, t->group, NULL);
+    if (base == POOL_NONE)
+        (void)no_room(c);
+    return base;
+}
+
+void closure_get_base(const struct closure *c, uint32_t base, struct states_tree *t)
+{
+    const uint32_t *groups = pool_at(&c->bases, base);
+    for (uint32_t g = 0; g < c->states.group_count; g++) {
+        t->group[g] = groups[g];
+        memcpy(t->unit + g * STATES_GROUP, pool_at(&c->states.groups, groups[g]),
+               STATES_GROUP * sizeof *t->unit);
+    }
 }
 
 int closure_add_start(struct closure *c, const struct nor *chip, struct err *err)
@@ -236,11 +296,12 @@ int closure_add_start(struct closure *c, const struct nor *chip, struct err *err
         g->policy != mine->policy)
         return err_set(err, ERR_ARG, "closure: a chip of another kind");
     for (uint32_t u = 0; u < c->states.shape.units; u++) {
-        uint32_t number = closure_take_unit(c, chip, u);
-        if (number == POOL_NONE || !closure_set_unit(c, u, number))
+        uint32_t content = closure_take_unit(c, chip, u);
+        uint32_t set = content == POOL_NONE ? SET_NONE : sets_one(&c->sets, content, 0);
+        if (set == SET_NONE || !states_set(&c->states, &c->tree, u, set))
             return err_set(err, ERR_NOMEM, "closure: no memory");
     }
-    struct node first = {.parent = NONE};
+    const struct node first = {.run = NONE};
     if (closure_add_node(c, &first) == NONE)
         return err_set(err, ERR_LIMIT, "closure: no room for a first state");
     if (c->nodes.count == 1)
@@ -265,15 +326,18 @@ static uint32_t fell_back(const struct closure *c)
     return NONE;
 }
 
-static size_t memory(const struct closure *c)
+static size_t memory(struct closure *c)
 {
-    const struct list *lists[] = {&c->nodes, &c->runs, &c->ops,        &c->edges,
-                                  &c->heads, &c->torn, &c->torn_units, &c->segments};
-    size_t sum = states_memory(&c->states) + pool_memory(&c->head_pool) +
-                 pool_memory(&c->ram_pages) + pool_memory(&c->ram_pairs) + pool_memory(&c->data) +
-                 pool_memory(&c->torn_keys) + recall_memory(&c->recall) + pool_memory(&c->bases);
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-        sum += lists[i]->cap * lists[i]->item_bytes;
+    struct pool_shape pools[POOLS];
+    struct list_shape lists[LISTS];
+    size_t sum = states_memory(&c->states) + sets_memory(&c->sets) + recall_memory(&c->recall);
+    pools_of(c, pools);
+    lists_of(c, lists);
+    for (size_t i = 0; i < POOLS; i++)
+        if (pools[i].record_bytes != 0)
+            sum += pool_memory(pools[i].pool);
+    for (size_t i = 0; i < LISTS; i++)
+        sum += lists[i].list->cap * lists[i].list->item_bytes;
     return sum;
 }
 
@@ -318,9 +382,11 @@ int closure_run(struct closure *c, struct closure_result *out, struct err *err)
     bool complete = true;
     c->failed_run = NONE;
     for (uint32_t state = 0; state < c->nodes.count && c->rc == 0; state++) {
-        uint32_t readings = closure_readings(node_at(c, state)->weak_units);
-        for (uint32_t reading = 0; reading < readings && c->rc == 0; reading++)
-            closure_start(c, state, reading);
+        closure_start(c, state);
+        if (c->stuck) {
+            complete = false;
+            break;
+        }
         if (c->options.progress != NULL && state % STARTS_PER_CRY == 0)
             c->options.progress(c->options.progress_ctx, (uint32_t)c->nodes.count, state + 1,
                                 node_at(c, state)->depth);
@@ -350,7 +416,8 @@ int closure_run(struct closure *c, struct closure_result *out, struct err *err)
 
 /* ---- fingerprints ---- */
 
-void closure_fingerprint(const struct nor *chip, uint8_t sha256[SHA256_BYTES])
+/* Of one unit: cells and marks with what hangs on the reading of weak cells in one fixed form. */
+static void unit_fingerprint(const struct nor *chip, uint32_t unit, uint8_t sha256[SHA256_BYTES])
 {
     const struct nor_geometry *g = nor_geo(chip);
     uint32_t marks_len = 2 * nor_raw_mark_bytes(chip);
@@ -358,43 +425,95 @@ void closure_fingerprint(const struct nor *chip, uint8_t sha256[SHA256_BYTES])
     struct digest d;
     if (digest_begin(&d, DIGEST_SHA256) != 0)
         return;
-    for (uint32_t u = 0; u < g->size_bytes / g->erase_bytes; u++) {
-        nor_raw_marks_get(chip, u, marks);
-        for (uint32_t at = 0; at < g->erase_bytes; at += sizeof cells) {
-            uint32_t n = g->erase_bytes - at < sizeof cells ? g->erase_bytes - at : sizeof cells;
-            nor_raw_get(chip, u * g->erase_bytes + at, n, cells, weak);
-            for (uint32_t i = 0; i < n; i++) {
-                uint32_t granule = (at + i) / g->granule_bytes;
-                if (g->policy != NOR_ECC)
-                    cells[i] |= weak[i];
-                else if (weak[i] != 0)
-                    marks[marks_len / 2 + granule / 8] &= (uint8_t) ~(1u << granule % 8);
-            }
-            digest_update(&d, cells, n);
-            digest_update(&d, weak, n);
+    nor_raw_marks_get(chip, unit, marks);
+    for (uint32_t at = 0; at < g->erase_bytes; at += sizeof cells) {
+        uint32_t n = g->erase_bytes - at < sizeof cells ? g->erase_bytes - at : sizeof cells;
+        nor_raw_get(chip, unit * g->erase_bytes + at, n, cells, weak);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t granule = (at + i) / g->granule_bytes;
+            if (g->policy != NOR_ECC)
+                cells[i] |= weak[i];
+            else if (weak[i] != 0)
+                marks[marks_len / 2 + granule / 8] &= (uint8_t) ~(1u << granule % 8);
         }
-        digest_update(&d, marks, marks_len);
+        digest_update(&d, cells, n);
+        digest_update(&d, weak, n);
+    }
+    digest_update(&d, marks, marks_len);
+    digest_end(&d, sha256);
+}
+
+void closure_fingerprint(const struct nor *chip, uint8_t sha256[SHA256_BYTES])
+{
+    const struct nor_geometry *g = nor_geo(chip);
+    uint8_t unit[SHA256_BYTES];
+    struct digest d;
+    if (digest_begin(&d, DIGEST_SHA256) != 0)
+        return;
+    for (uint32_t u = 0; u < g->size_bytes / g->erase_bytes; u++) {
+        unit_fingerprint(chip, u, unit);
+        digest_update(&d, unit, sizeof unit);
     }
     digest_end(&d, sha256);
 }
 
-bool closure_state(const struct closure *c, uint32_t number, uint8_t sha256[SHA256_BYTES],
-                   enum closure_end *end, uint32_t *depth)
+/* Fingerprints of all contents, a row each. Null without memory. */
+static uint8_t *all_fingerprints(const struct closure *c)
+{
+    struct nor *chip = nor_new(&c->scratch_geometry, 0, NULL);
+    uint32_t count = c->states.units.count;
+    uint8_t *out = chip == NULL ? NULL : calloc(count, SHA256_BYTES);
+    for (uint32_t i = 0; i < count && out != NULL; i++) {
+        closure_put_unit(c, chip, 0, i);
+        unit_fingerprint(chip, 0, out + (size_t)i * SHA256_BYTES);
+    }
+    nor_free(chip);
+    return out;
+}
+
+/* Every choice of one element each in the units of a tree. */
+static void each_choice(const struct closure *c, const struct states_tree *t, uint32_t *at,
+                        const uint8_t *fingerprints, closure_content *each, void *ctx,
+                        enum closure_end end, uint32_t depth)
+{
+    uint8_t sha256[SHA256_BYTES];
+    uint32_t units = c->states.shape.units, u = 0;
+    struct digest d;
+    memcpy(at, t->unit, units * sizeof *at);
+    while (u < units) {
+        if (digest_begin(&d, DIGEST_SHA256) != 0)
+            return;
+        for (u = 0; u < units; u++)
+            digest_update(
+                &d, fingerprints + (size_t)sets_first(&c->sets, at[u])->content * SHA256_BYTES,
+                SHA256_BYTES);
+        digest_end(&d, sha256);
+        each(ctx, sha256, end, depth);
+        for (u = 0; u < units; u++) {
+            at[u] = sets_rest(&c->sets, at[u]);
+            if (at[u] != SET_NONE)
+                break;
+            at[u] = t->unit[u];
+        }
+    }
+}
+
+int closure_contents(const struct closure *c, closure_content *each, void *ctx)
 {
     struct states_tree tree;
-    struct nor *chip = number < c->nodes.count ? nor_new(&c->subject.geometry, 0, NULL) : NULL;
-    if (chip == NULL)
-        return false;
-    bool ok = states_tree_init(&c->states, &tree) == 0;
-    if (ok) {
-        states_get(&c->states, number, &tree);
-        for (uint32_t u = 0; u < c->states.shape.units; u++)
-            closure_put_unit(c, chip, u, tree.unit[u]);
-        closure_fingerprint(chip, sha256);
-        *end = (enum closure_end)node_at(c, number)->end;
-        *depth = node_at(c, number)->depth;
+    uint8_t *fingerprints = all_fingerprints(c);
+    uint32_t *at = calloc(c->states.shape.units, sizeof *at);
+    int rc = states_tree_init(&c->states, &tree);
+    if (fingerprints == NULL || at == NULL)
+        rc = ERR_NOMEM;
+    for (uint32_t i = 0; rc == 0 && i < c->runs.count; i++) {
+        const struct run *r = run_at(c, i);
+        closure_get_base(c, r->origin, &tree);
+        each_choice(c, &tree, at, fingerprints, each, ctx, (enum closure_end)r->end,
+                    node_at(c, r->state)->depth);
     }
     states_tree_free(&tree);
-    nor_free(chip);
-    return ok;
+    free(at);
+    free(fingerprints);
+    return rc;
 }

@@ -2,27 +2,33 @@
  * Closure of the restore: every power-on state that any number of successive power cuts can lead
  * to, and what becomes of each.
  *
- * A node is a flash state at power-on: content, weak cells, granule marks. Wear, time and operation
+ * A flash state at power-on is content, weak cells and granule marks. Wear, time and operation
  * counts are not part of it; RAM is gone at a cut, and the boot loader talks to nobody. From each
- * node the boot loader runs to its end, once for each way its weak cells may read; at every program
- * and erase on the way every tear is worked out by the chip's own rules (on a scratch chip), and
- * what it leaves is a successor. Breadth first, until no new state appears: then the result holds
- * for cut sequences of any length. A depth-limited search that visits states depth-first would
- * expand some of them too late or never.
+ * state the boot loader runs to its end, for every way in which its weak cells may read; at every
+ * program and erase on the way every tear is worked out by the chip's own rules (on a scratch
+ * chip), and what it leaves is a successor. Breadth first, until no new state appears: then the
+ * result holds for cut sequences of any length. A depth-limited search that visits states
+ * depth-first would expand some of them too late or never.
+ *
+ * Sets: a node of the search is not one flash state but a set of contents for each erase unit, and
+ * stands for every choice of one each. All that the tears of one operation leave is one node; weak
+ * cells that may read in three ways are three elements. The boot loader is followed on the whole
+ * set as long as it cannot tell the elements apart, and beyond, as long as it does the same; only
+ * then is the start parted. Sets are exact: never more than can be, never less.
  *
  * Tears that draw bits draw them by the operation's address, so the same cut of the same content
  * leaves the same bits whatever came before. Weak cells of a unit read all 0, all 1, or one drawn
- * mixture; of several weak units all combinations, up to CLOSURE_WEAK_UNITS.
+ * mixture; those of several units in all combinations.
  *
  * Joins: between two steps the boot loader's stack is empty, so flash, readings and every byte of
  * the board's heap say all there is to say. A run that comes to a pair seen before needs no more
  * running. Addresses inside the heap are compared as block and offset. Contents are compared, not
  * only hashes.
  *
- * Recall: a boot loader is a function of what it reads. A start that would look at the same
- * contents as an earlier one does the same operations; as soon as they have made the rest of the
- * flash the same too, all is said. So what lies torn and is erased unseen costs a few operations,
- * not a start.
+ * Recall: a boot loader is a function of what it reads. A step that would look at the same contents
+ * as an earlier one does the same operations; as soon as they have made the rest of the flash the
+ * same too, all is said. So what lies torn and is erased unseen costs a few operations, not a
+ * start.
  */
 #ifndef OTABENCH_ENGINE_CLOSURE_H
 #define OTABENCH_ENGINE_CLOSURE_H
@@ -31,7 +37,7 @@
 #include "flash_emu/nor.h"
 #include "sim_device/boot/boot.h"
 
-#define CLOSURE_WEAK_UNITS 3
+#define CLOSURE_WEAK_UNITS 3  /* with no_sets: combined; more are read alike */
 #define CLOSURE_PATH_MAX   16 /* cuts of a counter-example that are told */
 #define CLOSURE_TEARS_ALL  ((1u << TEAR_COUNT) - 1)
 
@@ -55,7 +61,10 @@ struct closure_options {
     uint64_t max_bytes; /* of memory, about; 0: any */
     uint32_t max_depth; /* cuts in a row; 0: any number */
     bool no_joins;      /* run what is run to its end */
-    bool no_recall;     /* run every start */
+    bool no_recall;     /* run every start; with no_sets */
+    bool no_sets;       /* every tear a state of its own, every reading a start */
+    bool audit;         /* between two steps, overwrite what a boot loader must not rely on, and
+                           repeat starts that were joined or recalled, to their end */
     bool all_failures;  /* go on after the first counter-example */
     void (*progress)(void *ctx, uint32_t states, uint32_t done, uint32_t depth);
     void *progress_ctx; /* called every some hundred starts; progress may be null */
@@ -79,7 +88,8 @@ const char *closure_end_text(enum closure_end end);
 /* One start that was cut, as part of a counter-example. */
 struct closure_cut {
     uint32_t op;      /* the operation that was cut, from 1 at power-on; 0: cut after the end */
-    uint32_t reading; /* variant of the weak cells' reading at this start */
+    uint32_t reading; /* of the weak cells at this start: a digit 0 to 2 per unit that has some,
+                         the first unit's lowest: enum tear_reading */
     enum nor_op_kind kind;
     enum nor_tear tear;
     uint32_t arg;
@@ -89,13 +99,15 @@ struct closure_cut {
 struct closure_result {
     bool closed;       /* no new state is left */
     const char *bound; /* what stopped it, when not closed: static text */
-    uint32_t states;
+    uint32_t states;   /* nodes; each a set of flash states unless no_sets */
     uint32_t depth;    /* cuts before the deepest new state */
-    uint64_t starts;   /* boots executed; */
-    uint64_t joins;    /* of them, left where an earlier one was */
-    uint64_t recalled; /* boots not executed, or only up to where an earlier one was recalled */
-    uint64_t points;   /* (state, reading, operation, tear) executed */
-    uint64_t decided;  /* the same with those decided by joins and recalls: saturates */
+    uint64_t starts;   /* times the device was powered on; */
+    uint64_t joins;    /* runs that were left where an earlier one was, */
+    uint64_t recalled; /* and those that needed no device */
+    uint64_t points;   /* (operation, tear) of steps that the device did */
+    uint64_t decided;  /* (node, part of it, operation, tear): those, joined and recalled; a node
+                          counts once however many flash states it stands for. Saturates */
+    uint64_t audited;  /* runs that the device repeated to their end */
     uint64_t edges;
     uint64_t mixed_starts;       /* with more weak units than are combined: 0 for a proof */
     uint32_t ends[CLOSURE_ENDS]; /* states by their worst end */
@@ -130,10 +142,13 @@ int closure_add_start(struct closure *c, const struct nor *chip, struct err *err
  * itself, ERR_NOMEM. Once. */
 int closure_run(struct closure *c, struct closure_result *out, struct err *err);
 
-/* For tests: state `number` (from 0, breadth first): its fingerprint, worst end and depth. */
-bool closure_state(const struct closure *c, uint32_t number, uint8_t sha256[SHA256_BYTES],
-                   enum closure_end *end, uint32_t *depth);
-/* The fingerprint of a chip as closure_state gives it: what is on flash at the next power-on. */
+/* For tests: every flash content that a state which was started from stands for: its fingerprint,
+ * an end it comes to and the state's depth. A content may come several times, with other ends: by
+ * reading, and because states may overlap. 0 or an error. */
+typedef void closure_content(void *ctx, const uint8_t sha256[SHA256_BYTES], enum closure_end end,
+                             uint32_t depth);
+int closure_contents(const struct closure *c, closure_content *each, void *ctx);
+/* The fingerprint of a chip as closure_contents gives it: what is on flash at the next power-on. */
 void closure_fingerprint(const struct nor *chip, uint8_t sha256[SHA256_BYTES]);
 
 /* The result as text for people and as a JSON object. No wall time: same input, same bytes. */

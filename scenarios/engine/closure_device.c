@@ -259,24 +259,32 @@ uint32_t closure_readings(uint32_t weak_units)
     return n;
 }
 
-enum tear_reading closure_reading(uint32_t reading, uint32_t index, uint32_t weak_units)
+uint32_t closure_nth_reading(uint32_t n, uint32_t weak_units)
+{
+    uint32_t reading = 0;
+    if (weak_units <= CLOSURE_WEAK_UNITS)
+        return n;
+    for (uint32_t i = 0; i < CLOSURE_READING_DIGITS; i++)
+        reading = reading * 3 + n;
+    return reading;
+}
+
+enum tear_reading closure_reading(uint32_t reading, uint32_t index)
 {
     static const enum tear_reading readings[] = {READING_ALL_0, READING_ALL_1, READING_MIXED};
-    if (weak_units <= CLOSURE_WEAK_UNITS)
-        while (index-- > 0)
-            reading /= 3;
+    if (index >= CLOSURE_READING_DIGITS)
+        index = CLOSURE_READING_DIGITS - 1;
+    while (index-- > 0)
+        reading /= 3;
     return readings[reading % 3];
 }
 
 void closure_device_power_on(struct closure_device *d, uint32_t reading)
 {
     uint32_t unit_bytes = nor_geo(d->nor)->erase_bytes;
-    uint32_t units = nor_geo(d->nor)->size_bytes / unit_bytes;
-    uint32_t weak = 0, index = 0;
+    uint32_t units = nor_geo(d->nor)->size_bytes / unit_bytes, index = 0;
     nor_power_on(d->nor);
     for (uint32_t u = 0; u < units; u++)
-        weak += nor_weak_cells(d->nor, u * unit_bytes, unit_bytes) > 0;
-    for (uint32_t u = 0; u < units && index < weak; u++)
         if (nor_weak_cells(d->nor, u * unit_bytes, unit_bytes) > 0)
-            nor_raw_settle(d->nor, u, closure_reading(reading, index++, weak));
+            nor_raw_settle(d->nor, u, closure_reading(reading, index++));
 }

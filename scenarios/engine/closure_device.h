@@ -53,9 +53,11 @@ bool closure_device_cut(struct closure_device *d, const struct closure_cut *cut)
 /* Turns the chip on with the weak cells read by that variant. */
 void closure_device_power_on(struct closure_device *d, uint32_t reading);
 
-/* How many readings a state with so many weak units has, and what variant `reading` gives the
- * index-th of `weak_units`. */
+/* A reading is a number with a digit 0 to 2 for each unit with weak cells, the first unit's lowest:
+ * enum tear_reading. As many as CLOSURE_WEAK_UNITS are combined; more are read alike. */
+#define CLOSURE_READING_DIGITS 20
 uint32_t closure_readings(uint32_t weak_units);
-enum tear_reading closure_reading(uint32_t reading, uint32_t index, uint32_t weak_units);
+uint32_t closure_nth_reading(uint32_t n, uint32_t weak_units);
+enum tear_reading closure_reading(uint32_t reading, uint32_t index);
 
 #endif

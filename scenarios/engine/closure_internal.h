@@ -1,7 +1,9 @@
 /*
- * Inside a closure: what its parts share. closure.c runs starts and finds successors,
- * closure_tear.c works out what a cut leaves, closure_graph.c reads the finished graph,
- * closure_confirm.c repeats a counter-example, closure_report.c tells.
+ * Inside a closure: what its parts share. closure.c is its life, closure_start.c walks starts and
+ * finds successors, closure_learn.c has the device do what nobody did before, closure_path.c
+ * recalls what somebody did, closure_tear.c works out what a cut leaves, closure_end.c judges,
+ * closure_graph.c reads the finished graph, closure_confirm.c repeats a counter-example,
+ * closure_report.c tells.
  */
 #ifndef OTABENCH_ENGINE_CLOSURE_INTERNAL_H
 #define OTABENCH_ENGINE_CLOSURE_INTERNAL_H
@@ -9,31 +11,38 @@
 #include "scenarios/engine/closure.h"
 #include "scenarios/engine/closure_device.h"
 #include "scenarios/engine/closure_recall.h"
+#include "scenarios/engine/closure_set.h"
 #include "scenarios/engine/closure_states.h"
 
-#define VARIANTS_MAX 64 /* tears of one operation */
-#define DIFFER_MAX   64 /* units in which two states may differ and still be compared */
+#define VARIANTS_MAX 64   /* tears of one operation */
+#define DIFFER_MAX   64   /* units in which two states may differ and still be compared */
+#define OVERS_MAX    16   /* units that a step may tell apart */
+#define JUDGED_MAX   4096 /* contents that an end may leave open */
+#define TRIED_MAX    256  /* of a part, to find the one that fails */
 #define NONE         UINT32_MAX
 
-/* A state, as it was found first: the start that was cut, and where. */
+/* A state, as it was found first: the start that was cut, and where. Its units are sets: it stands
+ * for every choice of one element each. */
 struct node {
-    uint32_t parent; /* NONE: one of the first */
+    uint32_t run; /* NONE: one of the first */
     uint32_t first_run;
     uint32_t depth;
-    uint16_t weak_units;
+    uint32_t op; /* the operation that was cut, from 1; 0: cut after the end */
     uint8_t end; /* worst of its runs */
-    struct closure_cut cut;
 };
 
-/* One start from one state with one reading. */
+/*
+ * One start from a state, or from that part of it in which the device does the same. Of the runs of
+ * a state each has its part: every choice of elements, with each reading, is in one of them.
+ */
 struct run {
     uint32_t state;
+    uint32_t origin;   /* its part, weak cells as read: among the bases */
     uint32_t first_op; /* into ops; its last is before the next run's first */
     uint32_t next_op;  /* where it goes on when it joined another; NONE: it ended */
     uint32_t final_state;
     uint8_t end;
-    uint8_t weak_looked; /* as in closure, of the first CLOSURE_WEAK_UNITS */
-    uint64_t points;     /* decided by this start */
+    uint64_t points; /* decided by this start */
 };
 
 /* An operation by what it does: enough to do it to another content. */
@@ -57,12 +66,21 @@ struct head {
     uint64_t points_before; /* of its run */
 };
 
-/* A part of a run from one moment between two steps to the next with the recall. */
+/* An operation as the device did it. */
+struct step_op {
+    struct op_key key;
+    uint32_t chip_us;
+};
+
+/* A step of the boot loader, from one moment to the next: what it did, and what RAM it left. */
 struct segment {
-    uint32_t run, first_op, op_count;
-    uint32_t base;     /* flash at its beginning, among the bases */
-    uint32_t next_ram; /* at its end; NONE: the run ended */
-    uint64_t points_before;
+    uint32_t first_op, op_count; /* among the step_ops */
+    uint32_t next_ram;           /* NONE: the start ended */
+    uint32_t result;             /* enum boot_result */
+    uint32_t behaviour;          /* equal for those that do and leave the same */
+    /* The first run that went through it: where it lies in its log, and flash before. */
+    uint32_t walk_run, walk_op, walk_base;
+    uint64_t walk_points;
 };
 
 /* Arrays that grow; count and cap in items. */
@@ -78,49 +96,92 @@ struct tear_variant {
     uint32_t arg;
 };
 
+/* The part of the tree that goes through one segment. */
+struct part {
+    uint32_t spot;    /* of the recall */
+    uint32_t segment; /* NONE: not there yet */
+    bool waits;       /* nobody went on from the spot */
+    uint32_t count;
+    struct over {
+        uint32_t unit, set;
+    } over[OVERS_MAX]; /* in ascending order of units */
+};
+
+/* An element by where in the recall looking at it leads. */
+struct keyed {
+    uint32_t spot, element;
+    bool waits;
+};
+
+/* A part that is still to be run; before operation `prefix` its edges are those of that run. */
+struct branch {
+    uint32_t origin;
+    uint32_t run, prefix;
+};
+
 struct closure {
     struct closure_subject subject;
     struct closure_options options;
     struct closure_device device;
-    struct nor *scratch; /* one erase unit */
+    struct nor_geometry scratch_geometry; /* one erase unit */
+    struct nor *scratch;
     struct states states;
-    struct states_tree tree;  /* the start under way, as it goes; weak cells unsettled */
-    struct states_tree begin; /* what the segment under way began with */
-    uint32_t tree_weak;       /* weak units in it */
-    uint32_t *chip_unit;      /* what the device's chip holds; POOL_NONE: something else */
-    uint32_t *first_unit;     /* the first start's units, and */
-    uint8_t *ours;            /* which of them may change */
-    uint32_t *words;          /* room for a unit record */
+    struct sets sets;
+    struct states_tree tree;   /* the start under way, as it goes: sets */
+    struct states_tree origin; /* what is left of its beginning */
+    struct states_tree other;  /* for a moment */
+    uint32_t *first_unit;      /* the first start's units, and */
+    uint8_t *ours;             /* which of them may change */
+    uint32_t *words;           /* room for a unit record */
     uint8_t *page, *page_weak, *marks;
 
-    struct list nodes, runs, ops, edges, heads;
-    struct pool data, torn_keys; /* programmed bytes; (unit before, operation) */
+    struct list nodes, runs, ops, edges, heads, branches;
+    struct pool data, torn_keys; /* programmed bytes; (content before, operation) */
     struct list torn;            /* per key: where its results begin in torn_units */
-    struct list torn_units;      /* units after: done, then each variant */
-    struct pool head_pool, ram_pages, ram_pairs;
+    struct list torn_units;      /* contents after: done, then each variant */
+    struct pool set_keys;        /* (set before, operation) */
+    struct list set_after;       /* per key: set when done, set when torn */
+    struct pool head_pool, ram_pages, pairs;
     uint32_t *head_words; /* room for a head's record */
     uint8_t *ram_before;  /* RAM as last interned, and the numbers up to each of its pages */
     uint32_t *ram_numbers;
     size_t ram_before_bytes, ram_cap;
 
     struct recall recall;
-    struct list segments;
-    struct pool bases;            /* flash at their beginnings */
-    struct segment segment;       /* the one under way */
-    uint32_t spot;                /* where it stands in the recall; NONE: not followed */
+    struct list segments, step_ops;
+    struct pool bases;            /* flash at their beginnings, and origins of runs */
+    struct pool op_keys;          /* for behaviours */
+    struct pool leave_keys;       /* (spot, element) */
+    struct list leaves;           /* the spot behind all looks at that unit */
+    struct pool masked_keys;      /* (page, range) */
+    struct list masked;           /* the page with all else cleared */
+    uint32_t bank_unit[2];        /* where reads are told by range and not by page */
+    struct list parts, keyed;     /* of the step under way; elements by what they show */
     uint32_t *looked, look_epoch; /* per page: epoch in which it was looked at or erased */
+    /* Units that had weak cells at power-on; at most OVERS_MAX are told. */
+    uint32_t weak_unit[OVERS_MAX], weak_units;
 
     /* the start under way */
-    uint32_t now_run, now_state, now_reading, now_ops;
-    uint32_t skip_ops; /* of the device, told already */
+    uint32_t now_run, now_state, now_ops, now_heads;
+    uint32_t copy_run, copy_ops; /* edges of its first operations are those of that run */
     uint64_t now_points;
+    struct list now_met, now_walked; /* heads and segments that are known by it */
+
+    /* the device */
+    bool device_on;
+    bool recording; /* its hooks write a segment */
+    uint32_t device_run, device_heads;
+    uint32_t *chip_unit;    /* per unit: content on its chip; POOL_NONE: something else */
+    uint32_t *device_unit;  /* element that it works with, now */
+    uint32_t *device_begin; /* and at the beginning of the step */
+    uint32_t spot;          /* where the step stands in the recall; NONE: not followed */
+    uint32_t step_first;    /* its first operation */
     int64_t ns_before;
-    uint32_t weak_list[DIFFER_MAX], weak_count;
-    uint32_t weak_looked; /* bit per unit of weak_list: its reading may have mattered */
 
     int rc; /* what went wrong inside a callback */
     struct err err;
     const char *bound;
+    bool stuck; /* the start under way cannot be followed: bound says why */
     struct closure_result result;
     uint32_t failed_run;
 };
@@ -137,6 +198,14 @@ static inline struct op_log *op_at(const struct closure *c, uint32_t i)
 {
     return (struct op_log *)c->ops.items + i;
 }
+static inline struct segment *segment_at(const struct closure *c, uint32_t i)
+{
+    return (struct segment *)c->segments.items + i;
+}
+static inline const struct step_op *step_op_at(const struct closure *c, uint32_t i)
+{
+    return (const struct step_op *)c->step_ops.items + i;
+}
 static inline uint32_t ops_end(const struct closure *c, uint32_t run)
 {
     return run + 1 < c->runs.count ? run_at(c, run + 1)->first_op : (uint32_t)c->ops.count;
@@ -144,6 +213,10 @@ static inline uint32_t ops_end(const struct closure *c, uint32_t run)
 static inline uint32_t edges_from(const struct closure *c, uint32_t op)
 {
     return op == 0 ? 0 : op_at(c, op - 1)->edges_end;
+}
+static inline uint32_t unit_of(const struct closure *c, const struct op_key *op)
+{
+    return op->addr / c->states.shape.erase_bytes;
 }
 
 static inline int no_room(struct closure *c)
@@ -158,41 +231,70 @@ uint32_t closure_variants(const struct closure *c, const struct op_key *op,
                           struct tear_variant out[VARIANTS_MAX]);
 /* The key of an operation as the chip tells it; false and c->rc on failure. */
 bool closure_op_key(struct closure *c, const struct nor_op *op, struct op_key *out);
-/* The unit after the operation, [0], and after each of its tears, in the order of
+/* The content after the operation, [0], and after each of its tears, in the order of
  * closure_variants. Until the next call. Null and c->rc on failure. */
-const uint32_t *closure_after(struct closure *c, uint32_t unit, const struct op_key *op);
-/* Reads a unit of a chip as the number of a state's unit: weak cells and what hangs on their
- * reading in one fixed form. POOL_NONE when full. */
+const uint32_t *closure_after(struct closure *c, uint32_t content, const struct op_key *op);
+/* The element when the operation is done; POOL_NONE and c->rc on failure. */
+uint32_t closure_element_after(struct closure *c, uint32_t element, const struct op_key *op);
+/* The set when it is done; torn, unless null: what its tears leave, power off, that is neither
+ * what was there nor what is there when it is done, if those are tears too. SET_NONE: nothing, or
+ * for the result c->rc. */
+uint32_t closure_set_after(struct closure *c, uint32_t set, const struct op_key *op,
+                           uint32_t *torn);
+/* Reads a unit of a chip as a content: weak cells and what hangs on their reading in one fixed
+ * form. POOL_NONE when full. */
 uint32_t closure_take_unit(struct closure *c, const struct nor *chip, uint32_t unit);
-/* Writes a unit to a chip. */
-void closure_put_unit(const struct closure *c, struct nor *chip, uint32_t unit, uint32_t number);
+/* Writes a content to a unit of a chip. */
+void closure_put_unit(const struct closure *c, struct nor *chip, uint32_t unit, uint32_t content);
 
 /* closure.c */
-/* The tree as a node; found is how it came about. NONE: not stored, c->rc or c->bound tells. */
+/* The tree, with power off, as a node; found is how it came about. NONE: not stored, c->rc or
+ * c->bound tells. */
 uint32_t closure_add_node(struct closure *c, const struct node *found);
-bool closure_set_unit(struct closure *c, uint32_t unit, uint32_t number);
+bool closure_set_unit(struct closure *c, uint32_t unit, uint32_t set);
+void closure_load_tree(struct closure *c, const struct states_tree *t); /* into c->tree */
+/* Puts a tree among the bases; POOL_NONE and c->rc when full. closure_get_base is the way back. */
+uint32_t closure_put_base(struct closure *c, const struct states_tree *t);
+void closure_get_base(const struct closure *c, uint32_t base, struct states_tree *t);
 
-/* closure_start.c: one start from a state; hooks of the device. */
-void closure_start(struct closure *c, uint32_t state, uint32_t reading);
-void closure_on_op(void *ctx, const struct nor_op *op);
+/* closure_start.c: all starts from a state. */
+void closure_start(struct closure *c, uint32_t state);
+/* Those elements of the beginning that the run under way has turned into elements of the set;
+ * SET_NONE and c->rc on failure. */
+uint32_t closure_narrow(struct closure *c, uint32_t unit, uint32_t set);
+/* What an element of a unit is after the first `ops` operations of a run. */
+uint32_t closure_fold(struct closure *c, uint32_t run, uint32_t ops, uint32_t unit,
+                      uint32_t element);
+
+/* closure_learn.c: the device. */
+/* Has it do the next step of the start under way, on elements of that part, from the RAM of that
+ * number. The segment, NONE and c->rc on failure. */
+uint32_t closure_learn(struct closure *c, uint32_t ram, const struct part *p);
+/* Has it do a whole run, from one content of its part; it must end and leave what the run says. */
+int closure_audit(struct closure *c, uint32_t run);
+void closure_device_hooks(struct closure *c);
+/* Ends what it does. */
+void closure_device_rest(struct closure *c);
+/* The device's chip gets that element in a unit, weak cells as read. */
+void closure_device_put(struct closure *c, uint32_t unit, uint32_t element);
+
+/* closure_end.c: the worst end that the tree is worth, should the boot loader end so. */
+uint8_t closure_judge(struct closure *c, enum boot_result result);
 
 /* closure_path.c: the recall. */
-void closure_on_look(void *ctx, uint32_t addr, uint32_t len_bytes);
-/* A segment begins with that RAM (RECALL_POWER_ON: at power-on), flash as in the tree. */
+/* The parts of the tree by the segments they go through from a moment with that RAM
+ * (RECALL_POWER_ON: at power-on); the device is asked where nobody was. False: c->rc or c->stuck.
+ */
+bool closure_resolve(struct closure *c, uint32_t ram);
+/* While the device does a step: begins, looks, was erased by the step itself, ends. */
 void closure_follow(struct closure *c, uint32_t ram);
-/* The unit was erased: what it held before matters no more. */
+void closure_look(struct closure *c, uint32_t addr, uint32_t len_bytes);
 void closure_forget(struct closure *c, uint32_t unit);
-/* The segment ends, with that RAM or, NONE, with the run. */
-void closure_segment_end(struct closure *c, uint32_t next_ram);
-/* The segment that goes the way which a start with that RAM and the tree as it is goes; null:
- * nobody went it yet. */
-const struct segment *closure_recall(struct closure *c, uint32_t ram);
-/* After how many of its operations the flash of both is the same; NONE: not within it. */
+/* The segment, known or new: it did the operations from c->step_first on. NONE and c->rc. */
+uint32_t closure_segment_end(struct closure *c, uint32_t next_ram, enum boot_result result);
+/* After how many of its operations the flash of the tree is that of the first run that went
+ * through it; NONE: not within it. */
 uint32_t closure_meets(struct closure *c, const struct segment *g);
-/* What weak cells of unit u read in the start under way: 0 if there are none, else 1 + reading. */
-uint32_t closure_reading_of(const struct closure *c, uint32_t unit);
-/* That reading is used. */
-void closure_note_reading(struct closure *c, uint32_t unit);
 
 /* closure_graph.c: fills work_ops, work_ns, work_boots. 0 or ERR_NOMEM. */
 int closure_measure(const struct closure *c, struct closure_result *out);

@@ -4,10 +4,10 @@
  * A boot loader is a function of what it reads. Between two steps its stack is empty, so a start
  * falls into segments, each of which begins with some RAM (at power-on: none), looks at pages, does
  * operations and ends with another RAM. The recall is a forest with a root per RAM: a spot says
- * which flash page is looked at next, and the page's content leads to the next spot. A page is
- * asked for once in a segment, when it is first looked at and was not erased before by the same
- * segment. The last spot says which segment it was: whoever follows the path does the same
- * operations and ends with the same RAM, whatever else is on its flash.
+ * which flash page, or which bytes of it, are looked at next, and their content leads to the next
+ * spot. A whole page is asked for once in a segment, when it is first looked at and was not erased
+ * before by the same segment. The last spot says which segment it was: whoever follows the path
+ * does the same operations and ends with the same RAM, whatever else is on its flash.
  */
 #ifndef OTABENCH_ENGINE_CLOSURE_RECALL_H
 #define OTABENCH_ENGINE_CLOSURE_RECALL_H
@@ -21,8 +21,9 @@
 enum recall_kind { RECALL_UNKNOWN, RECALL_PAGE, RECALL_SEGMENT };
 
 struct recall_spot {
-    uint32_t kind;
-    uint32_t value; /* the page; the segment, a number of the owner's */
+    uint16_t kind;
+    uint16_t from, to; /* bytes of the page that are looked at */
+    uint32_t value;    /* the page; the segment, a number of the owner's */
 };
 
 struct recall {

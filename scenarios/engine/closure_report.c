@@ -83,10 +83,13 @@ int closure_describe(const struct closure_result *r, const struct nor_geometry *
             buf_printf(out,
                        "  states %" PRIu32 " (old %" PRIu32 ", new %" PRIu32 "), edges %" PRIu64
                        ", deepest new state after %" PRIu32 " cuts\n"
-                       "  starts executed %" PRIu64 ", of them joined %" PRIu64
+                       "  the device was powered on %" PRIu64 " times; runs joined %" PRIu64
                        ", recalled %" PRIu64 "; points executed %" PRIu64 ", decided %" PRIu64 "\n",
                        r->states, r->ends[CLOSURE_OLD], r->ends[CLOSURE_NEW], r->edges, r->depth,
                        r->starts, r->joins, r->recalled, r->points, r->decided);
+    if (rc == 0 && r->audited > 0)
+        rc = buf_printf(out, "  audited: %" PRIu64 " runs repeated by the device to their end\n",
+                        r->audited);
     if (rc == 0 && r->closed && r->end < CLOSURE_BRICKED)
         rc = buf_printf(out,
                         "  minimum useful power-on: %" PRIu32 " flash operations, %" PRId64

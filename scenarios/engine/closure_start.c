@@ -1,11 +1,12 @@
 /*
- * One start: the boot loader is run from a state, every operation's tears become successors. It is
- * left early where it meets an earlier start, and not begun at all where one is recalled.
+ * All starts from one state. The boot loader is followed step by step: what it does to the contents
+ * of the units is done to the sets, every operation's tears become successors. Where it would tell
+ * elements of a set apart and then do different things, the start is parted. It is left where it
+ * meets an earlier one; the device is asked only for steps that nobody made before.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "flash_emu/nor_raw.h"
 #include "scenarios/engine/closure_internal.h"
 
 /* ---- operations ---- */
@@ -23,220 +24,321 @@ static void add_edge(struct closure *c, uint32_t from, uint32_t state)
         *edge = state;
 }
 
-static void add_successors(struct closure *c, const struct op_key *op, const uint32_t *units)
+/* Weak units other than `but` forget their reading while nodes are made of the tree; put back says
+ * how they were. */
+struct forgotten {
+    uint32_t unit, set;
+};
+
+static uint32_t forget_readings(struct closure *c, struct forgotten out[OVERS_MAX], uint32_t but)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->weak_units && c->rc == 0; i++) {
+        uint32_t u = c->weak_unit[i], set = c->tree.unit[u];
+        if (u == but || sets_off(&c->sets, set) == set)
+            continue;
+        out[n++] = (struct forgotten){.unit = u, .set = set};
+        if (!closure_set_unit(c, u, sets_off(&c->sets, set)))
+            (void)no_room(c);
+    }
+    return n;
+}
+
+static void remember_readings(struct closure *c, const struct forgotten *f, uint32_t n)
+{
+    for (uint32_t i = 0; i < n && c->rc == 0; i++)
+        if (!closure_set_unit(c, f[i].unit, f[i].set))
+            (void)no_room(c);
+}
+
+struct cut_at {
+    uint32_t unit, set, edges;
+};
+
+static void add_successor(struct closure *c, const struct cut_at *at, const struct node *found)
+{
+    if (c->rc != 0 || at->set == SET_NONE)
+        return;
+    if (!closure_set_unit(c, at->unit, at->set)) {
+        (void)no_room(c);
+        return;
+    }
+    uint32_t state = closure_add_node(c, found);
+    if (state != NONE)
+        add_edge(c, at->edges, state);
+}
+
+static void add_each_tear(struct closure *c, const struct op_key *op, struct cut_at at, uint32_t n,
+                          const struct node *found)
+{
+    uint32_t content = sets_first(&c->sets, c->tree.unit[at.unit])->content;
+    for (uint32_t i = 0; i < n && c->rc == 0; i++) {
+        const uint32_t *after = closure_after(c, content, op);
+        if (after == NULL || (i > 0 && after[1 + i] == after[i]))
+            continue;
+        at.set = sets_one(&c->sets, after[1 + i], 0);
+        if (at.set == SET_NONE)
+            (void)no_room(c);
+        add_successor(c, &at, found);
+    }
+}
+
+static void add_successors(struct closure *c, const struct op_key *op, uint32_t done, uint32_t torn)
 {
     struct tear_variant v[VARIANTS_MAX];
-    uint32_t n = closure_variants(c, op, v);
-    uint32_t u = op->addr / c->states.shape.erase_bytes, was = c->tree.unit[u];
-    uint32_t from = (uint32_t)c->edges.count;
-    struct node found = {.parent = c->now_state,
-                         .depth = node_at(c, c->now_state)->depth + 1,
-                         .cut = {.op = c->now_ops,
-                                 .reading = c->now_reading,
-                                 .kind = (enum nor_op_kind)op->kind,
-                                 .addr = op->addr,
-                                 .len_bytes = op->len_bytes}};
+    struct forgotten forgotten[OVERS_MAX];
+    uint32_t n = closure_variants(c, op, v), tears = c->options.tears;
+    struct cut_at at = {.unit = unit_of(c, op), .edges = (uint32_t)c->edges.count};
+    uint32_t was = c->tree.unit[at.unit];
+    const struct node found = {
+        .run = c->now_run, .depth = node_at(c, c->now_state)->depth + 1, .op = c->now_ops};
     c->now_points += n;
     if (c->options.max_depth != 0 && found.depth > c->options.max_depth) {
         c->bound = "the number of cuts in a row was reached";
         return;
     }
-    for (uint32_t i = 0; i < n && c->rc == 0; i++) {
-        if (i > 0 && units[i] == units[i - 1])
-            continue;
-        if (!closure_set_unit(c, u, units[i])) {
-            (void)no_room(c);
-            return;
-        }
-        found.cut.tear = v[i].tear;
-        found.cut.arg = v[i].arg;
-        uint32_t state = closure_add_node(c, &found);
-        if (state != NONE)
-            add_edge(c, from, state);
+    uint32_t weak = forget_readings(c, forgotten, at.unit);
+    if (c->options.no_sets) {
+        add_each_tear(c, op, at, n, &found);
+    } else {
+        at.set = tears & 1u << TEAR_NOTHING ? sets_off(&c->sets, was) : SET_NONE;
+        add_successor(c, &at, &found);
+        at.set = torn;
+        add_successor(c, &at, &found);
+        at.set = tears & 1u << TEAR_DONE ? sets_off(&c->sets, done) : SET_NONE;
+        add_successor(c, &at, &found);
     }
-    if (c->rc == 0 && !closure_set_unit(c, u, was))
+    if (c->rc == 0 && !closure_set_unit(c, at.unit, was))
         (void)no_room(c);
+    remember_readings(c, forgotten, weak);
+}
+
+/* The successors of the operation that an earlier part of this start did, too. */
+static void copy_edges(struct closure *c)
+{
+    const struct op_log its = *op_at(c, run_at(c, c->copy_run)->first_op + c->now_ops - 1);
+    uint32_t from = edges_from(c, run_at(c, c->copy_run)->first_op + c->now_ops - 1);
+    for (uint32_t i = from; i < its.edges_end && c->rc == 0; i++) {
+        uint32_t *edge = list_add(&c->edges);
+        if (edge == NULL)
+            (void)no_room(c);
+        else
+            *edge = ((const uint32_t *)c->edges.items)[i];
+    }
+    c->now_points += its.points;
 }
 
 /* The next operation of the start: its successors, and then the tree with it done. */
-static void operate(struct closure *c, const struct op_key *op, uint32_t chip_us)
+static void operate(struct closure *c, const struct step_op *did)
 {
-    uint32_t u = op->addr / c->states.shape.erase_bytes;
-    const uint32_t *units = closure_after(c, c->tree.unit[u], op);
-    struct op_log *log = units == NULL ? NULL : list_add(&c->ops);
+    uint32_t u = unit_of(c, &did->key), torn;
+    uint32_t done = closure_set_after(c, c->tree.unit[u], &did->key, &torn);
+    struct op_log *log = c->rc != 0 ? NULL : list_add(&c->ops);
     if (log == NULL) {
         (void)no_room(c);
         return;
     }
     uint64_t points = c->now_points;
     c->now_ops++;
-    add_successors(c, op, units + 1);
-    *log = (struct op_log){.key = *op,
+    if (c->now_ops <= c->copy_ops)
+        copy_edges(c);
+    else
+        add_successors(c, &did->key, done, torn);
+    *log = (struct op_log){.key = did->key,
                            .edges_end = (uint32_t)c->edges.count,
-                           .chip_us = chip_us,
+                           .chip_us = did->chip_us,
                            .points = (uint32_t)(c->now_points - points)};
-    if (c->rc == 0 && !closure_set_unit(c, u, units[0]))
+    if (c->rc == 0 && !closure_set_unit(c, u, done))
         (void)no_room(c);
 }
 
-/* What the chip holds must be what was worked out for it: weak cells apart, for they were settled.
- */
-static void compare(struct closure *c, const struct nor_op *op, uint32_t unit)
+/* ---- parting ---- */
+
+uint32_t closure_fold(struct closure *c, uint32_t run, uint32_t ops, uint32_t unit,
+                      uint32_t element)
 {
-    const struct states *s = &c->states;
-    uint32_t page_bytes = s->shape.page_bytes,
-             unit_addr = op->addr - op->addr % s->shape.erase_bytes;
-    const uint32_t *words = states_unit(s, unit);
-    for (uint32_t a = op->addr; a < op->addr + op->len_bytes && c->rc == 0;
-         a = a / page_bytes * page_bytes + page_bytes) {
-        uint32_t index = (a - unit_addr) / page_bytes;
-        const uint8_t *is = nor_peek(c->device.nor) + unit_addr + index * page_bytes;
-        const uint8_t *want = pool_at(&s->pages, words[index]);
-        if (memcmp(is, want, page_bytes) == 0)
-            continue;
-        const uint8_t *weak = pool_at(&s->pages, words[s->unit_pages + index]);
-        for (uint32_t i = 0; i < page_bytes && c->rc == 0; i++)
-            if ((is[i] ^ want[i]) & ~weak[i])
-                c->rc = err_set(&c->err, ERR_BENCH,
-                                "closure: the chip disagrees with its model at 0x%x",
-                                unit_addr + index * page_bytes + i);
+    uint32_t first = run_at(c, run)->first_op;
+    for (uint32_t i = first; i < first + ops && c->rc == 0; i++) {
+        const struct op_key key = op_at(c, i)->key;
+        if (unit_of(c, &key) == unit)
+            element = closure_element_after(c, element, &key);
     }
+    return element;
 }
 
-void closure_on_op(void *ctx, const struct nor_op *op)
+uint32_t closure_narrow(struct closure *c, uint32_t unit, uint32_t set)
 {
-    struct closure *c = ctx;
-    struct op_key key;
-    uint32_t u = op->addr / c->states.shape.erase_bytes;
-    if (c->rc != 0)
-        return;
-    if (c->skip_ops > 0) {
-        c->skip_ops--;
-        c->ns_before = c->device.chip_ns;
-        c->chip_unit[u] = POOL_NONE;
-        return;
+    uint32_t at = c->origin.unit[unit], count = 0;
+    uint32_t *kept = malloc(sets_count(&c->sets, at) * sizeof *kept);
+    if (kept == NULL) {
+        (void)no_room(c);
+        return SET_NONE;
     }
-    if (!closure_op_key(c, op, &key))
-        return;
-    uint64_t before = c->now_points;
-    operate(c, &key, (uint32_t)((c->device.chip_ns - c->ns_before) / 1000));
-    c->result.points += c->now_points - before;
-    c->ns_before = c->device.chip_ns;
-    if (c->rc != 0)
-        return;
-    c->chip_unit[u] =
-        states_unit_is_weak(&c->states, c->tree.unit[u]) ? POOL_NONE : c->tree.unit[u];
-    compare(c, op, c->tree.unit[u]);
-    if (op->kind == NOR_OP_ERASE)
-        closure_forget(c, u);
+    for (; at != SET_NONE && c->rc == 0; at = sets_rest(&c->sets, at)) {
+        uint32_t first = sets_element_at(&c->sets, at);
+        if (sets_has(&c->sets, set, closure_fold(c, c->now_run, c->now_ops, unit, first)))
+            kept[count++] = first;
+    }
+    sets_clear(&c->sets);
+    for (uint32_t i = 0; i < count; i++)
+        (void)sets_add_element(&c->sets, kept[i]);
+    free(kept);
+    uint32_t out = c->rc == 0 ? sets_put(&c->sets) : SET_NONE;
+    if (out == SET_NONE)
+        (void)no_room(c);
+    return out;
 }
 
-/* ---- joins ---- */
-
-/* The number of the RAM as it is now. Pages that did not change since the last time, with all
- * before them, keep their numbers without being looked up. */
-static uint32_t ram_number(struct closure *c)
+/* Whether two parts are one: they differ in one unit at most. That one, or NONE. */
+static bool are_one(const struct part *a, const struct part *b, const uint32_t *whole,
+                    uint32_t *unit)
 {
-    struct closure_device *d = &c->device;
-    if (!closure_device_ram(d))
-        return POOL_NONE;
-    size_t pages = (d->ram_bytes + 255) / 256;
-    if (pages * 256 > c->ram_cap) {
-        free(c->ram_before);
-        free(c->ram_numbers);
-        c->ram_cap = pages * 256;
-        c->ram_before = calloc(pages, 256);
-        c->ram_numbers = calloc(pages, sizeof *c->ram_numbers);
-        c->ram_before_bytes = 0;
-        if (c->ram_before == NULL || c->ram_numbers == NULL) {
-            c->ram_cap = 0;
-            return POOL_NONE;
-        }
-    }
-    uint32_t sum = (uint32_t)d->ram_bytes;
-    bool same = d->ram_bytes == c->ram_before_bytes;
-    for (size_t i = 0; i < pages; i++) {
-        uint8_t *before = c->ram_before + i * 256;
-        size_t left = d->ram_bytes - i * 256, n = left < 256 ? left : 256;
-        if (same && memcmp(before, d->ram + i * 256, n) == 0) {
-            sum = c->ram_numbers[i];
+    uint32_t i = 0, k = 0;
+    *unit = NONE;
+    while (i < a->count || k < b->count) {
+        uint32_t x = i < a->count ? a->over[i].unit : NONE;
+        uint32_t y = k < b->count ? b->over[k].unit : NONE, u = x < y ? x : y;
+        uint32_t in_a = x == u ? a->over[i++].set : whole[u];
+        uint32_t in_b = y == u ? b->over[k++].set : whole[u];
+        if (in_a == in_b)
             continue;
-        }
-        same = false;
-        memset(before, 0, 256);
-        memcpy(before, d->ram + i * 256, n);
-        uint32_t pair[2] = {sum, pool_put(&c->ram_pages, before, NULL)};
-        sum = pair[1] == POOL_NONE ? POOL_NONE : pool_put(&c->ram_pairs, pair, NULL);
-        c->ram_numbers[i] = sum;
-        if (sum == POOL_NONE) {
-            c->ram_before_bytes = 0;
-            return POOL_NONE;
-        }
-    }
-    c->ram_before_bytes = d->ram_bytes;
-    return sum;
-}
-
-/* Where weak cells of this start are left, flash alone does not say what is read. False when they
- * are in more units than a head tells. */
-static bool put_readings(const struct closure *c, uint32_t *out)
-{
-    uint32_t n = 0;
-    memset(out, 0, CLOSURE_WEAK_UNITS * sizeof *out);
-    for (uint32_t i = 0; i < c->weak_count; i++) {
-        uint32_t unit = c->weak_list[i];
-        if (!states_unit_is_weak(&c->states, c->tree.unit[unit]))
-            continue;
-        if (n == CLOSURE_WEAK_UNITS)
+        if (*unit != NONE)
             return false;
-        out[n++] = unit * 4 + closure_reading_of(c, unit);
+        *unit = u;
     }
     return true;
 }
 
-enum step { STEP_ON, STEP_JOINED, STEP_LIVELOCK };
-
-/* The record of a moment; false when it cannot be one. */
-static bool put_head(struct closure *c, uint32_t ram)
+static struct over *over_of(struct part *p, uint32_t unit)
 {
-    uint32_t *words = c->head_words, groups = c->states.group_count;
-    memcpy(words, c->tree.group, groups * sizeof *words);
-    words[groups + CLOSURE_WEAK_UNITS] = ram;
-    return put_readings(c, words + groups);
+    for (uint32_t i = 0; i < p->count; i++)
+        if (p->over[i].unit == unit)
+            return &p->over[i];
+    return NULL;
 }
 
-/* Whether this moment was met before; it is kept if not. */
-static enum step meet(struct closure *c, uint32_t ram, struct head *met)
+static void drop_over(struct part *p, struct over *o)
 {
-    bool fresh;
-    if (!put_head(c, ram))
-        return STEP_ON;
-    uint32_t number = pool_put(&c->head_pool, c->head_words, &fresh);
-    if (number == POOL_NONE || (fresh && list_add(&c->heads) == NULL)) {
+    memmove(o, o + 1, (size_t)(p->over + p->count - o - 1) * sizeof *o);
+    p->count--;
+}
+
+/* b becomes part of a, if together they are choices of one element each again. */
+static bool unite(struct closure *c, struct part *a, const struct part *b)
+{
+    uint32_t unit;
+    if (segment_at(c, a->segment)->behaviour != segment_at(c, b->segment)->behaviour ||
+        !are_one(a, b, c->tree.unit, &unit))
+        return false;
+    if (unit == NONE)
+        return true;
+    struct over *mine = over_of(a, unit);
+    struct part copy = *b;
+    const struct over *its = over_of(&copy, unit);
+    if (mine == NULL || its == NULL) { /* one of them has it whole */
+        if (mine != NULL)
+            drop_over(a, mine);
+        return true;
+    }
+    mine->set = sets_union(&c->sets, mine->set, its->set);
+    if (mine->set == SET_NONE)
         (void)no_room(c);
-        return STEP_ON;
-    }
-    struct head *h = (struct head *)c->heads.items + number;
-    if (fresh) {
-        *h = (struct head){
-            .run = c->now_run, .op = (uint32_t)c->ops.count, .points_before = c->now_points};
-        return STEP_ON;
-    }
-    *met = *h;
-    return h->run == c->now_run ? STEP_LIVELOCK : STEP_JOINED;
+    else if (mine->set == c->tree.unit[unit])
+        drop_over(a, mine);
+    return true;
 }
+
+/* What does the same is followed as one. */
+static void unite_all(struct closure *c)
+{
+    struct part *parts = c->parts.items;
+    bool again = true;
+    while (again && c->rc == 0) {
+        again = false;
+        for (size_t i = 0; i < c->parts.count; i++)
+            for (size_t k = i + 1; k < c->parts.count && c->rc == 0;) {
+                if (!unite(c, &parts[i], &parts[k])) {
+                    k++;
+                    continue;
+                }
+                parts[k] = parts[--c->parts.count];
+                again = c->parts.count > 1;
+            }
+    }
+}
+
+/* That part of the beginning, to be run later. */
+static void put_off(struct closure *c, const struct part *p)
+{
+    memcpy(c->other.unit, c->origin.unit, c->states.shape.units * sizeof *c->other.unit);
+    memcpy(c->other.group, c->origin.group, c->states.group_count * sizeof *c->other.group);
+    for (uint32_t i = 0; i < p->count && c->rc == 0; i++) {
+        uint32_t set = closure_narrow(c, p->over[i].unit, p->over[i].set);
+        if (c->rc == 0 && !states_set(&c->states, &c->other, p->over[i].unit, set))
+            (void)no_room(c);
+    }
+    struct branch *b = c->rc == 0 ? list_add(&c->branches) : NULL;
+    if (b == NULL) {
+        (void)no_room(c);
+        return;
+    }
+    *b = (struct branch){
+        .origin = closure_put_base(c, &c->other), .run = c->now_run, .prefix = c->now_ops};
+}
+
+/* Who comes to what this start met before it was parted would find only a part of the rest. */
+static void unmeet(struct closure *c)
+{
+    for (size_t i = 0; i < c->now_met.count; i++)
+        ((struct head *)c->heads.items)[((const uint32_t *)c->now_met.items)[i]].run = NONE;
+    for (size_t i = 0; i < c->now_walked.count; i++)
+        segment_at(c, ((const uint32_t *)c->now_walked.items)[i])->walk_run = NONE;
+    c->now_met.count = c->now_walked.count = 0;
+}
+
+static void note(struct closure *c, struct list *l, uint32_t number)
+{
+    uint32_t *out = list_add(l);
+    if (out == NULL)
+        (void)no_room(c);
+    else
+        *out = number;
+}
+
+/* The start goes on with that part only. */
+static void keep(struct closure *c, const struct part *p)
+{
+    for (uint32_t i = 0; i < p->count && c->rc == 0; i++) {
+        uint32_t unit = p->over[i].unit, set = closure_narrow(c, unit, p->over[i].set);
+        if (c->rc == 0 && (!states_set(&c->states, &c->origin, unit, set) ||
+                           !closure_set_unit(c, unit, p->over[i].set)))
+            (void)no_room(c);
+    }
+}
+
+/* The segment that the start under way goes through next. NONE: c->rc or c->stuck. */
+static uint32_t next_segment(struct closure *c, uint32_t ram)
+{
+    if (c->options.no_recall)
+        return closure_learn(c, ram, &(struct part){.segment = NONE});
+    if (!closure_resolve(c, ram))
+        return NONE;
+    if (c->parts.count > 1)
+        unite_all(c);
+    if (c->parts.count > 1)
+        unmeet(c);
+    const struct part *parts = c->parts.items;
+    for (size_t i = 1; i < c->parts.count && c->rc == 0; i++)
+        put_off(c, &parts[i]);
+    keep(c, &parts[0]);
+    return c->rc == 0 ? parts[0].segment : NONE;
+}
+
+/* ---- joins ---- */
 
 static uint64_t add_points(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-/* Readings that still matter to whatever comes. */
-static void note_open_readings(struct closure *c)
-{
-    for (uint32_t i = 0; i < c->weak_count; i++)
-        if (states_unit_is_weak(&c->states, c->tree.unit[c->weak_list[i]]))
-            closure_note_reading(c, c->weak_list[i]);
 }
 
 /* The rest is what that earlier run did from `op` on, which is after so many of its points. */
@@ -248,230 +350,188 @@ static void join(struct closure *c, uint32_t run, uint32_t op, uint64_t points_b
     r->end = other->end;
     r->final_state = other->final_state;
     r->points = add_points(c->now_points, other->points - points_before);
-    note_open_readings(c); /* what it looked at from here on */
+    c->result.joins++;
 }
 
-/* Whether the start can go on where another one was at this moment. */
-static bool met_before(struct closure *c, uint32_t ram)
-{
-    if (c->options.no_joins || c->now_ops == 0 || !put_head(c, ram))
-        return false;
-    uint32_t number = pool_find(&c->head_pool, c->head_words);
-    if (number == POOL_NONE)
-        return false;
-    struct head h = ((const struct head *)c->heads.items)[number];
-    if (h.run == c->now_run)
-        return false; /* for the device to find out */
-    join(c, h.run, h.op, h.points_before);
-    return true;
-}
+enum progress { GOES_ON, IS_OVER };
 
-/*
- * Goes on from a moment without the device, as long as the next segment is known: does its
- * operations to this start's flash, up to where flash is the same as that of the earlier start,
- * which looked at nothing in which they differ. True: the rest is known. Else the device must do
- * it, and the operations told here are skipped then.
- */
-static bool go_on(struct closure *c, uint32_t ram)
+/* Whether this moment was met before; it is kept if not. In the same run: it goes round. */
+static enum progress meet(struct closure *c, uint32_t ram, bool *livelock)
 {
-    for (uint32_t i = 0; !c->options.no_recall && i < CLOSURE_STEPS_MAX && c->rc == 0; i++) {
-        const struct segment *known = closure_recall(c, ram);
-        if (known == NULL || known->run == c->now_run || c->rc != 0)
-            return false;
-        const struct segment g = *known;
-        uint32_t meets = closure_meets(c, &g), count = meets == NONE ? g.op_count : meets;
-        if (c->rc != 0 || (meets == NONE && g.next_ram == NONE))
-            return false;
-        uint64_t points = g.points_before;
-        for (uint32_t k = 0; k < count && c->rc == 0; k++) {
-            const struct op_log log = *op_at(c, g.first_op + k);
-            points += log.points;
-            operate(c, &log.key, log.chip_us);
-        }
-        if (c->rc == 0 && meets != NONE) {
-            join(c, g.run, g.first_op + count, points);
-            return true;
-        }
-        ram = g.next_ram;
-        if (c->rc == 0 && met_before(c, ram))
-            return true;
+    bool fresh;
+    memcpy(c->head_words, c->tree.group, c->states.group_count * sizeof *c->head_words);
+    c->head_words[c->states.group_count] = ram;
+    uint32_t number = pool_put(&c->head_pool, c->head_words, &fresh);
+    if (number == POOL_NONE || (fresh && list_add(&c->heads) == NULL)) {
+        (void)no_room(c);
+        return GOES_ON;
     }
-    return false;
+    struct head *h = (struct head *)c->heads.items + number;
+    if (fresh || h->run == NONE) {
+        *h = (struct head){
+            .run = c->now_run, .op = (uint32_t)c->ops.count, .points_before = c->now_points};
+        note(c, &c->now_met, number);
+        return GOES_ON;
+    }
+    *livelock = h->run == c->now_run;
+    if (!*livelock)
+        join(c, h->run, h->op, h->points_before);
+    return IS_OVER;
+}
+
+/* Does a segment to the tree, up to where flash is as in the first run that went through it. */
+static enum progress go_through(struct closure *c, uint32_t number)
+{
+    const struct segment g = *segment_at(c, number);
+    bool met = !c->options.no_joins && g.walk_run != NONE && g.walk_run != c->now_run;
+    uint32_t meets = met ? closure_meets(c, &g) : NONE, first = (uint32_t)c->ops.count;
+    uint32_t count = meets == NONE ? g.op_count : meets;
+    uint32_t base = g.walk_run == NONE ? closure_put_base(c, &c->tree) : NONE;
+    uint64_t before = c->now_points, points = g.walk_points;
+    for (uint32_t k = 0; k < count && c->rc == 0 && !c->stuck; k++) {
+        const struct step_op did = *step_op_at(c, g.first_op + k);
+        if (meets != NONE)
+            points += op_at(c, g.walk_op + k)->points;
+        operate(c, &did);
+    }
+    if (c->rc != 0 || c->stuck)
+        return IS_OVER;
+    if (meets != NONE) {
+        join(c, g.walk_run, g.walk_op + count, points);
+        return IS_OVER;
+    }
+    if (g.walk_run == NONE) {
+        struct segment *out = segment_at(c, number);
+        out->walk_run = c->now_run;
+        out->walk_op = first;
+        out->walk_base = base;
+        out->walk_points = before;
+        note(c, &c->now_walked, number);
+    }
+    return GOES_ON;
 }
 
 /* ---- the end ---- */
 
-static bool touched_foreign(const struct closure *c)
-{
-    for (uint32_t u = 0; u < c->states.shape.units; u++)
-        if (!c->ours[u] && c->tree.unit[u] != c->first_unit[u])
-            return true;
-    return false;
-}
-
 /* Ended by itself: judged, and power may go while the firmware runs. */
 static void finish(struct closure *c, enum boot_result result, bool livelock)
 {
-    struct run *r = run_at(c, c->now_run);
-    struct node after = {.parent = c->now_state,
-                         .depth = node_at(c, c->now_state)->depth + 1,
-                         .cut = {.reading = c->now_reading}};
-    note_open_readings(c);
-    r->points = c->now_points;
-    r->end = livelock ? CLOSURE_LIVELOCK : (uint8_t)closure_device_judge(&c->device, result);
-    if (r->end <= CLOSURE_NEW && touched_foreign(c))
-        r->end = CLOSURE_FOREIGN;
-    if (c->options.max_depth == 0 || after.depth <= c->options.max_depth)
-        r->final_state = closure_add_node(c, &after);
+    struct forgotten forgotten[OVERS_MAX];
+    const struct node after = {.run = c->now_run, .depth = node_at(c, c->now_state)->depth + 1};
+    uint8_t end = livelock ? CLOSURE_LIVELOCK : closure_judge(c, result);
+    run_at(c, c->now_run)->points = c->now_points;
+    run_at(c, c->now_run)->end = end;
+    if (c->options.max_depth != 0 && after.depth > c->options.max_depth)
+        return;
+    (void)forget_readings(c, forgotten, NONE);
+    if (c->rc == 0 && !c->stuck)
+        run_at(c, c->now_run)->final_state = closure_add_node(c, &after);
 }
 
 /* ---- the start ---- */
 
-/* The tree becomes that state. */
-static void go_to(struct closure *c, uint32_t state, uint32_t reading)
+static void follow(struct closure *c)
 {
-    const struct node *n = node_at(c, state);
-    c->now_state = state;
-    c->now_reading = reading;
-    c->now_ops = 0;
-    c->now_points = 0;
-    c->ns_before = 0;
-    states_get(&c->states, state, &c->tree);
-    c->tree_weak = n->weak_units;
-    c->weak_count = 0;
-    c->weak_looked = c->options.no_recall ? UINT32_MAX : 0;
-    for (uint32_t u = 0; c->weak_count < n->weak_units && c->weak_count < DIFFER_MAX; u++)
-        if (states_unit_is_weak(&c->states, c->tree.unit[u]))
-            c->weak_list[c->weak_count++] = u;
-    if (n->weak_units > CLOSURE_WEAK_UNITS)
-        c->result.mixed_starts++;
-}
-
-/* The device's chip becomes what the state says, weak cells read as this start reads them. */
-static void load_chip(struct closure *c)
-{
-    const struct states_tree *t = &c->begin;
-    states_get(&c->states, c->now_state, &c->begin);
-    for (uint32_t u = 0; u < c->states.shape.units; u++) {
-        if (c->chip_unit[u] == t->unit[u])
-            continue;
-        c->chip_unit[u] = t->unit[u];
-        closure_put_unit(c, c->device.nor, u, t->unit[u]);
-    }
-    for (uint32_t i = 0; i < c->weak_count; i++) {
-        uint32_t reading = closure_reading_of(c, c->weak_list[i]) - 1;
-        nor_raw_settle(c->device.nor, c->weak_list[i], (enum tear_reading)reading);
-        c->chip_unit[c->weak_list[i]] = POOL_NONE;
-    }
-}
-
-/* The device is between two steps. */
-static enum step between(struct closure *c)
-{
-    struct head met;
-    enum step step = STEP_ON;
-    if (c->skip_ops > 0 || (c->options.no_joins && c->options.no_recall))
-        return STEP_ON;
-    uint32_t ram = ram_number(c);
-    if (c->rc != 0)
-        return STEP_ON;
-    closure_segment_end(c, ram);
-    if (c->now_ops > 0 && !c->options.no_joins)
-        step = meet(c, ram, &met);
-    if (step == STEP_JOINED) {
-        join(c, met.run, met.op, met.points_before);
-        c->result.joins++;
-    }
-    if (step != STEP_ON || c->options.no_recall || c->rc != 0)
-        return step;
-    uint32_t told = c->now_ops;
-    if (go_on(c, ram))
-        return STEP_JOINED;
-    c->skip_ops = c->now_ops - told;
-    if (c->skip_ops == 0 && c->rc == 0)
-        closure_follow(c, ram);
-    return STEP_ON;
-}
-
-static void execute(struct closure *c)
-{
-    enum boot_result result = BOOT_BRICKED;
-    enum step step = STEP_ON;
-    load_chip(c);
-    c->spot = NONE;
-    c->ns_before = 0;
-    c->skip_ops = c->now_ops;
-    if (!c->options.no_recall && c->skip_ops == 0)
-        closure_follow(c, RECALL_POWER_ON);
-    c->result.starts++;
-    if (closure_device_start(&c->device)) {
-        result = BOOT_MORE;
-        for (uint32_t i = 0; result == BOOT_MORE && step == STEP_ON && c->rc == 0; i++) {
-            result = closure_device_step(&c->device);
-            if (i == CLOSURE_STEPS_MAX)
-                step = STEP_LIVELOCK;
-            else if (result == BOOT_MORE && c->rc == 0)
-                step = between(c);
+    uint32_t ram = RECALL_POWER_ON;
+    bool livelock = false;
+    for (c->now_heads = 0; c->now_heads < CLOSURE_STEPS_MAX; c->now_heads++) {
+        if (c->now_ops > 0 && !c->options.no_joins && meet(c, ram, &livelock) == IS_OVER)
+            break;
+        uint32_t number = next_segment(c, ram);
+        if (number == NONE || go_through(c, number) == IS_OVER)
+            return;
+        const struct segment *g = segment_at(c, number);
+        if (g->next_ram == NONE) {
+            finish(c, (enum boot_result)g->result, false);
+            return;
         }
+        ram = g->next_ram;
     }
-    if (c->rc == 0 && step == STEP_ON)
-        closure_segment_end(c, NONE);
-    c->spot = NONE;
-    if (c->rc == 0 && step != STEP_JOINED)
-        finish(c, result, step == STEP_LIVELOCK);
-    closure_device_stop(&c->device);
+    if (livelock || c->now_heads == CLOSURE_STEPS_MAX)
+        finish(c, BOOT_MORE, true);
 }
 
-/* An earlier start from the same state that differs only in readings which it did not use. */
-static uint32_t same_reading(const struct closure *c, uint32_t state, uint32_t reading)
+static void run_branch(struct closure *c, const struct branch *b)
 {
-    uint32_t first = node_at(c, state)->first_run, weak = node_at(c, state)->weak_units;
-    for (uint32_t other = 0; other < reading && weak <= CLOSURE_WEAK_UNITS; other++) {
-        bool same = true;
-        for (uint32_t i = 0; i < weak && same; i++)
-            same = !(run_at(c, first + other)->weak_looked & 1u << i) ||
-                   closure_reading(other, i, weak) == closure_reading(reading, i, weak);
-        if (same)
-            return first + other;
-    }
-    return NONE;
-}
-
-static void begin_or_recall(struct closure *c, uint32_t state, uint32_t reading)
-{
-    uint32_t same = same_reading(c, state, reading);
-    go_to(c, state, reading);
-    if (same != NONE) {
-        c->weak_looked = run_at(c, same)->weak_looked;
-        join(c, same, run_at(c, same)->first_op, 0);
-        c->result.recalled++;
-        return;
-    }
-    if (go_on(c, RECALL_POWER_ON))
-        c->result.recalled++;
-    else if (c->rc == 0)
-        execute(c);
-}
-
-void closure_start(struct closure *c, uint32_t state, uint32_t reading)
-{
-    c->now_run = (uint32_t)c->runs.count;
     struct run *r = list_add(&c->runs);
+    uint64_t started = c->result.starts;
     if (r == NULL) {
         (void)no_room(c);
         return;
     }
-    *r = (struct run){
-        .state = state, .first_op = (uint32_t)c->ops.count, .next_op = NONE, .final_state = NONE};
-    if (node_at(c, state)->first_run == NONE)
-        node_at(c, state)->first_run = c->now_run;
-    begin_or_recall(c, state, reading);
+    *r = (struct run){.state = c->now_state,
+                      .first_op = (uint32_t)c->ops.count,
+                      .next_op = NONE,
+                      .final_state = NONE};
+    c->now_run = (uint32_t)c->runs.count - 1;
+    c->now_ops = 0;
+    c->now_points = 0;
+    c->now_met.count = c->now_walked.count = 0;
+    c->copy_run = b->run;
+    c->copy_ops = b->prefix;
+    closure_get_base(c, b->origin, &c->origin);
+    closure_load_tree(c, &c->origin);
+    if (c->weak_units > OVERS_MAX) {
+        c->bound = "too many units had weak cells";
+        c->stuck = true;
+        return;
+    }
+    follow(c);
+    if (c->rc != 0)
+        return;
     r = run_at(c, c->now_run);
-    r->weak_looked = (uint8_t)c->weak_looked;
+    r->origin = closure_put_base(c, &c->origin);
+    c->result.recalled += started == c->result.starts;
     c->result.decided = add_points(c->result.decided, r->points);
-    struct node *n = node_at(c, state);
+    struct node *n = node_at(c, c->now_state);
     if (n->end < r->end)
         n->end = r->end;
     if (r->end >= CLOSURE_BRICKED && c->failed_run == NONE)
         c->failed_run = c->now_run;
+    if (c->options.audit && !c->stuck)
+        (void)closure_audit(c, c->now_run);
+}
+
+/* One branch with all readings, or one for each. */
+static void add_readings(struct closure *c)
+{
+    uint32_t weak = 0, index, units = c->states.shape.units;
+    for (uint32_t u = 0; u < units; u++)
+        weak += sets_is_weak(&c->sets, c->origin.unit[u]);
+    uint32_t readings = c->options.no_sets ? closure_readings(weak) : 1;
+    c->result.mixed_starts += c->options.no_sets && weak > CLOSURE_WEAK_UNITS;
+    for (uint32_t i = 0; i < readings && c->rc == 0; i++) {
+        memcpy(c->other.unit, c->origin.unit, units * sizeof *c->other.unit);
+        memcpy(c->other.group, c->origin.group, c->states.group_count * sizeof *c->other.group);
+        index = 0;
+        for (uint32_t u = 0; u < units && weak > 0 && c->rc == 0; u++) {
+            uint32_t set = c->origin.unit[u];
+            if (!sets_is_weak(&c->sets, set))
+                continue;
+            uint32_t reading = 1 + (uint32_t)closure_reading(closure_nth_reading(i, weak), index++);
+            set = c->options.no_sets
+                      ? sets_one(&c->sets, sets_first(&c->sets, set)->content, reading)
+                      : sets_on(&c->sets, set);
+            if (set == SET_NONE || !states_set(&c->states, &c->other, u, set))
+                (void)no_room(c);
+        }
+        struct branch *b = c->rc == 0 ? list_add(&c->branches) : NULL;
+        if (b == NULL)
+            (void)no_room(c);
+        else
+            *b = (struct branch){.origin = closure_put_base(c, &c->other), .run = NONE};
+    }
+}
+
+void closure_start(struct closure *c, uint32_t state)
+{
+    c->now_state = state;
+    c->branches.count = 0;
+    node_at(c, state)->first_run = (uint32_t)c->runs.count;
+    states_get(&c->states, state, &c->origin);
+    add_readings(c);
+    for (size_t i = 0; i < c->branches.count && c->rc == 0 && !c->stuck; i++) {
+        const struct branch b = ((const struct branch *)c->branches.items)[i];
+        run_branch(c, &b);
+    }
 }

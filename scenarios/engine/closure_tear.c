@@ -204,7 +204,7 @@ static uint32_t torn_unit(struct closure *c, uint32_t unit, const struct op_key 
 
 const uint32_t *closure_after(struct closure *c, uint32_t unit, const struct op_key *op)
 {
-    const uint32_t key[5] = {unit, op->addr, op->len_bytes << 1 | op->kind, op->data};
+    const uint32_t key[4] = {unit, op->addr, op->len_bytes << 1 | op->kind, op->data};
     struct tear_variant v[1 + VARIANTS_MAX] = {{.tear = TEAR_DONE}};
     bool fresh;
     uint32_t number = pool_put(&c->torn_keys, key, &fresh);
@@ -227,4 +227,95 @@ const uint32_t *closure_after(struct closure *c, uint32_t unit, const struct op_
     if (c->rc != 0)
         return NULL;
     return (const uint32_t *)c->torn_units.items + ((const uint32_t *)c->torn.items)[number];
+}
+
+/* ---- elements and sets ---- */
+
+/* Cells that stay weak go on reading as they did. */
+static uint32_t reading_after(const struct closure *c, uint32_t content, uint32_t reading)
+{
+    return states_unit_is_weak(&c->states, content) ? reading : 0;
+}
+
+uint32_t closure_element_after(struct closure *c, uint32_t element, const struct op_key *op)
+{
+    const struct element e = *sets_element(&c->sets, element);
+    const uint32_t *after = closure_after(c, e.content, op);
+    if (after == NULL)
+        return POOL_NONE;
+    const struct element done = {.content = after[0],
+                                 .reading = reading_after(c, after[0], e.reading)};
+    uint32_t number = pool_put(&c->sets.elements, &done, NULL);
+    if (number == POOL_NONE)
+        (void)no_room(c);
+    return number;
+}
+
+static uint32_t set_done(struct closure *c, uint32_t set, const struct op_key *op)
+{
+    bool fits = true;
+    sets_clear(&c->sets);
+    for (; set != SET_NONE && fits; set = sets_rest(&c->sets, set))
+        fits = sets_add_element(&c->sets,
+                                closure_element_after(c, sets_element_at(&c->sets, set), op));
+    uint32_t done = fits ? sets_put(&c->sets) : SET_NONE;
+    if (done == SET_NONE)
+        (void)no_room(c);
+    return done;
+}
+
+/* before, done: with power off. */
+static uint32_t set_torn(struct closure *c, uint32_t before, uint32_t done, const struct op_key *op)
+{
+    struct tear_variant v[VARIANTS_MAX];
+    struct sets *s = &c->sets;
+    uint32_t n = closure_variants(c, op, v), tears = c->options.tears;
+    bool fits = true;
+    sets_clear(s);
+    for (uint32_t at = before; at != SET_NONE && fits; at = sets_rest(s, at)) {
+        const uint32_t *after = closure_after(c, sets_first(s, at)->content, op);
+        for (uint32_t i = 0; i < n && fits && after != NULL; i++) {
+            const struct element e = {.content = after[1 + i]};
+            if (v[i].tear == TEAR_NOTHING || v[i].tear == TEAR_DONE)
+                continue;
+            uint32_t element = pool_put(&s->elements, &e, NULL);
+            if (tears & 1u << TEAR_NOTHING && sets_has(s, before, element))
+                continue;
+            if (!(tears & 1u << TEAR_DONE && sets_has(s, done, element)))
+                fits = sets_add_element(s, element);
+        }
+        fits = fits && after != NULL;
+    }
+    uint32_t torn = fits ? sets_put(s) : SET_NONE;
+    if (torn == SET_NONE && s->room_used > 0)
+        (void)no_room(c);
+    return torn;
+}
+
+uint32_t closure_set_after(struct closure *c, uint32_t set, const struct op_key *op, uint32_t *torn)
+{
+    const uint32_t key[4] = {set, op->addr, op->len_bytes << 1 | op->kind, op->data};
+    bool fresh;
+    uint32_t number = pool_put(&c->set_keys, key, &fresh), *after = NULL;
+    if (number != POOL_NONE)
+        after = fresh ? list_add(&c->set_after) : (uint32_t *)c->set_after.items + 2 * number;
+    if (after == NULL) {
+        (void)no_room(c);
+        return SET_NONE;
+    }
+    if (fresh) {
+        uint32_t done = set_done(c, set, op), rest = SET_NONE;
+        if (c->rc == 0 && !c->options.no_sets) {
+            uint32_t before = sets_off(&c->sets, set), after_off = sets_off(&c->sets, done);
+            if (before == SET_NONE || after_off == SET_NONE)
+                (void)no_room(c);
+            else
+                rest = set_torn(c, before, after_off, op);
+        }
+        after[0] = done;
+        after[1] = rest;
+    }
+    if (torn != NULL)
+        *torn = after[1];
+    return c->rc == 0 ? after[0] : SET_NONE;
 }

@@ -271,10 +271,11 @@ static inline void naive_from(struct naive *n, uint32_t cuts)
     struct nor *chip = n->device.nor;
     uint32_t index = (uint32_t)(naive_note(n, n->depth) - n->states);
     struct nor_snapshot *from = nor_save(chip);
-    uint32_t readings = closure_readings(naive_weak_units(chip));
+    uint32_t weak = naive_weak_units(chip), readings = closure_readings(weak);
     uint8_t worst = 0;
     REQUIRE(from != NULL);
-    for (uint32_t r = 0; r < readings; r++) {
+    for (uint32_t i = 0; i < readings; i++) {
+        uint32_t r = closure_nth_reading(i, weak);
         REQUIRE(nor_restore(chip, from) == 0);
         closure_device_power_on(&n->device, r);
         enum closure_end end = naive_run(n);
