@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/vtime.h"
 #include "mock_cloud/core.h"
 
 #define EVENT_TEXT_MAX 512
@@ -13,7 +14,7 @@ const char *cloud_request_name(enum cloud_request rq)
 {
     static const char *const names[] = {
         "register", "check", "download", "report-download", "report-upgrade", "other", "inform",
-        "progress", "query", "config",   "block",           "message",        "any"};
+        "progress", "query", "config",   "block",           "message",        "push",  "any"};
     _Static_assert(sizeof names / sizeof names[0] == RQ_COUNT + 1, "a name each");
     return (unsigned)rq < sizeof names / sizeof names[0] ? names[rq] : "?";
 }
@@ -46,6 +47,7 @@ struct cloud *cloud_new(const struct cloud_config *cfg, const struct face *const
     c->cfg.project_key = c->project_key;
     memcpy(c->face, faces, n_faces * sizeof faces[0]);
     c->face_count = n_faces;
+    c->due_ns = VTIME_NEVER;
     return c;
 }
 
@@ -85,6 +87,29 @@ void cloud_event(struct cloud *c, int64_t now_ns, const char *event,
 {
     if (c->cfg.event != NULL)
         c->cfg.event(c->cfg.event_ctx, now_ns, LANE_CLOUD, event, fields, n);
+}
+
+void cloud_wake(struct cloud *c, int64_t at_ns)
+{
+    c->due_ns = vtime_min(c->due_ns, at_ns);
+}
+
+int64_t cloud_due_ns(const struct cloud *c)
+{
+    return c->due_ns;
+}
+
+void cloud_refused(struct cloud *c, int64_t now_ns, const char *identity, const char *what)
+{
+    const struct trace_field fields[] = {F_STR("identity", identity), F_STR("what", what)};
+    cloud_event(c, now_ns, "refused", fields, 2);
+}
+
+void cloud_offered(struct cloud *c, int64_t now_ns, const char *device_id)
+{
+    for (size_t i = 0; i < c->face_count; i++)
+        if (c->face[i]->offered != NULL)
+            c->face[i]->offered(c, now_ns, device_id);
 }
 
 void cloud_code(struct cloud *c, int code)

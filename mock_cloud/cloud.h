@@ -23,17 +23,22 @@ enum cloud_request {
     RQ_CONFIG,   /* asks for remote configuration */
     RQ_BLOCK,    /* asks for a block of a file over MQTT */
     RQ_MESSAGE,  /* any other message */
+    RQ_PUSH,     /* an announcement that leaves the cloud: upgrade, or configuration */
     RQ_ANY
 };
-#define RQ_COUNT 12
+#define RQ_COUNT 13
 const char *cloud_request_name(
     enum cloud_request rq); /* "register", "check", "download", ... "any" */
 
 /*
- * What is done to a reply. One fault = one of these on the requests it matches. CODE, STATUS and
- * REDIRECT answer instead of the cloud: the request has no effect. All others spoil the answer of a
- * request that took effect. A fault that would change nothing (a corrupt byte past the body, a
- * shift out of the package, a range fault without a range) is not a hit.
+ * What is done to a reply. One fault = one of these on the requests it matches. CODE, STATUS,
+ * REDIRECT, EXPIRED and FORGED answer instead of the cloud, LOST drops: the request has no effect.
+ * All others spoil the answer of a request that took effect. A fault that would change nothing (a
+ * corrupt byte past the body, a shift out of the package, a range fault without a range, a member
+ * to omit that is not there) is not a hit.
+ *
+ * "message" below: a push, and the answers to query, config and block. "announcement": a push and
+ * the answer to query that name a firmware.
  */
 enum cloud_fault_kind {
     CF_CODE,          /* control: answer with that service code (1000..2302) */
@@ -46,28 +51,44 @@ enum cloud_fault_kind {
     CF_CORRUPT,       /* flips bit 0 of body byte `bytes` */
     CF_IGNORE_RANGE,  /* 200 with the whole package */
     CF_RANGE_416,     /* 416 with Content-Range: bytes * /size */
-    CF_WRONG_DIGEST,  /* check: announces another md5sum */
-    CF_BAD_DIGEST,    /* check: md5sum is not hex */
-    CF_WRONG_SIZE,    /* check: announces fileSize + `bytes` */
+    CF_WRONG_DIGEST,  /* check, announcement: another md5sum (and sign) */
+    CF_BAD_DIGEST,    /* check, announcement: md5sum (and sign) is not hex */
+    CF_WRONG_SIZE,    /* check, announcement: announces fileSize + `bytes` */
     CF_STALE_VERSION, /* check: decides as if the device had told version `text` */
-    CF_NOT_JSON,      /* control: body is `text`, default "<html>" */
+    CF_NOT_JSON,      /* control, message: body is `text`, default "<html>" */
     CF_REDIRECT,      /* 302 to `text` */
     CF_NO_CHUNK,      /* control: Content-Length instead of chunked */
-    CF_DELAY,         /* reply held back by `ms` */
+    CF_DELAY,         /* reply or message held back by `ms` */
     CF_CLOSE,         /* Connection: close after the reply */
+    CF_EXPIRED,       /* download of signed storage: as if the URL were expired (403) */
+    CF_FORGED,        /* download of signed storage: as if the URL had been edited (403) */
+    CF_LOST,          /* any message either way: it never arrives */
+    CF_DUPLICATE,     /* message: `bytes` further copies behind it */
+    CF_OVERSIZED,     /* message: `bytes` blanks inside its JSON */
+    CF_DEEP,          /* message: an array of `bytes` levels as its first member */
+    CF_NOT_UTF8,      /* message: bytes that are no UTF-8 in its first member */
+    CF_BLANK,         /* message: a blank after every colon of its JSON */
+    CF_EMPTY,         /* query, config: answered as if there were nothing */
+    CF_REPLAY,        /* push: the first announcement the device ever got follows behind it */
+    CF_FOREIGN,       /* push: under the topic of another device */
+    CF_WRONG_SIGN,    /* announcement: another sign, the md5 is right */
+    CF_UPPER_DIGEST,  /* announcement: md5 and sign in upper case */
+    CF_SIGN_METHOD,   /* announcement: signMethod is `text` */
+    CF_OMIT,          /* announcement: without the member `text` */
     CF_KIND_COUNT
 };
 const char *cloud_fault_name(enum cloud_fault_kind k); /* "code", "truncate", "wrong-digest", ... */
 
 #define CLOUD_FAULTS_MAX 64
 #define CLOUD_EXTRA_MAX  ((int64_t)1 << 20) /* of CF_EXTRA */
+#define CLOUD_COPIES_MAX 16                 /* of CF_DUPLICATE */
 struct cloud_fault {
     enum cloud_request request;
     enum cloud_fault_kind kind;
     uint32_t from;  /* first matching request, counted from 1 per request kind (RQ_ANY: over all) */
     uint32_t count; /* how many from there; 0 = all further */
-    int64_t bytes;
-    int32_t code; /* CF_CODE service code, CF_STATUS HTTP status */
+    int64_t bytes;  /* or copies, or levels */
+    int32_t code;   /* CF_CODE service code, CF_STATUS HTTP status */
     int64_t ms;
     char text[STORE_TEXT_MAX];
     uint32_t hits; /* how often it was applied (filled by the core) */
@@ -83,6 +104,9 @@ struct cloud_config {
     char download_host[64];  /* what deltaUrl names; at most 32 characters for real clients (cms-ota
                                 §1.7) */
     uint16_t download_port;
+    bool download_tls; /* signed storage: URLs begin with https */
+    /* What now_ns 0 is in Unix time: for what devices see of absolute time (signed URLs). */
+    int64_t unix_start_s;
     int64_t task_timeout_ns; /* an upgrading record without a terminal report fails after this
                                 (design default 16) */
     const char
@@ -137,9 +161,12 @@ void cloud_set_deliver(struct cloud *c,
 int cloud_deliver(struct cloud *c, int64_t now_ns, const char *identity,
                   const struct mqtt_message *m);
 
-/* Time-outs of records, and what faces want to do. Call at least whenever a minute passed; returns
- * the next time it wants to be called. */
+/* Time-outs of records, what faces want to do, messages held back. Call at least whenever a minute
+ * passed and when cloud_due_ns has come; returns the next time it wants to be called. */
 int64_t cloud_tick(struct cloud *c, int64_t now_ns);
+/* When cloud_tick has something to do, as far as known: ask after every request and message, they
+ * may have set something going. Cheap. */
+int64_t cloud_due_ns(const struct cloud *c);
 
 /* Script. ERR_LIMIT beyond CLOUD_FAULTS_MAX; ERR_ARG for a kind that can never apply to the
  * request, from 0, a code, status, size or text the kind does not allow. Cleared by the heal phase:
@@ -172,12 +199,25 @@ void cloud_range(struct cloud *c, struct http_reply *rp, uint64_t from, uint64_t
 void cloud_code(struct cloud *c, int code);
 void cloud_event(struct cloud *c, int64_t now_ns, const char *event,
                  const struct trace_field *fields, size_t n);
+/* Something is to be done at that time: cloud_due_ns is not later. */
+void cloud_wake(struct cloud *c, int64_t at_ns);
+/* "refused": what a device asked for and may not have, or what could not be read. */
+void cloud_refused(struct cloud *c, int64_t now_ns, const char *identity, const char *what);
+/* Tells all faces that a record of the device has become pending (face.h: offered). */
+void cloud_offered(struct cloud *c, int64_t now_ns, const char *device_id);
+/* Numbers an announcement (RQ_PUSH) within another request or a tick; the end restores that. */
+void cloud_begin_push(struct cloud *c, int64_t now_ns);
+void cloud_end_push(struct cloud *c);
+/* Sends the answer to the current message or push, spoilt as the script wants; to is whose session
+ * takes it. 0; ERR_NOT_FOUND: there is no session. Held back or lost by script: 0. */
+int cloud_send(struct cloud *c, int64_t now_ns, const char *to, const struct mqtt_message *m);
 
 /*
  * Events on LANE_CLOUD: "request" {rq, n, method, path, range or body (text, cut)}, "reply" {rq, n,
  * status, code (service code, control only), bytes, from, to, total (partial content only)},
  * "login" {identity, code}, "online" {identity}, "offline" {identity}, "message" {rq, n, identity,
  * topic, payload (text, cut)}, "push" {identity, topic, payload (text, cut), delivered},
+ * "refused" {identity, what},
  * "record" {delta_id, device, state, download, upgrade}, "late" {delta_id, device, state, download,
  * upgrade} for a report that came after the end and changed nothing, "fault" {kind, rq, n}, "error"
  * {what} when the store failed.

@@ -25,7 +25,8 @@ struct cloud {
     struct cloud_fault fault[CLOUD_FAULTS_MAX];
     size_t fault_count;
     uint32_t seen[RQ_COUNT], seen_any;
-    struct current now;
+    struct current now, before; /* before: what a push within a request interrupted */
+    int64_t due_ns;             /* when cloud_tick has something to do */
 };
 
 static inline bool is_control(enum cloud_request rq)
@@ -33,7 +34,21 @@ static inline bool is_control(enum cloud_request rq)
     return rq < RQ_DOWNLOAD || rq == RQ_REPORT_DOWNLOAD || rq == RQ_REPORT_UPGRADE || rq == RQ_ANY;
 }
 
+/* Whether it came or goes over MQTT. */
+static inline bool is_mqtt(enum cloud_request rq)
+{
+    return rq >= RQ_INFORM && rq < RQ_ANY;
+}
+
+/* Whether a message is what the cloud answers, or sends by itself. */
+static inline bool is_answered(enum cloud_request rq)
+{
+    return rq == RQ_QUERY || rq == RQ_CONFIG || rq == RQ_BLOCK || rq == RQ_PUSH;
+}
+
 /* What the script does to a finished reply. */
 void faults_apply(struct cloud *c, struct http_reply *rp);
+/* Sends the messages that were held back until now; when the next one is due. */
+int64_t outgoing_tick(struct cloud *c, int64_t now_ns);
 
 #endif

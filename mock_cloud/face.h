@@ -76,6 +76,9 @@ struct face {
                     const struct mqtt_message *m);
     void (*offline)(struct cloud *c, int64_t now_ns, const char *identity);
 
+    /* A record of this device has become pending: tell the device, if it is there. */
+    void (*offered)(struct cloud *c, int64_t now_ns, const char *device_id);
+
     /* What is due by itself; returns when it wants to be called next, VTIME_NEVER: not. */
     int64_t (*tick)(struct cloud *c, int64_t now_ns);
 };

@@ -7,7 +7,20 @@
 #define FILLER 0xEE
 
 /* Which requests a kind can ever apply to. */
-enum scope { ALL, CONTROL, CHECK, DOWNLOAD };
+enum scope {
+    REPLY, /* whatever is answered */
+    HTTP,
+    CONTROL,
+    CONTROL_MESSAGE,
+    CHECK,
+    CHECK_ANNOUNCEMENT,
+    DOWNLOAD,
+    MQTT,
+    MESSAGE,
+    ANNOUNCEMENT,
+    ANSWER,
+    PUSH
+};
 
 static const struct {
     const char *name;
@@ -15,23 +28,38 @@ static const struct {
 } kinds[CF_KIND_COUNT] = {
     [CF_CODE] = {"code", CONTROL},
     [CF_MESSAGE] = {"message", CONTROL},
-    [CF_STATUS] = {"status", ALL},
-    [CF_TRUNCATE] = {"truncate", ALL},
-    [CF_EXTRA] = {"extra", ALL},
+    [CF_STATUS] = {"status", HTTP},
+    [CF_TRUNCATE] = {"truncate", REPLY},
+    [CF_EXTRA] = {"extra", REPLY},
     [CF_SHIFT] = {"shift", DOWNLOAD},
     [CF_SHIFT_SILENT] = {"shift-silent", DOWNLOAD},
-    [CF_CORRUPT] = {"corrupt", ALL},
+    [CF_CORRUPT] = {"corrupt", REPLY},
     [CF_IGNORE_RANGE] = {"ignore-range", DOWNLOAD},
     [CF_RANGE_416] = {"range-416", DOWNLOAD},
-    [CF_WRONG_DIGEST] = {"wrong-digest", CHECK},
-    [CF_BAD_DIGEST] = {"bad-digest", CHECK},
-    [CF_WRONG_SIZE] = {"wrong-size", CHECK},
+    [CF_WRONG_DIGEST] = {"wrong-digest", CHECK_ANNOUNCEMENT},
+    [CF_BAD_DIGEST] = {"bad-digest", CHECK_ANNOUNCEMENT},
+    [CF_WRONG_SIZE] = {"wrong-size", CHECK_ANNOUNCEMENT},
     [CF_STALE_VERSION] = {"stale-version", CHECK},
-    [CF_NOT_JSON] = {"not-json", CONTROL},
-    [CF_REDIRECT] = {"redirect", ALL},
+    [CF_NOT_JSON] = {"not-json", CONTROL_MESSAGE},
+    [CF_REDIRECT] = {"redirect", HTTP},
     [CF_NO_CHUNK] = {"no-chunk", CONTROL},
-    [CF_DELAY] = {"delay", ALL},
-    [CF_CLOSE] = {"close", ALL},
+    [CF_DELAY] = {"delay", REPLY},
+    [CF_CLOSE] = {"close", HTTP},
+    [CF_EXPIRED] = {"expired", DOWNLOAD},
+    [CF_FORGED] = {"forged", DOWNLOAD},
+    [CF_LOST] = {"lost", MQTT},
+    [CF_DUPLICATE] = {"duplicate", MESSAGE},
+    [CF_OVERSIZED] = {"oversized", MESSAGE},
+    [CF_DEEP] = {"deep", MESSAGE},
+    [CF_NOT_UTF8] = {"not-utf8", MESSAGE},
+    [CF_BLANK] = {"blank", MESSAGE},
+    [CF_EMPTY] = {"empty", ANSWER},
+    [CF_REPLAY] = {"replay", PUSH},
+    [CF_FOREIGN] = {"foreign", PUSH},
+    [CF_WRONG_SIGN] = {"wrong-sign", ANNOUNCEMENT},
+    [CF_UPPER_DIGEST] = {"upper-digest", ANNOUNCEMENT},
+    [CF_SIGN_METHOD] = {"sign-method", ANNOUNCEMENT},
+    [CF_OMIT] = {"omit", ANNOUNCEMENT},
 };
 
 const char *cloud_fault_name(enum cloud_fault_kind k)
@@ -41,17 +69,34 @@ const char *cloud_fault_name(enum cloud_fault_kind k)
 
 static bool in_scope(enum scope scope, enum cloud_request rq)
 {
+    bool announcement = rq == RQ_PUSH || rq == RQ_QUERY;
     switch (scope) {
+    case REPLY:
+        return !is_mqtt(rq) || is_answered(rq);
+    case HTTP:
+        return !is_mqtt(rq);
     case CONTROL:
         return is_control(rq);
+    case CONTROL_MESSAGE:
+        return is_control(rq) || is_answered(rq);
     case CHECK:
         return rq == RQ_CHECK;
+    case CHECK_ANNOUNCEMENT:
+        return rq == RQ_CHECK || announcement;
     case DOWNLOAD:
         return rq == RQ_DOWNLOAD;
-    case ALL:
-        break;
+    case MQTT:
+        return is_mqtt(rq);
+    case MESSAGE:
+        return is_answered(rq);
+    case ANNOUNCEMENT:
+        return announcement;
+    case ANSWER:
+        return rq == RQ_QUERY || rq == RQ_CONFIG;
+    case PUSH:
+        return rq == RQ_PUSH;
     }
-    return true;
+    return false;
 }
 
 /* Text that goes into a header line must not end it. */
@@ -84,7 +129,14 @@ static bool values_allowed(const struct cloud_fault *f)
     case CF_REDIRECT:
         return f->text[0] != '\0' && is_header_text(f->text);
     case CF_STALE_VERSION:
+    case CF_SIGN_METHOD:
+    case CF_OMIT:
         return f->text[0] != '\0';
+    case CF_DUPLICATE:
+        return f->bytes >= 1 && f->bytes <= CLOUD_COPIES_MAX;
+    case CF_OVERSIZED:
+    case CF_DEEP:
+        return f->bytes >= 1 && f->bytes <= MQTT_PAYLOAD_MAX / 2;
     case CF_DELAY:
         return f->ms >= 1 && f->ms <= INT64_C(86400000);
     default:

@@ -97,6 +97,19 @@ void cloud_begin_message(struct cloud *c, int64_t now_ns, enum cloud_request rq,
     cloud_event(c, now_ns, "message", fields, sizeof fields / sizeof fields[0]);
 }
 
+void cloud_begin_push(struct cloud *c, int64_t now_ns)
+{
+    c->before = c->now;
+    c->now = (struct current){.now_ns = now_ns, .rq = RQ_PUSH};
+    c->now.n = ++c->seen[RQ_PUSH];
+    c->now.n_any = ++c->seen_any;
+}
+
+void cloud_end_push(struct cloud *c)
+{
+    c->now = c->before;
+}
+
 void cloud_mqtt_message(struct cloud *c, int64_t now_ns, const char *identity,
                         const struct mqtt_message *m)
 {

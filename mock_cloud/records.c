@@ -128,6 +128,49 @@ int record_report(struct cloud *c, int64_t now_ns, const char *device_id, int64_
     return move_to(c, now_ns, &rec, next, err);
 }
 
+int record_start(struct cloud *c, int64_t now_ns, const char *device_id, int64_t delta_id,
+                 struct err *err)
+{
+    struct store_record rec;
+    int rc = store_get_record(cloud_store(c), delta_id, device_id, &rec, err);
+    if (rc != 0 && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc == 0 && (rec.state == RECORD_PENDING || rec.state == RECORD_UPGRADING))
+        return 0;
+    if (rc == ERR_NOT_FOUND) {
+        rec = (struct store_record){.delta_id = delta_id, .created_ns = now_ns};
+        (void)snprintf(rec.device_id, sizeof rec.device_id, "%s", device_id);
+    }
+    return begin_attempt(c, now_ns, &rec, RECORD_PENDING, err);
+}
+
+int record_step(struct cloud *c, int64_t now_ns, struct store_record *rec, int step,
+                struct err *err)
+{
+    if (rec->state != RECORD_PENDING && rec->state != RECORD_UPGRADING) {
+        bool known = step == (step < 0 ? rec->upgrade_status : rec->download_status);
+        return known ? 0 : note_late(c, now_ns, rec, step < 0 ? 0 : step, step < 0 ? step : 0, err);
+    }
+    if (step < 0) {
+        rec->upgrade_status = step;
+        return move_to(c, now_ns, rec, RECORD_FAILED, err);
+    }
+    bool begins = rec->state == RECORD_PENDING;
+    rec->download_status = step;
+    if (begins)
+        return move_to(c, now_ns, rec, RECORD_UPGRADING, err);
+    rec->changed_ns = now_ns;
+    return store_put_record(cloud_store(c), rec, err);
+}
+
+int record_end(struct cloud *c, int64_t now_ns, struct store_record *rec, enum record_state state,
+               struct err *err)
+{
+    if (state == RECORD_SUCCESS)
+        rec->upgrade_status = STATUS_GOOD;
+    return move_to(c, now_ns, rec, state, err);
+}
+
 static int64_t time_out_records(struct cloud *c, int64_t now_ns)
 {
     int64_t timeout_ns = cloud_config(c)->task_timeout_ns;
@@ -147,9 +190,11 @@ static int64_t time_out_records(struct cloud *c, int64_t now_ns)
 
 int64_t cloud_tick(struct cloud *c, int64_t now_ns)
 {
-    int64_t next_ns = time_out_records(c, now_ns);
+    c->due_ns = VTIME_NEVER; /* what the steps below start anew wakes again */
+    int64_t next_ns = vtime_min(time_out_records(c, now_ns), outgoing_tick(c, now_ns));
     for (size_t i = 0; i < c->face_count; i++)
         if (c->face[i]->tick != NULL)
             next_ns = vtime_min(next_ns, c->face[i]->tick(c, now_ns));
-    return next_ns;
+    cloud_wake(c, next_ns);
+    return c->due_ns;
 }

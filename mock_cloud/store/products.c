@@ -63,18 +63,22 @@ int store_put_device(struct store *s, const struct store_device *d, struct err *
     return row_run(s, &r, "put a device", err);
 }
 
+void read_device_row(struct row *r, struct store_device *out)
+{
+    row_text(r, out->device_id, sizeof out->device_id);
+    row_text(r, out->product_id, sizeof out->product_id);
+    row_text(r, out->mid, sizeof out->mid);
+    row_text(r, out->secret, sizeof out->secret);
+    row_text(r, out->version, sizeof out->version);
+    out->registered_ns = row_int(r);
+    out->seen_ns = row_int(r);
+}
+
 static int read_device(struct store *s, struct row *r, struct store_device *out, struct err *err)
 {
     int rc = row_get(s, r, "get a device", err);
-    if (rc == 0) {
-        row_text(r, out->device_id, sizeof out->device_id);
-        row_text(r, out->product_id, sizeof out->product_id);
-        row_text(r, out->mid, sizeof out->mid);
-        row_text(r, out->secret, sizeof out->secret);
-        row_text(r, out->version, sizeof out->version);
-        out->registered_ns = row_int(r);
-        out->seen_ns = row_int(r);
-    }
+    if (rc == 0)
+        read_device_row(r, out);
     row_end(r);
     return rc;
 }

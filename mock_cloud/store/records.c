@@ -21,18 +21,22 @@ int store_put_record(struct store *s, const struct store_record *rec, struct err
     return row_run(s, &r, "put a record", err);
 }
 
+void read_record_row(struct row *r, struct store_record *out)
+{
+    out->delta_id = row_int(r);
+    row_text(r, out->device_id, sizeof out->device_id);
+    out->state = (enum record_state)row_int(r);
+    out->download_status = (int)row_int(r);
+    out->upgrade_status = (int)row_int(r);
+    out->created_ns = row_int(r);
+    out->changed_ns = row_int(r);
+}
+
 static int read_record(struct store *s, struct row *r, struct store_record *out, struct err *err)
 {
     int rc = row_get(s, r, "get a record", err);
-    if (rc == 0) {
-        out->delta_id = row_int(r);
-        row_text(r, out->device_id, sizeof out->device_id);
-        out->state = (enum record_state)row_int(r);
-        out->download_status = (int)row_int(r);
-        out->upgrade_status = (int)row_int(r);
-        out->created_ns = row_int(r);
-        out->changed_ns = row_int(r);
-    }
+    if (rc == 0)
+        read_record_row(r, out);
     row_end(r);
     return rc;
 }

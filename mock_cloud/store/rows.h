@@ -35,6 +35,36 @@ enum statement {
     ST_PUT_MESSAGE,
     ST_TRIM_MESSAGES,
     ST_MESSAGE_AT,
+    ST_PUT_FIRMWARE,
+    ST_GET_FIRMWARE,
+    ST_PUT_FILE,
+    ST_GET_FILE,
+    ST_PUT_TASK,
+    ST_GET_TASK,
+    ST_NEXT_TASK,
+    ST_OLDER_TASK,
+    ST_OLDER_BATCH,
+    ST_NEXT_DEVICE,
+    ST_PUT_VERSION,
+    ST_GET_VERSION,
+    ST_OPEN_RECORD,
+    ST_NEWEST_RECORD,
+    ST_RECORD_FOR_VERSION,
+    ST_NEXT_RECORD_OF,
+    ST_PUT_SUB_DEVICE,
+    ST_GET_GATEWAY,
+    ST_PUT_CONFIG,
+    ST_GET_CONFIG,
+    ST_PUT_SESSION,
+    ST_GET_SESSION,
+    ST_DROP_SESSIONS,
+    ST_DUE_SESSION,
+    ST_PUT_OUTGOING,
+    ST_COUNT_OUTGOING,
+    ST_FIRST_OUTGOING,
+    ST_DROP_OUTGOING,
+    ST_KEEP_ANNOUNCED,
+    ST_FIRST_ANNOUNCED,
     ST_COUNT
 };
 
@@ -64,6 +94,8 @@ void row_bind_blob(struct row *r, const void *data, size_t len_bytes);
 /* 0 with a row to read, ERR_NOT_FOUND without one; what names the deed for the error text. */
 int row_get(struct store *s, struct row *r, const char *what, struct err *err);
 int row_run(struct store *s, struct row *r, const char *what, struct err *err); /* and row_end */
+void read_record_row(struct row *r, struct store_record *out);
+void read_device_row(struct row *r, struct store_device *out);
 /* Columns in order. Text longer than room - 1 is cut. */
 void row_text(struct row *r, char *out, size_t room);
 int64_t row_int(struct row *r);

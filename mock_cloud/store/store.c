@@ -7,7 +7,7 @@
 #include "mock_cloud/store/rows.h"
 
 #define APPLICATION_ID 0x4F544142 /* "OTAB" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define PAGE_BYTES     4096
 #define BUSY_MS        5000
 
@@ -42,7 +42,49 @@ static const char schema[] =
     " sequence INTEGER PRIMARY KEY, now_ns INT NOT NULL, face TEXT NOT NULL, what TEXT NOT NULL,"
     " text TEXT NOT NULL) STRICT;";
 
-static const char forget[] = "DELETE FROM message; DELETE FROM visit; DELETE FROM record;"
+/* What version 2 adds. */
+static const char schema_campaigns[] =
+    "CREATE TABLE firmware("
+    " delta_id INTEGER PRIMARY KEY, product_id TEXT NOT NULL, module TEXT NOT NULL,"
+    " version TEXT NOT NULL, sign INT NOT NULL, diff INT NOT NULL, over_mqtt INT NOT NULL,"
+    " verified INT NOT NULL, file_count INT NOT NULL, extra TEXT NOT NULL) STRICT;"
+    "CREATE TABLE file("
+    " firmware_id INT NOT NULL, number INT NOT NULL, package_id INT NOT NULL, name TEXT NOT NULL,"
+    " sha256_hex TEXT NOT NULL, PRIMARY KEY(firmware_id, number)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE task("
+    " task_id INTEGER PRIMARY KEY, delta_id INT NOT NULL, kind INT NOT NULL, state INT NOT NULL,"
+    " device_id TEXT NOT NULL, from_version TEXT NOT NULL, starts_ns INT NOT NULL) STRICT;"
+    "CREATE INDEX task_by_state ON task(state, starts_ns);"
+    "CREATE INDEX task_by_firmware ON task(delta_id);"
+    "CREATE INDEX device_by_product ON device(product_id, device_id);"
+    "CREATE TABLE module("
+    " device_id TEXT NOT NULL, module TEXT NOT NULL, version TEXT NOT NULL,"
+    " PRIMARY KEY(device_id, module)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE sub_device("
+    " device_id TEXT PRIMARY KEY, gateway_id TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE config("
+    " product_id TEXT PRIMARY KEY, config_id TEXT NOT NULL, package_id INT NOT NULL,"
+    " sha256_hex TEXT NOT NULL) STRICT, WITHOUT ROWID;";
+
+/* What ends with the process. */
+static const char schema_sessions[] =
+    "PRAGMA temp_store = MEMORY;"
+    "CREATE TEMP TABLE session("
+    " device_id TEXT PRIMARY KEY, via TEXT NOT NULL, listens INT NOT NULL, told INT NOT NULL,"
+    " pushed_ns INT NOT NULL, due_ns INT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX temp.session_by_due ON session(due_ns, device_id);"
+    "CREATE INDEX temp.session_by_via ON session(via);"
+    "CREATE TEMP TABLE outgoing("
+    " sequence INTEGER PRIMARY KEY, due_ns INT NOT NULL, device_id TEXT NOT NULL,"
+    " topic TEXT NOT NULL, qos INT NOT NULL, payload BLOB NOT NULL) STRICT;"
+    "CREATE INDEX temp.outgoing_by_due ON outgoing(due_ns, sequence);"
+    "CREATE TEMP TABLE announced("
+    " device_id TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT, WITHOUT ROWID;";
+
+static const char forget[] = "DELETE FROM announced; DELETE FROM outgoing; DELETE FROM session;"
+                             "DELETE FROM config; DELETE FROM sub_device; DELETE FROM module;"
+                             "DELETE FROM task; DELETE FROM file; DELETE FROM firmware;"
+                             "DELETE FROM message; DELETE FROM visit; DELETE FROM record;"
                              "DELETE FROM package; DELETE FROM device; DELETE FROM product;";
 
 #define PRODUCT_COLUMNS                                                                            \
@@ -55,6 +97,14 @@ static const char forget[] = "DELETE FROM message; DELETE FROM visit; DELETE FRO
     " withdrawn"
 #define RECORD_COLUMNS                                                                             \
     "delta_id, device_id, state, download_status, upgrade_status, created_ns, changed_ns"
+#define RECORD_OF_FIRMWARE                                                                         \
+    "SELECT r.delta_id, r.device_id, r.state, r.download_status, r.upgrade_status, r.created_ns,"  \
+    " r.changed_ns FROM record r JOIN firmware f ON f.delta_id = r.delta_id"                       \
+    " WHERE r.device_id = ?1 AND ?2 IN ('*', f.module)"
+#define FIRMWARE_COLUMNS                                                                           \
+    "delta_id, product_id, module, version, sign, diff, over_mqtt, verified, file_count, extra"
+#define TASK_COLUMNS    "task_id, delta_id, kind, state, device_id, from_version, starts_ns"
+#define SESSION_COLUMNS "device_id, via, listens, told, pushed_ns, due_ns"
 
 static const char *const statements[ST_COUNT] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -96,6 +146,54 @@ static const char *const statements[ST_COUNT] = {
     [ST_TRIM_MESSAGES] = "DELETE FROM message WHERE sequence <= ?",
     [ST_MESSAGE_AT] = "SELECT now_ns, face, what, text FROM message ORDER BY sequence"
                       " LIMIT 1 OFFSET ?",
+    [ST_PUT_FIRMWARE] = "INSERT OR REPLACE INTO firmware(" FIRMWARE_COLUMNS ")"
+                        " VALUES(?,?,?,?,?,?,?,?,?,?)",
+    [ST_GET_FIRMWARE] = "SELECT " FIRMWARE_COLUMNS " FROM firmware WHERE delta_id = ?",
+    [ST_PUT_FILE] = "INSERT OR REPLACE INTO file(firmware_id, number, package_id, name, sha256_hex)"
+                    " VALUES(?,?,?,?,?)",
+    [ST_GET_FILE] = "SELECT firmware_id, number, package_id, name, sha256_hex FROM file"
+                    " WHERE firmware_id = ? AND number = ?",
+    [ST_PUT_TASK] = "INSERT OR REPLACE INTO task(" TASK_COLUMNS ") VALUES(?,?,?,?,?,?,?)"
+                    " RETURNING task_id",
+    [ST_GET_TASK] = "SELECT " TASK_COLUMNS " FROM task WHERE task_id = ?",
+    [ST_NEXT_TASK] = "SELECT " TASK_COLUMNS " FROM task WHERE state = ?"
+                     " ORDER BY starts_ns, task_id LIMIT 1",
+    [ST_OLDER_TASK] = "SELECT " TASK_COLUMNS " FROM task WHERE delta_id = ?1"
+                      " AND (?2 = 0 OR task_id < ?2) ORDER BY task_id DESC LIMIT 1",
+    [ST_OLDER_BATCH] = "SELECT task_id, t.delta_id, kind, state, device_id, from_version, starts_ns"
+                       " FROM task t JOIN firmware f ON f.delta_id = t.delta_id"
+                       " WHERE state = ?1 AND kind = ?2 AND f.product_id = ?3 AND f.module = ?4"
+                       " AND (?5 = 0 OR task_id < ?5) ORDER BY task_id DESC LIMIT 1",
+    [ST_NEXT_DEVICE] = "SELECT " DEVICE_COLUMNS " FROM device WHERE product_id = ?"
+                       " AND device_id > ? ORDER BY device_id LIMIT 1",
+    [ST_PUT_VERSION] = "INSERT OR REPLACE INTO module(device_id, module, version) VALUES(?,?,?)",
+    [ST_GET_VERSION] = "SELECT version FROM module WHERE device_id = ? AND module = ?",
+    [ST_OPEN_RECORD] = RECORD_OF_FIRMWARE " AND r.state IN (?3, ?4)"
+                                          " ORDER BY r.sequence DESC LIMIT 1 OFFSET ?5",
+    [ST_NEWEST_RECORD] = RECORD_OF_FIRMWARE " ORDER BY r.changed_ns DESC, r.sequence DESC LIMIT 1",
+    [ST_RECORD_FOR_VERSION] = RECORD_OF_FIRMWARE " AND f.version = ?3 AND r.state <> ?4"
+                                                 " ORDER BY r.sequence DESC LIMIT 1",
+    [ST_NEXT_RECORD_OF] = "SELECT " RECORD_COLUMNS " FROM record WHERE delta_id = ?"
+                          " AND device_id > ? AND state IN (?, ?) ORDER BY device_id LIMIT 1",
+    [ST_PUT_SUB_DEVICE] = "INSERT OR REPLACE INTO sub_device(device_id, gateway_id) VALUES(?,?)",
+    [ST_GET_GATEWAY] = "SELECT gateway_id FROM sub_device WHERE device_id = ?",
+    [ST_PUT_CONFIG] = "INSERT OR REPLACE INTO config(product_id, config_id, package_id, sha256_hex)"
+                      " VALUES(?,?,?,?)",
+    [ST_GET_CONFIG] = "SELECT product_id, config_id, package_id, sha256_hex FROM config"
+                      " WHERE product_id = ?",
+    [ST_PUT_SESSION] = "INSERT OR REPLACE INTO session(" SESSION_COLUMNS ") VALUES(?,?,?,?,?,?)",
+    [ST_GET_SESSION] = "SELECT " SESSION_COLUMNS " FROM session WHERE device_id = ?",
+    [ST_DROP_SESSIONS] = "DELETE FROM session WHERE via = ?",
+    [ST_DUE_SESSION] = "SELECT " SESSION_COLUMNS " FROM session WHERE due_ns < ?"
+                       " ORDER BY due_ns, device_id LIMIT 1",
+    [ST_PUT_OUTGOING] = "INSERT INTO outgoing(due_ns, device_id, topic, qos, payload)"
+                        " VALUES(?,?,?,?,?)",
+    [ST_COUNT_OUTGOING] = "SELECT count(*) FROM outgoing",
+    [ST_FIRST_OUTGOING] = "SELECT sequence, due_ns, device_id, topic, qos, payload FROM outgoing"
+                          " ORDER BY due_ns, sequence LIMIT 1",
+    [ST_DROP_OUTGOING] = "DELETE FROM outgoing WHERE sequence = ?",
+    [ST_KEEP_ANNOUNCED] = "INSERT OR IGNORE INTO announced(device_id, payload) VALUES(?,?)",
+    [ST_FIRST_ANNOUNCED] = "SELECT payload FROM announced WHERE device_id = ?",
 };
 
 /* SQLite's result as ours, with its words. */
@@ -210,14 +308,17 @@ static int pragma_int(struct store *s, const char *sql, int64_t *out, struct err
     return result;
 }
 
-static int create_schema(struct store *s, struct err *err)
+/* Brings the tables from that version (0: none) to ours. */
+static int raise_schema(struct store *s, int64_t version, struct err *err)
 {
     char stamp[96];
     (void)snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %d",
                    APPLICATION_ID, SCHEMA_VERSION);
     int rc = execute(s, "BEGIN IMMEDIATE", "begin", err);
-    if (rc == 0)
+    if (rc == 0 && version < 1)
         rc = execute(s, schema, "create the tables", err);
+    if (rc == 0 && version < 2)
+        rc = execute(s, schema_campaigns, "create the tables of campaigns", err);
     if (rc == 0)
         rc = execute(s, stamp, "stamp the file", err);
     if (rc == 0)
@@ -225,7 +326,7 @@ static int create_schema(struct store *s, struct err *err)
     return rc;
 }
 
-/* An empty file becomes ours; any other must be ours already, of this version. */
+/* An empty file becomes ours; any other must be ours already, not newer than we are. */
 static int check_schema(struct store *s, struct err *err)
 {
     int64_t tables = 0, application = 0, version = 0;
@@ -237,13 +338,13 @@ static int check_schema(struct store *s, struct err *err)
     if (rc != 0)
         return rc;
     if (tables == 0 && application == 0)
-        return create_schema(s, err);
+        return raise_schema(s, 0, err);
     if (application != APPLICATION_ID)
         return err_set(err, ERR_FORMAT, "store: a database of another program");
-    if (version != SCHEMA_VERSION)
-        return err_set(err, ERR_FORMAT, "store: schema version %lld, must be %d",
+    if (version < 1 || version > SCHEMA_VERSION)
+        return err_set(err, ERR_FORMAT, "store: schema version %lld, must be 1 to %d",
                        (long long)version, SCHEMA_VERSION);
-    return 0;
+    return version < SCHEMA_VERSION ? raise_schema(s, version, err) : 0;
 }
 
 static int prepare(struct store *s, struct err *err)
@@ -277,6 +378,8 @@ static int set_up(struct store *s, const char *path, struct err *err)
     if (result == 0)
         result = execute(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
                          "use a write-ahead log", err);
+    if (result == 0)
+        result = execute(s, schema_sessions, "create the tables of sessions", err);
     if (result == 0)
         result = prepare(s, err);
     return result;

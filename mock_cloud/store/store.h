@@ -23,8 +23,12 @@
 #define STORE_BYTES_MAX         ((int64_t)1 << 30) /* the whole database */
 #define STORE_PACKAGES_MAX      4096
 #define STORE_PACKAGE_BYTES_MAX (64u << 20)
-#define STORE_MESSAGES_MAX      100000 /* the log keeps the newest */
-#define STORE_MESSAGE_TEXT_MAX  512    /* longer text is cut */
+#define STORE_MESSAGES_MAX      100000       /* the log keeps the newest */
+#define STORE_MESSAGE_TEXT_MAX  512          /* longer text is cut */
+#define STORE_EXTRA_MAX         1024         /* extData of a firmware */
+#define STORE_FILES_MAX         20           /* files of one firmware */
+#define STORE_OUTGOING_MAX      4096         /* messages held back */
+#define STORE_OUTGOING_BYTES    (256u << 10) /* each */
 
 struct store;
 
@@ -59,7 +63,7 @@ struct store_device {
     int64_t registered_ns, seen_ns;
 };
 /* Task states (requirement RPT-17): pending -> upgrading -> success | failed. Superseded: another
- * package was offered before the device had begun with this one. */
+ * package was offered before the device had begun with this one, or its task was cancelled. */
 enum record_state {
     RECORD_PENDING,
     RECORD_UPGRADING,
@@ -135,5 +139,139 @@ struct store_message {
 };
 /* index from 0 = oldest kept; ERR_NOT_FOUND past the end. */
 int store_message_at(struct store *s, size_t index, struct store_message *out, struct err *err);
+
+/*
+ * Campaigns (campaigns/campaigns.h): a firmware is one or more packages under one version, a task
+ * brings it to devices. Records of a task are those above, with the firmware's id as delta_id.
+ */
+enum firmware_sign { SIGN_MD5, SIGN_SHA256 };
+struct store_firmware {
+    int64_t delta_id; /* of its first file's package */
+    char product_id[STORE_TEXT_MAX];
+    char module[STORE_TEXT_MAX]; /* empty: the default module */
+    char version[STORE_TEXT_MAX];
+    enum firmware_sign sign;
+    bool diff;
+    bool over_mqtt;              /* file over MQTT instead of a URL */
+    bool verified;               /* a verification has succeeded: batches are allowed */
+    uint32_t file_count;         /* 1..STORE_FILES_MAX */
+    char extra[STORE_EXTRA_MAX]; /* extData, a JSON object as text; empty: none */
+};
+struct store_file {
+    int64_t firmware_id;
+    uint32_t number;    /* from 1 */
+    int64_t package_id; /* where its bytes, size and MD5 are */
+    char name[STORE_TEXT_MAX];
+    char sha256_hex[65];
+};
+enum task_kind { TASK_VERIFY, TASK_BATCH, TASK_AGAIN };
+enum task_state { TASK_WAITING, TASK_RUNNING, TASK_ENDED };
+struct store_task {
+    int64_t task_id; /* 0: store_put_task gives the next */
+    int64_t delta_id;
+    enum task_kind kind;
+    enum task_state state;
+    char device_id[STORE_TEXT_MAX];    /* one device; empty: all of the product */
+    char from_version[STORE_TEXT_MAX]; /* batch: only devices of that version; empty: all lower */
+    int64_t starts_ns;
+};
+int store_put_firmware(struct store *s, const struct store_firmware *f, struct err *err);
+int store_get_firmware(struct store *s, int64_t delta_id, struct store_firmware *out,
+                       struct err *err);
+int store_put_file(struct store *s, const struct store_file *f, struct err *err);
+int store_get_file(struct store *s, int64_t firmware_id, uint32_t number, struct store_file *out,
+                   struct err *err);
+int store_put_task(struct store *s, struct store_task *t, struct err *err);
+int store_get_task(struct store *s, int64_t task_id, struct store_task *out, struct err *err);
+/* The waiting task that starts first; ERR_NOT_FOUND: none. */
+int store_next_task(struct store *s, struct store_task *out, struct err *err);
+/* Tasks of the firmware from the newest on: the next older than task_id (0: the newest). */
+int store_older_task(struct store *s, int64_t delta_id, int64_t task_id, struct store_task *out,
+                     struct err *err);
+/* The newest running batch for a module of the product that is older than task_id (0: the newest).
+ */
+int store_older_batch(struct store *s, const char *product_id, const char *module, int64_t task_id,
+                      struct store_task *out, struct err *err);
+/* The product's next device after that id in the order of ids; "" begins. */
+int store_next_device(struct store *s, const char *product_id, const char *after,
+                      struct store_device *out, struct err *err);
+/* What a device last said of a module; ERR_NOT_FOUND: nothing yet. */
+int store_put_version(struct store *s, const char *device_id, const char *module,
+                      const char *version, struct err *err);
+int store_get_version(struct store *s, const char *device_id, const char *module,
+                      char out[STORE_TEXT_MAX], struct err *err);
+/* The device's records of firmware for a module ("*": any), from the newest on; index from 0. Open
+ * is pending or upgrading. */
+int store_open_record(struct store *s, const char *device_id, const char *module, size_t index,
+                      struct store_record *out, struct err *err);
+int store_newest_record(struct store *s, const char *device_id, const char *module,
+                        struct store_record *out, struct err *err);
+/* The newest that is not superseded and whose firmware has that version. */
+int store_record_for_version(struct store *s, const char *device_id, const char *module,
+                             const char *version, struct store_record *out, struct err *err);
+/* The firmware's failed record with the lowest device id after that one; "" begins. */
+int store_next_failed(struct store *s, int64_t delta_id, const char *after,
+                      struct store_record *out, struct err *err);
+/* The firmware's next open record likewise. */
+int store_next_open(struct store *s, int64_t delta_id, const char *after, struct store_record *out,
+                    struct err *err);
+
+/* Sub-devices speak over their gateway's connection. */
+int store_put_sub_device(struct store *s, const char *device_id, const char *gateway_id,
+                         struct err *err);
+int store_get_gateway(struct store *s, const char *device_id, char out[STORE_TEXT_MAX],
+                      struct err *err);
+
+/* Remote configuration of a product: a file as a package. */
+struct store_config {
+    char product_id[STORE_TEXT_MAX];
+    char config_id[STORE_TEXT_MAX];
+    int64_t package_id;
+    char sha256_hex[65];
+};
+int store_put_config(struct store *s, const struct store_config *c, struct err *err);
+int store_get_config(struct store *s, const char *product_id, struct store_config *out,
+                     struct err *err);
+
+/*
+ * Sessions and messages held back end with the process: they are kept in memory even when the rest
+ * is in a file.
+ */
+struct store_session {
+    char device_id[STORE_TEXT_MAX];
+    char via[STORE_TEXT_MAX]; /* whose connection it is: its own or its gateway's */
+    bool listens;             /* has subscribed to its upgrade topic */
+    bool told;                /* has told a version in this session */
+    int64_t pushed_ns;        /* last announcement of this session, -1: none */
+    int64_t due_ns;           /* when the cloud looks whether to announce; VTIME_NEVER: not */
+};
+int store_put_session(struct store *s, const struct store_session *x, struct err *err);
+int store_get_session(struct store *s, const char *device_id, struct store_session *out,
+                      struct err *err);
+/* Ends those of a connection. */
+int store_drop_sessions(struct store *s, const char *via, struct err *err);
+/* The session that is due first; ERR_NOT_FOUND: none is. */
+int store_due_session(struct store *s, struct store_session *out, struct err *err);
+
+struct store_outgoing {
+    int64_t sequence; /* given by store_put_outgoing */
+    int64_t due_ns;
+    char device_id[STORE_TEXT_MAX];
+    char topic[2 * STORE_TEXT_MAX];
+    int qos;
+};
+/* ERR_LIMIT beyond STORE_OUTGOING_MAX messages or STORE_OUTGOING_BYTES. */
+int store_put_outgoing(struct store *s, const struct store_outgoing *m, const void *payload,
+                       size_t len_bytes, struct err *err);
+/* Takes the first message due by now out of the store; payload is appended. ERR_NOT_FOUND: none,
+ * and out->due_ns is when the next one is due, VTIME_NEVER: none waits. */
+struct buf;
+int store_take_outgoing(struct store *s, int64_t now_ns, struct store_outgoing *out,
+                        struct buf *payload, struct err *err);
+/* The first announcement that was sent to a device, for scripts that send it again. */
+int store_keep_announced(struct store *s, const char *device_id, const void *payload,
+                         size_t len_bytes, struct err *err);
+int store_first_announced(struct store *s, const char *device_id, struct buf *payload,
+                          struct err *err);
 
 #endif

@@ -419,7 +419,7 @@ static void foreign_files_are_refused(void)
     store_close(s);
     run_sql(path, "PRAGMA user_version = 77");
     CHECK(store_open(path, &err) == NULL);
-    CHECK_HAS(err.text, "schema version 77, must be 1");
+    CHECK_HAS(err.text, "schema version 77, must be 1 to 2");
 
     (void)snprintf(path, sizeof path, "%s/no/such", dir);
     CHECK(store_open(path, &err) == NULL);
