@@ -29,6 +29,8 @@ static int move_to(struct cloud *c, int64_t now_ns, struct store_record *rec,
     int rc = store_put_record(cloud_store(c), rec, err);
     if (rc == 0)
         tell(c, now_ns, "record", rec, rec->download_status, rec->upgrade_status);
+    if (state == RECORD_UPGRADING && cloud_config(c)->task_timeout_ns > 0)
+        cloud_wake(c, vtime_after(now_ns, cloud_config(c)->task_timeout_ns));
     return rc;
 }
 

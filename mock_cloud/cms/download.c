@@ -6,7 +6,7 @@
 
 #include "common/digest.h"
 #include "common/vtime.h"
-#include "mock_cloud/range.h"
+#include "mock_cloud/content.h"
 #include "mock_cloud/records.h"
 
 #define PREFIX "/fota/"
@@ -63,12 +63,6 @@ static bool read_pass(const struct cloud *c, const char *path, struct pass *out)
     return strcmp(path, again) == 0;
 }
 
-struct content {
-    const uint8_t *data;
-    size_t bytes;
-    char etag[40];
-};
-
 /* The HTTP status that says why it cannot be served, or 200. */
 static int find_content(struct cloud *c, int64_t delta_id, struct content *out, struct err *err)
 {
@@ -82,81 +76,6 @@ static int find_content(struct cloud *c, int64_t delta_id, struct content *out, 
         return rc == ERR_NOT_FOUND ? 404 : 500;
     (void)snprintf(out->etag, sizeof out->etag, "\"%s\"", package.md5_hex);
     return 200;
-}
-
-static bool wants_range(struct cloud *c, const struct http_request *rq, const char *etag)
-{
-    if (rq->range == NULL || strcmp(rq->method, "GET") != 0)
-        return false;
-    if (cloud_hit(c, CF_IGNORE_RANGE) != NULL)
-        return false;
-    return if_range_holds(rq->if_range, etag);
-}
-
-/* Where bytes are taken from (served) and which range the head claims. */
-struct slice {
-    uint64_t from, bytes;
-    uint64_t claim_from, claim_to;
-};
-
-static void shift_slice(struct cloud *c, const struct content *content, struct slice *s)
-{
-    const struct cloud_fault *f = cloud_peek(c, CF_SHIFT);
-    int64_t size = (int64_t)content->bytes;
-    if (f != NULL && (int64_t)s->from + f->bytes >= 0 && (int64_t)s->from + f->bytes < size) {
-        (void)cloud_hit(c, CF_SHIFT);
-        s->from = (uint64_t)((int64_t)s->from + f->bytes);
-        if (s->bytes > content->bytes - s->from)
-            s->bytes = content->bytes - s->from;
-        s->claim_from = s->from;
-        s->claim_to = s->from + s->bytes - 1;
-    }
-    f = cloud_peek(c, CF_SHIFT_SILENT);
-    if (f == NULL)
-        return;
-    /* The length must stay, so the last place that has so many bytes is as far as it goes. */
-    int64_t at = (int64_t)s->from + f->bytes, last = size - (int64_t)s->bytes;
-    at = at < 0 ? 0 : at > last ? last : at;
-    if ((uint64_t)at == s->from)
-        return;
-    (void)cloud_hit(c, CF_SHIFT_SILENT);
-    s->from = (uint64_t)at;
-}
-
-static void serve_range(struct cloud *c, const struct http_request *rq,
-                        const struct content *content, struct http_reply *rp)
-{
-    uint64_t from = 0, to = 0;
-    enum range_kind kind = range_parse(rq->range, content->bytes, &from, &to);
-    if (kind == RANGE_WHOLE)
-        return;
-    if (cloud_hit(c, CF_RANGE_416) != NULL)
-        kind = RANGE_UNSATISFIABLE;
-    if (kind == RANGE_UNSATISFIABLE) {
-        cloud_page(rp, 416);
-        (void)snprintf(rp->content_range, sizeof rp->content_range, "bytes */%zu", content->bytes);
-        return;
-    }
-    struct slice s = {.from = from, .bytes = to - from + 1, .claim_from = from, .claim_to = to};
-    shift_slice(c, content, &s);
-    cloud_range(c, rp, s.claim_from, s.claim_to, content->bytes);
-    rp->view = content->data + s.from;
-    rp->view_bytes = (size_t)s.bytes;
-}
-
-static void serve(struct cloud *c, const struct http_request *rq, const struct content *content,
-                  struct http_reply *rp)
-{
-    rp->content_type = "application/octet-stream";
-    rp->accept_ranges = true;
-    (void)snprintf(rp->etag, sizeof rp->etag, "%s", content->etag);
-    rp->status = 200;
-    rp->view = content->data;
-    rp->view_bytes = content->bytes;
-    if (if_none_match_hits(rq->if_none_match, content->etag))
-        rp->status = 304; /* with the length of the whole, like HEAD; the edge sends no body */
-    else if (wants_range(c, rq, content->etag))
-        serve_range(c, rq, content, rp);
 }
 
 static void begin_record(struct cloud *c, int64_t now_ns, const char *query, int64_t delta_id)
@@ -191,7 +110,7 @@ bool cms_download(struct cloud *c, int64_t now_ns, const struct http_request *rq
         cloud_page(rp, status);
         return true;
     }
-    serve(c, rq, &content, rp);
+    content_serve(c, rq, &content, rp);
     if (get && (rp->status == 200 || rp->status == 206))
         begin_record(c, now_ns, rq->query, pass.delta_id);
     return true;

@@ -1,0 +1,186 @@
+#include "mock_cloud/aliyun/push.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/vtime.h"
+#include "mock_cloud/aliyun/announce.h"
+#include "mock_cloud/campaigns/campaigns.h"
+
+#define ANOTHER_DEVICE "another-device"
+
+void aliyun_error(struct cloud *c, int64_t now_ns, const struct err *err)
+{
+    cloud_event(c, now_ns, "error", &F_STR("what", err->text), 1);
+}
+
+void aliyun_send(struct cloud *c, int64_t now_ns, const char *via, enum aliyun_topic topic,
+                 const struct aliyun_name *name, const void *payload, size_t len_bytes, int qos)
+{
+    char text[MQTT_TOPIC_MAX];
+    aliyun_topic_make(topic, name, text);
+    const struct mqtt_message m = {
+        .topic = text, .payload = payload, .payload_bytes = len_bytes, .qos = (uint8_t)qos};
+    (void)cloud_send(c, now_ns, via, &m);
+}
+
+/* ---- announcing ---- */
+
+/* What the script sends behind an announcement. */
+static void replay(struct cloud *c, int64_t now_ns, const struct store_session *x,
+                   const struct aliyun_name *name, const struct buf *sent)
+{
+    struct buf first;
+    buf_init(&first, ALIYUN_ANNOUNCE_MAX);
+    bool other = cloud_peek(c, CF_REPLAY) != NULL &&
+                 store_first_announced(cloud_store(c), x->device_id, &first, NULL) == 0 &&
+                 (first.len_bytes != sent->len_bytes ||
+                  memcmp(first.data, sent->data, sent->len_bytes) != 0);
+    if (other && cloud_hit(c, CF_REPLAY) != NULL)
+        aliyun_send(c, now_ns, x->via, TOPIC_UPGRADE, name, first.data, first.len_bytes, 1);
+    buf_free(&first);
+}
+
+static void announce(struct cloud *c, int64_t now_ns, const struct store_session *x,
+                     const struct store_firmware *f)
+{
+    struct aliyun_name name;
+    struct buf text;
+    struct err err = {""};
+    if (!aliyun_name_parse(x->device_id, &name))
+        return;
+    buf_init(&text, ALIYUN_ANNOUNCE_MAX);
+    cloud_begin_push(c, now_ns);
+    int rc = aliyun_put_upgrade(c, now_ns, x->device_id, f, &text, &err);
+    if (rc == 0)
+        rc = store_keep_announced(cloud_store(c), x->device_id, text.data, text.len_bytes, &err);
+    if (rc == 0) {
+        struct aliyun_name to = name;
+        if (cloud_hit(c, CF_FOREIGN) != NULL)
+            (void)snprintf(to.device_name, sizeof to.device_name, ANOTHER_DEVICE);
+        aliyun_send(c, now_ns, x->via, TOPIC_UPGRADE, &to, text.data, text.len_bytes, 1);
+        replay(c, now_ns, x, &name, &text);
+    } else {
+        aliyun_error(c, now_ns, &err);
+    }
+    cloud_end_push(c);
+    buf_free(&text);
+}
+
+/* Tells the device of every upgrade it needs, and notes that. */
+static void announce_all(struct cloud *c, int64_t now_ns, struct store_session *x)
+{
+    struct store_firmware f;
+    struct err err = {""};
+    x->due_ns = VTIME_NEVER;
+    for (size_t i = 0; campaign_needed(c, x->device_id, "*", i, &f, NULL) == 0; i++) {
+        announce(c, now_ns, x, &f);
+        x->pushed_ns = now_ns;
+    }
+    if (store_put_session(cloud_store(c), x, &err) != 0)
+        aliyun_error(c, now_ns, &err);
+}
+
+static void put_due(struct cloud *c, int64_t now_ns, struct store_session *x, int64_t due_ns)
+{
+    struct err err = {""};
+    x->due_ns = vtime_min(x->due_ns, due_ns);
+    if (store_put_session(cloud_store(c), x, &err) != 0)
+        aliyun_error(c, now_ns, &err);
+    cloud_wake(c, x->due_ns);
+}
+
+/* ---- sessions ---- */
+
+static struct store_session new_session(const char *identity, const char *via)
+{
+    struct store_session x = {.pushed_ns = -1, .due_ns = VTIME_NEVER};
+    (void)snprintf(x.device_id, sizeof x.device_id, "%s", identity);
+    (void)snprintf(x.via, sizeof x.via, "%s", via);
+    return x;
+}
+
+void aliyun_online(struct cloud *c, int64_t now_ns, const char *identity)
+{
+    struct aliyun_name name;
+    if (!aliyun_name_parse(identity, &name))
+        return;
+    struct store_session x = new_session(identity, identity);
+    struct store_firmware f;
+    bool needs = campaign_needed(c, identity, "*", 0, &f, NULL) == 0;
+    put_due(c, now_ns, &x, needs ? vtime_after(now_ns, ALIYUN_SETTLE_NS) : VTIME_NEVER);
+}
+
+void aliyun_offline(struct cloud *c, int64_t now_ns, const char *identity)
+{
+    struct err err = {""};
+    if (store_drop_sessions(cloud_store(c), identity, &err) != 0)
+        aliyun_error(c, now_ns, &err);
+}
+
+void aliyun_subscribed(struct cloud *c, int64_t now_ns, const char *identity, const char *filter)
+{
+    struct store_session x;
+    struct aliyun_name name;
+    enum aliyun_topic topic;
+    char whose[MQTT_IDENTITY_MAX];
+    if (!aliyun_topic_parse(filter, &topic, &name) || topic != TOPIC_UPGRADE)
+        return;
+    aliyun_name_identity(&name, whose);
+    if (store_get_session(cloud_store(c), whose, &x, NULL) != 0)
+        x = new_session(whose, identity);
+    x.listens = true;
+    bool waits = x.due_ns != VTIME_NEVER || x.pushed_ns >= 0;
+    put_due(c, now_ns, &x, waits ? vtime_after(now_ns, ALIYUN_LISTEN_NS) : VTIME_NEVER);
+}
+
+void aliyun_offered(struct cloud *c, int64_t now_ns, const char *identity)
+{
+    struct store_session x;
+    if (store_get_session(cloud_store(c), identity, &x, NULL) == 0 && x.due_ns == VTIME_NEVER)
+        announce_all(c, now_ns, &x);
+}
+
+void aliyun_told(struct cloud *c, int64_t now_ns, const char *identity, const char *via,
+                 const char *module, const char *version)
+{
+    struct store_session x;
+    struct err err = {""};
+    if (store_get_session(cloud_store(c), identity, &x, NULL) != 0)
+        x = new_session(identity, via);
+    if (campaign_version(c, now_ns, identity, module, version, &err) != 0)
+        aliyun_error(c, now_ns, &err);
+    bool first = !x.told;
+    x.told = true;
+    if (first) {
+        put_due(c, now_ns, &x,
+                vtime_after(now_ns, x.listens ? ALIYUN_LISTEN_NS : ALIYUN_SETTLE_NS));
+        return;
+    }
+    if (campaign_settle(c, now_ns, identity, &err) != 0)
+        aliyun_error(c, now_ns, &err);
+    announce_all(c, now_ns, &x);
+}
+
+void aliyun_requested(struct cloud *c, int64_t now_ns, const char *identity, const char *via)
+{
+    struct store_session x;
+    if (store_get_session(cloud_store(c), identity, &x, NULL) != 0)
+        x = new_session(identity, via);
+    announce_all(c, now_ns, &x);
+}
+
+int64_t aliyun_tick(struct cloud *c, int64_t now_ns)
+{
+    struct store_session x;
+    struct err err = {""};
+    int64_t next_ns = campaign_tick(c, now_ns);
+    while (store_due_session(cloud_store(c), &x, NULL) == 0) {
+        if (x.due_ns > now_ns)
+            return vtime_min(next_ns, x.due_ns);
+        if (x.told && campaign_settle(c, now_ns, x.device_id, &err) != 0)
+            aliyun_error(c, now_ns, &err);
+        announce_all(c, now_ns, &x);
+    }
+    return next_ns;
+}
