@@ -79,6 +79,11 @@ enum cloud_fault_kind {
 };
 const char *cloud_fault_name(enum cloud_fault_kind k); /* "code", "truncate", "wrong-digest", ... */
 
+/* Whether a kind can ever apply to the request, and which those are, in words ("control requests").
+ */
+bool cloud_fault_fits(enum cloud_fault_kind k, enum cloud_request rq);
+const char *cloud_fault_scope(enum cloud_fault_kind k);
+
 #define CLOUD_FAULTS_MAX 64
 #define CLOUD_EXTRA_MAX  ((int64_t)1 << 20) /* of CF_EXTRA */
 #define CLOUD_COPIES_MAX 16                 /* of CF_DUPLICATE */

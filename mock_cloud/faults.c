@@ -99,6 +99,30 @@ static bool in_scope(enum scope scope, enum cloud_request rq)
     return false;
 }
 
+bool cloud_fault_fits(enum cloud_fault_kind k, enum cloud_request rq)
+{
+    return (unsigned)k < CF_KIND_COUNT && (rq == RQ_ANY || in_scope(kinds[k].scope, rq));
+}
+
+const char *cloud_fault_scope(enum cloud_fault_kind k)
+{
+    static const char *const texts[] = {
+        [REPLY] = "what is answered, and \"push\"",
+        [HTTP] = "requests over HTTP",
+        [CONTROL] = "control requests",
+        [CONTROL_MESSAGE] = "control requests, \"push\", \"query\", \"config\" and \"block\"",
+        [CHECK] = "\"check\"",
+        [CHECK_ANNOUNCEMENT] = "\"check\", \"push\" and \"query\"",
+        [DOWNLOAD] = "\"download\"",
+        [MQTT] = "messages over MQTT",
+        [MESSAGE] = "\"push\", \"query\", \"config\" and \"block\"",
+        [ANNOUNCEMENT] = "\"push\" and \"query\"",
+        [ANSWER] = "\"query\" and \"config\"",
+        [PUSH] = "\"push\"",
+    };
+    return (unsigned)k < CF_KIND_COUNT ? texts[kinds[k].scope] : "?";
+}
+
 /* Text that goes into a header line must not end it. */
 static bool is_header_text(const char *text)
 {
@@ -149,9 +173,7 @@ int cloud_add_fault(struct cloud *c, const struct cloud_fault *f)
     bool known = (unsigned)f->kind < CF_KIND_COUNT && (unsigned)f->request <= RQ_ANY;
     if (!known || f->from == 0 || strnlen(f->text, sizeof f->text) == sizeof f->text)
         return ERR_ARG;
-    if (f->request != RQ_ANY && !in_scope(kinds[f->kind].scope, f->request))
-        return ERR_ARG;
-    if (!values_allowed(f))
+    if (!cloud_fault_fits(f->kind, f->request) || !values_allowed(f))
         return ERR_ARG;
     if (c->fault_count == CLOUD_FAULTS_MAX)
         return ERR_LIMIT;

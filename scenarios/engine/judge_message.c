@@ -55,6 +55,9 @@ void judge_message_event(struct judge *j, const struct ev *e)
         on_message(j, e);
     else if (ev_is(e, LANE_CLOUD, "record") && !j->main_over)
         (void)snprintf(j->record, sizeof j->record, "%s", ev_text(e, "state"));
+    else if (ev_is(e, LANE_CLOUD, "push") && !j->main_over)
+        j->requests[RQ_PUSH] += strstr(ev_text(e, "topic"), "/upgrade/") != NULL ||
+                                strstr(ev_text(e, "topic"), "/config/push") != NULL;
     else if (ev_is(e, LANE_DEVICE, "state"))
         on_state(j, ev_text(e, "code"));
 }

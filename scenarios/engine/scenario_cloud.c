@@ -26,40 +26,33 @@ static const char *cms_word(int index)
 
 /* ---- faults ---- */
 
-enum { ON_ALL, ON_CONTROL, ON_CHECK, ON_DOWNLOAD };
-
-/* Which replies a kind can be done to, and the values it takes. */
+/* Which values "bytes" or "code" takes. */
 static const struct {
-    int on;
-    int64_t min, max; /* of "bytes" or "code" */
+    int64_t min, max;
 } fault_values[CF_KIND_COUNT] = {
-    [CF_CODE] = {ON_CONTROL, 1, 9999},
-    [CF_MESSAGE] = {ON_CONTROL, 0, 0},
-    [CF_STATUS] = {ON_ALL, 200, 599},
-    [CF_TRUNCATE] = {ON_ALL, 1, SHIFT_MAX},
-    [CF_EXTRA] = {ON_ALL, 1, CLOUD_EXTRA_MAX},
-    [CF_SHIFT] = {ON_DOWNLOAD, -SHIFT_MAX, SHIFT_MAX},
-    [CF_SHIFT_SILENT] = {ON_DOWNLOAD, -SHIFT_MAX, SHIFT_MAX},
-    [CF_CORRUPT] = {ON_ALL, 0, SHIFT_MAX},
-    [CF_IGNORE_RANGE] = {ON_DOWNLOAD, 0, 0},
-    [CF_RANGE_416] = {ON_DOWNLOAD, 0, 0},
-    [CF_WRONG_DIGEST] = {ON_CHECK, 0, 0},
-    [CF_BAD_DIGEST] = {ON_CHECK, 0, 0},
-    [CF_WRONG_SIZE] = {ON_CHECK, -SHIFT_MAX, SHIFT_MAX},
-    [CF_STALE_VERSION] = {ON_CHECK, 0, 0},
-    [CF_NOT_JSON] = {ON_CONTROL, 0, 0},
-    [CF_REDIRECT] = {ON_ALL, 0, 0},
-    [CF_NO_CHUNK] = {ON_CONTROL, 0, 0},
-    [CF_DELAY] = {ON_ALL, 0, 0},
-    [CF_CLOSE] = {ON_ALL, 0, 0},
+    [CF_CODE] = {1, 9999},
+    [CF_STATUS] = {200, 599},
+    [CF_TRUNCATE] = {1, SHIFT_MAX},
+    [CF_EXTRA] = {1, CLOUD_EXTRA_MAX},
+    [CF_SHIFT] = {-SHIFT_MAX, SHIFT_MAX},
+    [CF_SHIFT_SILENT] = {-SHIFT_MAX, SHIFT_MAX},
+    [CF_CORRUPT] = {0, SHIFT_MAX},
+    [CF_WRONG_SIZE] = {-SHIFT_MAX, SHIFT_MAX},
+    [CF_DUPLICATE] = {1, CLOUD_COPIES_MAX},
+    [CF_OVERSIZED] = {1, MQTT_PAYLOAD_MAX / 2},
+    [CF_DEEP] = {1, MQTT_PAYLOAD_MAX / 2},
 };
 
 static const struct key_use fault_uses[] = {
-    {CF_CODE, "code", true},          {CF_MESSAGE, "text", true},   {CF_STATUS, "code", true},
-    {CF_TRUNCATE, "bytes", true},     {CF_EXTRA, "bytes", true},    {CF_SHIFT, "bytes", true},
-    {CF_SHIFT_SILENT, "bytes", true}, {CF_CORRUPT, "bytes", false}, {CF_WRONG_SIZE, "bytes", true},
-    {CF_STALE_VERSION, "text", true}, {CF_NOT_JSON, "text", false}, {CF_REDIRECT, "text", true},
-    {CF_DELAY, "for_ms", true},
+    {CF_CODE, "code", true},          {CF_MESSAGE, "text", true},
+    {CF_STATUS, "code", true},        {CF_TRUNCATE, "bytes", true},
+    {CF_EXTRA, "bytes", true},        {CF_SHIFT, "bytes", true},
+    {CF_SHIFT_SILENT, "bytes", true}, {CF_CORRUPT, "bytes", false},
+    {CF_WRONG_SIZE, "bytes", true},   {CF_STALE_VERSION, "text", true},
+    {CF_NOT_JSON, "text", false},     {CF_REDIRECT, "text", true},
+    {CF_DELAY, "for_ms", true},       {CF_DUPLICATE, "bytes", true},
+    {CF_OVERSIZED, "bytes", true},    {CF_DEEP, "bytes", true},
+    {CF_SIGN_METHOD, "text", true},   {CF_OMIT, "text", true},
 };
 
 static void fault_init(const struct reader *r, void *item, uint32_t index)
@@ -77,30 +70,13 @@ static int fault_kind_of(const void *item)
     return (int)((const struct cloud_fault *)item)->kind;
 }
 
-static bool fits(int on, enum cloud_request rq)
-{
-    switch (on) {
-    case ON_CONTROL:
-        return rq < RQ_DOWNLOAD || rq == RQ_REPORT_DOWNLOAD || rq == RQ_REPORT_UPGRADE ||
-               rq == RQ_ANY;
-    case ON_CHECK:
-        return rq == RQ_CHECK || rq == RQ_ANY;
-    case ON_DOWNLOAD:
-        return rq == RQ_DOWNLOAD || rq == RQ_ANY;
-    default:
-        return true;
-    }
-}
-
 static int fault_check(const struct reader *r, const cJSON *obj, void *item)
 {
-    static const char *const ons[] = {"any request", "control requests", "\"check\"",
-                                      "\"download\""};
     const struct cloud_fault *f = item;
     const char *word = cloud_fault_name(f->kind);
-    if (!fits(fault_values[f->kind].on, f->request))
+    if (!cloud_fault_fits(f->kind, f->request))
         return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "on"), r->err,
-                          "\"%s\" is a fault of %s", word, ons[fault_values[f->kind].on]);
+                          "\"%s\" is a fault of %s", word, cloud_fault_scope(f->kind));
     int64_t min = fault_values[f->kind].min;
     int64_t max = fault_values[f->kind].max;
     bool is_code = f->kind == CF_CODE || f->kind == CF_STATUS;

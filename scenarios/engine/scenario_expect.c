@@ -30,6 +30,7 @@ static const struct field requests_fields[] = {
     {"config", REQUESTS(RQ_CONFIG)},
     {"block", REQUESTS(RQ_BLOCK)},
     {"message", REQUESTS(RQ_MESSAGE)},
+    {"push", REQUESTS(RQ_PUSH)},
 };
 const struct table requests_table = {
     .name = "requests", COUNTED(requests_fields), .init = requests_init};

@@ -103,7 +103,7 @@ static const struct bad bads[] = {
     {", \"cloud\": {\"faults\": [{\"on\": \"download\", \"do\": \"shift\", \"bytes\": 0}]}}",
      "$.cloud.faults[0].bytes: is 0, |and not 0 with \"shift\""},
     {", \"cloud\": {\"faults\": [{\"on\": \"download\", \"do\": \"not-json\"}]}}",
-     "$.cloud.faults[0].on: \"not-json\" is a fault of control requests"},
+     "$.cloud.faults[0].on: \"not-json\" is a fault of control requests, "},
     {", \"cloud\": {\"faults\": [{\"on\": \"any\", \"do\": \"delay\", \"for_ms\": 0}]}}",
      "$.cloud.faults[0].for_ms: is 0, must be an integer from 1"},
     {", \"cloud\": {\"faults\": [{\"on\": \"any\", \"do\": \"redirect\", \"text\": "

@@ -270,7 +270,7 @@ static const char rich[] =
     " \"failures\": [-3, -17], \"record\": \"failed\", \"states\": [\"-0x0904\"],"
     " \"requests\": {\"register\": 1, \"download\": 2, \"other\": 3, \"inform\": 7, \"progress\": "
     "8,"
-    " \"query\": 9, \"config\": 10, \"block\": 11, \"message\": 12},"
+    " \"query\": 9, \"config\": 10, \"block\": 11, \"message\": 12, \"push\": 13},"
     " \"requests_max\": {\"check\": 4, \"report-download\": 5, \"report-upgrade\": 6},"
     " \"config_refused\": true, \"fails\": [\"PWR-01\", \"DWN-02\"]}}";
 
