@@ -1,0 +1,87 @@
+/*
+ * The parsers of the face alone, without a cloud around them: names, client ids, topics, messages
+ * and the query of a signed URL. The first byte chooses, the rest is the text.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mock_cloud/aliyun/login.h"
+#include "mock_cloud/aliyun/message.h"
+#include "mock_cloud/aliyun/storage.h"
+#include "mock_cloud/aliyun/topics.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_name(const char *text)
+{
+    struct aliyun_name name;
+    char again[MQTT_IDENTITY_MAX];
+    if (!aliyun_name_parse(text, &name))
+        return;
+    aliyun_name_identity(&name, again);
+    assert(strcmp(again, text) == 0);
+}
+
+static void read_client_id(const char *text)
+{
+    struct aliyun_client_id id;
+    if (aliyun_client_id_parse(text, &id) == MQTT_ACCEPTED)
+        assert(strncmp(id.base, text, strlen(id.base)) == 0 && text[strlen(id.base)] == '|');
+}
+
+static void read_topic(const char *text)
+{
+    enum aliyun_topic topic;
+    struct aliyun_name name;
+    char again[MQTT_TOPIC_MAX];
+    if (strlen(text) >= MQTT_TOPIC_MAX || !aliyun_topic_parse(text, &topic, &name))
+        return;
+    if (topic == TOPIC_OTHER)
+        return;
+    aliyun_topic_make(topic, &name, again);
+    assert(strcmp(again, text) == 0);
+}
+
+static void read_message(const uint8_t *data, size_t size)
+{
+    struct aliyun_message m;
+    struct err err;
+    char text[STORE_TEXT_MAX];
+    int64_t number = 0;
+    if (aliyun_message_open(&m, data, size, &err) == 0) {
+        (void)aliyun_message_text(&m, "version", text, sizeof text, &err);
+        if (m.params != NULL &&
+            aliyun_message_number(&m, m.params, "step", -99, 100, &number, &err) == 0)
+            assert(number >= -99 && number <= 100);
+        assert(strlen(m.id) > 0 && strlen(m.id) < ALIYUN_ID_MAX);
+    }
+    aliyun_message_close(&m);
+}
+
+static void read_query(const char *text)
+{
+    struct storage_query q;
+    if (storage_query_parse(text, &q))
+        assert(strlen(q.expires) < sizeof q.expires && strlen(q.signature) < sizeof q.signature);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const readers[])(const char *) = {read_name, read_client_id, read_topic,
+                                                    read_query};
+    if (size == 0)
+        return 0;
+    size_t which = data[0] % 5u;
+    if (which == 4) {
+        read_message(data + 1, size - 1);
+        return 0;
+    }
+    char *text = malloc(size);
+    assert(text != NULL);
+    memcpy(text, data + 1, size - 1);
+    text[size - 1] = '\0';
+    readers[which](text);
+    free(text);
+    return 0;
+}
