@@ -3,9 +3,9 @@
 
 #include "sim_device/agent/cmiot/device_text.h"
 #include "sim_device/device.h"
+#include "sim_device/store/kv.h"
 
-#define KV_BYTES       2048 /* of the key-value store, see store/kv.h */
-#define KEEP_ALIVE_MIN 30   /* seconds; what the cloud accepts (aliyun.md 2) */
+#define KEEP_ALIVE_MIN 30 /* seconds; what the cloud accepts (aliyun.md 2) */
 #define KEEP_ALIVE_MAX 1200
 #define TRIALS_MAX     16
 #define WAIT_MAX_MS    86400000u
@@ -105,11 +105,7 @@ static int check_flash(const struct device_config *c, struct err *err)
         return err_prefix(err, ERR_ARG, "partitions");
     if (slots_check(&c->geometry, &c->partitions, err) != 0)
         return ERR_ARG;
-    const struct partition *kv = partition_find(&c->partitions, "kv");
-    if (kv == NULL)
-        return err_set(err, ERR_ARG, "partitions: there must be one named \"kv\"");
-    (void)KV_BYTES;
-    return 0;
+    return kv_check(&c->geometry, &c->partitions, err);
 }
 
 static int check_two_slots(const struct device_config *c, struct err *err)

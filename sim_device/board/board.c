@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/vtime.h"
-
 #define HEAP_PATTERN 0xA5
 #define LOG_MAX      512
 #define DIGEST_CHUNK 4096u

@@ -19,6 +19,7 @@
 #include "common/digest.h"
 #include "common/rng.h"
 #include "common/trace.h"
+#include "common/vtime.h"
 #include "flash_emu/nor.h"
 #include "flash_emu/partition.h"
 #include "sim_device/board/board_mqtt.h"

@@ -100,7 +100,7 @@ static void digest_image(char image, uint32_t len, uint8_t out[SHA256_BYTES])
     digest_of(DIGEST_SHA256, bytes, len, out);
 }
 
-static void site_open(struct site *s, const struct chip_row *row)
+static void site_open_seeded(struct site *s, const struct chip_row *row, uint64_t seed)
 {
     struct err err = {0};
     struct slots_image factory = {.len_bytes = IMAGE_A, .version = "1.0"};
@@ -113,7 +113,7 @@ static void site_open(struct site *s, const struct chip_row *row)
                                         .part = {{"app", UNIT, 2 * UNIT},
                                                  {"app2", 3 * UNIT, 2 * UNIT},
                                                  {"slots", 5 * UNIT, 2 * UNIT}}};
-    s->board.nor = nor_new(&s->geo, 21, &err);
+    s->board.nor = nor_new(&s->geo, seed, &err);
     REQUIRE(s->board.nor != NULL);
     s->ops.now_ns = site_now;
     s->ops.wake = site_wake;
@@ -129,6 +129,11 @@ static void site_open(struct site *s, const struct chip_row *row)
     REQUIRE_OK(slots_factory(&s->cfg, &factory, record, &err), &err);
     REQUIRE(nor_load(s->board.nor, 5 * UNIT, record, sizeof record) == 0);
     REQUIRE(partition_guard(s->board.nor, &s->parts) == 0);
+}
+
+static void site_open(struct site *s, const struct chip_row *row)
+{
+    site_open_seeded(s, row, 21);
 }
 
 static void site_close(struct site *s)
@@ -542,6 +547,61 @@ static void every_cut_every_tear(const void *row)
     }
 }
 
+/* Starts without any call of the application, the first of them cut as well: once a start has shown
+ * a steady record, all later ones show the same, and nothing is tried more often than allowed. */
+static unsigned flips_after(struct site *s, uint64_t second_op, enum nor_tear tear)
+{
+    struct slots app;
+    unsigned flips = 0;
+    int steady = -1, trials = 0;
+    if (second_op > 0)
+        nor_arm_cut(s->board.nor, nor_op_count(s->board.nor) + second_op, tear, 40);
+    for (int i = 0; i < 10; i++) {
+        int slot = start(s);
+        if (slot == RIG_CUT)
+            continue;
+        nor_arm_cut(s->board.nor, 0, TEAR_NOTHING, 0);
+        reopen(s, &app);
+        trials += slots_on_trial(&app);
+        flips += slot < 0 || slot != (int)slots_running(&app) || (steady >= 0 && slot != steady);
+        if (app.record.state == SLOTS_STEADY)
+            steady = slot;
+        nor_power_off(s->board.nor, TEAR_NOTHING, 0);
+    }
+    return flips + (trials > TRIALS);
+}
+
+static void what_was_seen_stays(const void *row)
+{
+    for (int what = SET_BOOT; what <= ROLLBACK; what++) {
+        unsigned bad = 0, cut_calls = 0;
+        for (uint64_t seed = 1; seed <= 10; seed++) {
+            struct site s;
+            site_open_seeded(&s, row, seed);
+            put_image(&s, 1, 'b', IMAGE_B);
+            REQUIRE(start(&s) == 0);
+            if (what != SET_BOOT) {
+                REQUIRE(call(&s, SET_BOOT) == 0);
+                REQUIRE(start(&s) == 1);
+            }
+            struct nor_snapshot *from = nor_save(s.board.nor);
+            for (uint64_t op = 1; op <= 4; op++)
+                for (int tear = 0; tear < TEAR_COUNT; tear++)
+                    for (uint64_t second = 0; second < 4; second++) {
+                        REQUIRE(nor_restore(s.board.nor, from) == 0);
+                        nor_arm_cut(s.board.nor, nor_op_count(s.board.nor) + op,
+                                    (enum nor_tear)tear, 40);
+                        cut_calls += call(&s, (enum call)what) == RIG_CUT;
+                        bad += flips_after(&s, second, seed % 2 ? TEAR_WEAK : TEAR_PREFIX) > 0;
+                    }
+            nor_snapshot_free(from);
+            site_close(&s);
+        }
+        CHECK_INT(bad, 0);
+        CHECK_INT(cut_calls, 10 * 4 * TEAR_COUNT * 4);
+    }
+}
+
 /* ---- what the broken variants do ---- */
 
 static void a_single_copy_loses_the_record(void)
@@ -615,6 +675,7 @@ static const struct test tests[] = {
     TEST_ROWS("a record that cannot be written", a_record_that_cannot_be_written, chips, chip_name),
     {"refusals", refusals},
     TEST_ROWS("every cut, every tear", every_cut_every_tear, chips, chip_name),
+    TEST_ROWS("what was seen stays", what_was_seen_stays, chips, chip_name),
     {"a single copy loses the record", a_single_copy_loses_the_record},
     {"other breaks", other_breaks},
 };
