@@ -14,6 +14,7 @@
 
 #include "common/vtime.h"
 #include "sim_device/agent/aiot/aiot_mqtt_api.h"
+#include "sim_device/agent/aiot/aiot_mqtt_download_api.h"
 #include "sim_device/agent/aiot/aiot_ota.h"
 #include "sim_device/agent/link_kit/upgrade.h"
 
@@ -84,6 +85,12 @@ static void tell(struct app *a, const aiot_download_task_desc_t *task, int step)
         return;
     replace(a, &a->owed, task);
     a->owed_step = step;
+}
+
+static void tell_progress(struct app *a, const aiot_download_task_desc_t *task)
+{
+    uint64_t done = a->upgrade.image.stored_bytes;
+    tell(a, task, kit_upgrade_progress(&a->upgrade, (int)(done * 100 / task->size_total)));
 }
 
 static void pay(struct app *a)
@@ -217,7 +224,7 @@ static bool may_retry(int32_t rc)
 /* A new handle for a URL that is fresh, or for the first byte again. 0, or a step. */
 static int reopen(struct app *a, aiot_download_task_desc_t *task, bool from_start)
 {
-    (void)aiot_download_deinit(&a->dl);
+    (void)aiot_download_deinit(&a->dl); /* of the request that was refused */
     if (from_start)
         kit_upgrade_restart(&a->upgrade);
     else if (a->upgrade.image.stored_bytes > 0)
@@ -268,9 +275,7 @@ static int fetch(struct app *a, aiot_download_task_desc_t **task)
             return a->failed;
         if (rc > 0) {
             failures = refusals = 0;
-            uint64_t done = a->upgrade.image.stored_bytes;
-            tell(a, *task,
-                 kit_upgrade_progress(&a->upgrade, (int)(done * 100 / (*task)->size_total)));
+            tell_progress(a, *task);
             continue;
         }
         if (rc == STATE_DOWNLOAD_FINISHED)
@@ -285,6 +290,68 @@ static int fetch(struct app *a, aiot_download_task_desc_t **task)
     }
 }
 
+/* ---- the same over MQTT ---- */
+
+static void on_block(void *handle, const aiot_mqtt_download_recv_t *packet, void *userdata)
+{
+    struct app *a = userdata;
+    (void)handle;
+    if (a->failed == 0)
+        a->failed = kit_upgrade_write(&a->upgrade, packet->data.buffer, packet->data.len);
+}
+
+static void *open_mqtt_download(struct app *a, aiot_download_task_desc_t *task)
+{
+    void *md = aiot_mqtt_download_init();
+    uint32_t block = BODY_BYTES, start = a->upgrade.image.stored_bytes;
+    aiot_mqtt_download_recv_handler_t handler = on_block;
+    void *fn;
+    memcpy(&fn, &handler, sizeof(fn));
+    if (md == NULL)
+        return NULL;
+    if ((start == 0 || aiot_mqtt_download_setopt(md, AIOT_MDOPT_RANGE_START, &start) == 0) &&
+        aiot_mqtt_download_setopt(md, AIOT_MDOPT_TASK_DESC, task) == STATE_SUCCESS &&
+        aiot_mqtt_download_setopt(md, AIOT_MDOPT_RECV_HANDLE, fn) == STATE_SUCCESS &&
+        aiot_mqtt_download_setopt(md, AIOT_MDOPT_USERDATA, a) == STATE_SUCCESS &&
+        aiot_mqtt_download_setopt(md, AIOT_MDOPT_DATABLOCK_SIZE, &block) == STATE_SUCCESS)
+        return md;
+    (void)aiot_mqtt_download_deinit(&md);
+    return NULL;
+}
+
+/* As fetch. */
+static int fetch_over_mqtt(struct app *a, aiot_download_task_desc_t *task)
+{
+    unsigned failures = 0;
+    for (;;) {
+        if (a->cancel)
+            return CANCELLED;
+        int32_t rc = aiot_mqtt_download_process(a->dl);
+        if (a->failed != 0)
+            return a->failed;
+        switch (rc) {
+        case STATE_MQTT_DOWNLOAD_RUNNING:
+            failures = 0;
+            tell_progress(a, task);
+            continue;
+        case STATE_MQTT_DOWNLOAD_FINISHED:
+        case STATE_MQTT_DOWNLOAD_SUCCESS:
+            return 0;
+        case STATE_MQTT_DOWNLOAD_FAILED_MISMATCH:
+            return a->kit.quirks.skip_digest ? 0 : KIT_STEP_CHECK;
+        case STATE_MQTT_DOWNLOAD_ABORT:
+        case STATE_MQTT_DOWNLOAD_FAILED_TIMEOUT:
+            if (++failures > a->config->segment_retries && !a->kit.quirks.endless_tries)
+                return KIT_STEP_FETCH;
+            pause_after(a, failures);
+            wait_for_session(a);
+            continue;
+        default:
+            return KIT_STEP_FETCH;
+        }
+    }
+}
+
 static int download(struct app *a, aiot_download_task_desc_t **task)
 {
     struct kit_offer o =
@@ -293,9 +360,17 @@ static int download(struct app *a, aiot_download_task_desc_t **task)
     a->failed = 0;
     if (rc != 0)
         return rc;
-    a->dl = open_download(a, *task);
-    rc = a->dl != NULL ? fetch(a, task) : KIT_STEP_FETCH;
-    (void)aiot_download_deinit(&a->dl);
+    if ((*task)->protocol_type == AIOT_OTA_PROTOCOL_MQTT) {
+        a->dl = open_mqtt_download(a, *task);
+        rc = a->dl != NULL ? fetch_over_mqtt(a, *task) : KIT_STEP_FETCH;
+        if (a->dl != NULL)
+            (void)aiot_mqtt_download_deinit(&a->dl);
+    } else {
+        a->dl = open_download(a, *task);
+        rc = a->dl != NULL ? fetch(a, task) : KIT_STEP_FETCH;
+        if (a->dl != NULL)
+            (void)aiot_download_deinit(&a->dl);
+    }
     if (rc == KIT_STEP_CHECK)
         a->upgrade.stale = true;
     return rc == 0 ? kit_upgrade_finish(&a->upgrade) : rc;
@@ -435,8 +510,10 @@ void aiot_app(struct board *b, const struct device_config *c, const char *versio
             kit_log(b, "no memory for the session");
         else
             run(a);
-        (void)aiot_ota_deinit(&a->ota);
-        (void)aiot_mqtt_deinit(&a->mqtt);
+        if (a->ota != NULL)
+            (void)aiot_ota_deinit(&a->ota);
+        if (a->mqtt != NULL)
+            (void)aiot_mqtt_deinit(&a->mqtt);
         kit_upgrade_deinit(&a->upgrade);
         replace(a, &a->owed, NULL);
         board_free(b, a);

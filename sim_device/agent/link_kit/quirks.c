@@ -18,6 +18,8 @@ static const struct kit_quirk table[] = {
     ROW(cut_range_header, "cut-range-header", "SDK: the Range line is cut from offset 1000000 on"),
     ROW(factory_inform, "factory-inform", "SDK: the first version reported is a constant"),
     ROW(crash_on_long_url, "crash-on-long-url", "SDK: a URL above 254 bytes crashes the device"),
+    ROW(stray_comma, "stray-comma", "SDK: requests for file blocks are not valid JSON"),
+    ROW(file_failure_is_burn, "file-failure-is-burn", "SDK: a file lost over MQTT is told as -4"),
     ROW(storming_reconnect, "storming-reconnect", "SDK: reconnects without a pause"),
     ROW(no_guard, "no-guard", "app: a repeated announcement starts the download again"),
     ROW(take_foreign, "take-foreign", "app: announcements for other devices count"),

@@ -24,6 +24,8 @@ struct kit_quirks {
     bool cut_range_header;     /* 3.x: header buffer of 128 bytes, no range beyond 1 000 000 */
     bool factory_inform;       /* 3.x: the first version reported is a constant of the SDK */
     bool crash_on_long_url;    /* 4.1: a URL above 254 bytes crashes the device */
+    bool stray_comma;          /* 4.x: requests for file blocks are not valid JSON */
+    bool file_failure_is_burn; /* 4.x: a file that does not come over MQTT is told as -4 */
     bool storming_reconnect;   /* reconnects without a pause */
     /* app */
     bool no_guard;           /* a repeated announcement starts the download again */
