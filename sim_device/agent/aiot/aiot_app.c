@@ -281,7 +281,7 @@ static int fetch(struct app *a, aiot_download_task_desc_t **task)
         if (rc == STATE_DOWNLOAD_FINISHED)
             return 0;
         if (rc == STATE_OTA_DIGEST_MISMATCH)
-            return a->kit.quirks.skip_digest ? 0 : KIT_STEP_CHECK;
+            return a->kit.quirks.skip_digest ? 0 : kit_upgrade_mismatch(&a->upgrade);
         int step = recover(a, task, rc, &failures, &refusals);
         if (step != 0)
             return step;
@@ -338,7 +338,7 @@ static int fetch_over_mqtt(struct app *a, aiot_download_task_desc_t *task)
         case STATE_MQTT_DOWNLOAD_SUCCESS:
             return 0;
         case STATE_MQTT_DOWNLOAD_FAILED_MISMATCH:
-            return a->kit.quirks.skip_digest ? 0 : KIT_STEP_CHECK;
+            return a->kit.quirks.skip_digest ? 0 : kit_upgrade_mismatch(&a->upgrade);
         case STATE_MQTT_DOWNLOAD_ABORT:
         case STATE_MQTT_DOWNLOAD_FAILED_TIMEOUT:
             if (++failures > a->config->segment_retries && !a->kit.quirks.endless_tries)
@@ -371,8 +371,6 @@ static int download(struct app *a, aiot_download_task_desc_t **task)
         if (a->dl != NULL)
             (void)aiot_download_deinit(&a->dl);
     }
-    if (rc == KIT_STEP_CHECK)
-        a->upgrade.stale = true;
     return rc == 0 ? kit_upgrade_finish(&a->upgrade) : rc;
 }
 

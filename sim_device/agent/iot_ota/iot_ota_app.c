@@ -30,8 +30,9 @@ struct app {
     struct board *board;
     const struct device_config *config;
     void *pclient, *h_ota;
-    bool reported; /* the version, in this power-on */
-    int owed_step; /* a final one that could not be sent; 0: none */
+    bool reported;     /* the version, in this power-on */
+    unsigned refusals; /* of the broker, in a row */
+    int owed_step;     /* a final one that could not be sent; 0: none */
     char buf_ota[OTA_BUF_LEN];
 };
 
@@ -149,9 +150,8 @@ static int install(struct app *a, const struct kit_offer *o)
         return rc;
     if (!a->kit.quirks.skip_digest && !a->kit.quirks.boot_before_verify &&
         (IOT_OTA_Ioctl(a->h_ota, IOT_OTAG_CHECK_FIRMWARE, &valid, sizeof(valid)) != 0 || !valid)) {
-        KIT_EVENT(a->board, "verify", F_INT("ok", 0));
         a->upgrade.told = true; /* by the SDK itself */
-        return KIT_STEP_CHECK;
+        return kit_upgrade_mismatch(&a->upgrade);
     }
     return kit_upgrade_finish(&a->upgrade);
 }
@@ -209,9 +209,12 @@ static void serve(struct app *a, int64_t until_ns)
 {
     while (a->board->ops->now_ns(a->board) < until_ns) {
         if (!set_up(a)) {
-            board_sleep_ns(a->board, kit_pause_ms(a->board, 4, PAUSE_MS, PAUSE_MAX_MS) * NS_PER_MS);
+            board_sleep_ns(a->board,
+                           kit_pause_ms(a->board, 4 + a->refusals++, PAUSE_MS, PAUSE_MAX_MS) *
+                               NS_PER_MS);
             continue;
         }
+        a->refusals = 0;
         if (IOT_MQTT_CheckStateNormal(a->pclient)) {
             if (!a->reported)
                 report_version(a);

@@ -269,6 +269,13 @@ static int verify(struct kit_upgrade *u)
     return ok ? 0 : KIT_STEP_CHECK;
 }
 
+int kit_upgrade_mismatch(struct kit_upgrade *u)
+{
+    KIT_EVENT(u->kit->board, "verify", F_INT("ok", 0));
+    u->stale = true;
+    return KIT_STEP_CHECK;
+}
+
 int kit_upgrade_finish(struct kit_upgrade *u)
 {
     int rc = kit_image_end(&u->image);

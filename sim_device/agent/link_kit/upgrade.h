@@ -86,6 +86,8 @@ int kit_upgrade_write(struct kit_upgrade *u, const void *data, size_t len_bytes)
 void kit_upgrade_restart(struct kit_upgrade *u);
 /* All bytes are there: verifies and chooses the image. 0, or the step of the stage that failed. */
 int kit_upgrade_finish(struct kit_upgrade *u);
+/* The SDK's own digest did not match: nothing of it can be gone on with. KIT_STEP_CHECK. */
+int kit_upgrade_mismatch(struct kit_upgrade *u);
 /* The step to tell for that many percent, 0: nothing new. */
 int kit_upgrade_progress(struct kit_upgrade *u, int percent);
 /* The download ends without an image. The step to tell the cloud, 0: it was told. */
