@@ -29,9 +29,7 @@ static struct boot_config boot_settings(const struct device_config *c, struct bo
         .compare_block_kib = c->compare_block_kib,
         .algorithm = c->algorithm,
         .ram_bytes = c->ram_bytes,
-        .skip_verify = c->breaks.boot_skip_verify,
-        .skip_backup = c->breaks.boot_skip_backup,
-        .skip_journal = c->breaks.boot_skip_journal,
+        .breaks = c->breaks.boot,
     };
     device_state_layout(c, &cfg.layout);
     memcpy(cfg.files, c->files, sizeof(cfg.files));

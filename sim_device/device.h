@@ -86,9 +86,15 @@ struct device_breaks {
     bool forget_report;        /* clears the pending result before the server accepted it */
     bool accept_any_status;    /* takes any service code as success */
     bool no_size_limit;        /* does not check the package size */
-    bool boot_skip_verify;     /* boot loader: see struct boot_config */
-    bool boot_skip_backup;
-    bool boot_skip_journal;
+    /* What only a power cut brings out. */
+    bool pending_before_verify; /* sets the pending flag, then checks the digest */
+    bool resume_any_package;    /* resumes whatever has the same number of segments */
+    bool resume_rounds_up;      /* takes a block as stored when its first segment is */
+    bool erase_ahead;           /* erases the area when a package begins, and never again */
+    bool erase_on_resume;       /* erases the block it resumes in, stored segments and all */
+    bool short_blank_check;     /* leaves a block unerased when its first page is blank */
+    struct state_breaks state;
+    struct boot_breaks boot;
 };
 
 /* The same for devices with two slots. */

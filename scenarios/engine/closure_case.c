@@ -50,9 +50,7 @@ static int configure(struct closure_case *k, const struct scenario *s, uint32_t 
                               .compare_block_kib = d->compare_block_kib,
                               .algorithm = d->algorithm,
                               .ram_bytes = d->ram_bytes,
-                              .skip_verify = d->breaks.boot_skip_verify,
-                              .skip_backup = d->breaks.boot_skip_backup,
-                              .skip_journal = d->breaks.boot_skip_journal};
+                              .breaks = d->breaks.boot};
     device_state_layout(d, &b->layout);
     for (uint32_t f = 0; f < d->file_count; f++) {
         const struct buf *was = &k->build.images[0][f], *is = &k->build.images[to][f];

@@ -249,9 +249,9 @@ static void broken_loader_is_found(const void *row)
     struct closure_result r;
     struct buf text;
     small_open(&d, &s);
-    d.subject.boot.skip_backup = b->skip_backup;
-    d.subject.boot.skip_journal = b->skip_journal;
-    d.subject.boot.skip_verify = b->skip_verify;
+    d.subject.boot.breaks.skip_backup = b->skip_backup;
+    d.subject.boot.breaks.skip_journal = b->skip_journal;
+    d.subject.boot.breaks.skip_verify = b->skip_verify;
     for (size_t mode = 0; mode < MODES; mode++) {
         struct closure_options o = options_of(mode, s.tears, 0);
         closure_free(explore(&d, &o, &r));

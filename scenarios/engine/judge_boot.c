@@ -136,6 +136,18 @@ void judge_boot_result(struct judge *j, int64_t result)
         judge_seen(j, "BOT-16");
 }
 
+/* What the boot loader left for the report. */
+static void on_result(struct judge *j, int64_t result)
+{
+    if (result == UPDATE_NONE && j->due_result != 0) {
+        judge_fail(j, "RPT-02", "after the result %ld the boot loader leaves nothing to report",
+                   (long)j->due_result);
+        if (j->cuts > 0)
+            judge_fail(j, "PWR-08", "the result of the restore was lost");
+    }
+    judge_boot_result(j, result);
+}
+
 void judge_boot_event(struct judge *j, const struct ev *e)
 {
     if (ev_is(e, LANE_BOOT, "boot"))
@@ -145,7 +157,7 @@ void judge_boot_event(struct judge *j, const struct ev *e)
     else if (ev_is(e, LANE_BOOT, "restore"))
         on_restore(j);
     else if (ev_is(e, LANE_BOOT, "result"))
-        judge_boot_result(j, ev_int(e, "update_result", 0));
+        on_result(j, ev_int(e, "update_result", 0));
     else if (ev_is(e, LANE_BOOT, "restored"))
         j->due_result = UPDATE_OK;
     else if (ev_is(e, LANE_BOOT, "refuse"))

@@ -95,13 +95,14 @@ int scenario_parse(struct scenario *s, const char *text, size_t len_bytes, const
 
 /* ---- files ---- */
 
-/* Where the name begins: behind "library/", before "zoo/" and "demo/", else at the file's name. */
+/* Where the name begins: behind "library/", before "zoo/", "power-zoo/" and "demo/", else at the
+ * file's name. */
 static const char *name_start(const char *path)
 {
     static const struct {
         const char *folder;
         bool kept;
-    } roots[] = {{"library", false}, {"zoo", true}, {"demo", true}};
+    } roots[] = {{"library", false}, {"zoo", true}, {"power-zoo", true}, {"demo", true}};
     const char *base = strrchr(path, '/');
     const char *start = base != NULL ? base + 1 : path;
     const char *file = start;

@@ -59,9 +59,32 @@ static const struct {
     BREAK("forget-report", forget_report),
     BREAK("accept-any-status", accept_any_status),
     BREAK("no-size-limit", no_size_limit),
-    BREAK("boot-skip-verify", boot_skip_verify),
-    BREAK("boot-skip-backup", boot_skip_backup),
-    BREAK("boot-skip-journal", boot_skip_journal),
+    BREAK("pending-before-verify", pending_before_verify),
+    BREAK("resume-any-package", resume_any_package),
+    BREAK("resume-rounds-up", resume_rounds_up),
+    BREAK("erase-ahead", erase_ahead),
+    BREAK("erase-on-resume", erase_on_resume),
+    BREAK("short-blank-check", short_blank_check),
+    BREAK("record-one-copy", state.one_copy),
+    BREAK("record-erase-first", state.erase_first),
+    BREAK("record-no-check", state.no_check),
+    BREAK("record-loose-marks", state.loose_marks),
+    BREAK("record-narrow-marks", state.narrow_marks),
+    BREAK("record-roll-in-place", state.roll_in_place),
+    BREAK("record-append-marks", state.append_marks),
+    BREAK("boot-skip-verify", boot.skip_verify),
+    BREAK("boot-skip-backup", boot.skip_backup),
+    BREAK("boot-skip-journal", boot.skip_journal),
+    BREAK("boot-begin-first", boot.begin_first),
+    BREAK("boot-recheck-base", boot.recheck_base),
+    BREAK("boot-staged-first", boot.staged_first),
+    BREAK("boot-done-first", boot.done_first),
+    BREAK("boot-reuse-early", boot.reuse_early),
+    BREAK("boot-short-check", boot.short_check),
+    BREAK("boot-restart-file", boot.restart_file),
+    BREAK("boot-clear-first", boot.clear_first),
+    BREAK("boot-clear-pending", boot.clear_pending),
+    BREAK("boot-forget-if-resumed", boot.forget_if_resumed),
 };
 #define BREAKS (sizeof breaks / sizeof breaks[0])
 _Static_assert(BREAKS == sizeof(struct device_breaks), "every break has a word");
@@ -69,6 +92,28 @@ _Static_assert(BREAKS == sizeof(struct device_breaks), "every break has a word")
 const char *break_word(int index)
 {
     return (size_t)index < BREAKS ? breaks[index].word : NULL;
+}
+
+/* The agent's, the record's or the boot loader's words: whichever it begins like. */
+static const char *break_family(const char *word)
+{
+    static const char *const families[] = {"record-", "boot-"};
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+        if (strncmp(word, families[i], strlen(families[i])) == 0)
+            return families[i];
+    return "";
+}
+
+static int refuse_break(const struct reader *r, const cJSON *item)
+{
+    const char *family = break_family(cJSON_IsString(item) ? item->valuestring : "");
+    char list[400] = "";
+    for (size_t i = 0; i < BREAKS; i++)
+        if (strcmp(break_family(breaks[i].word), family) == 0)
+            (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s",
+                           list[0] != '\0' ? ", " : "", breaks[i].word);
+    return json_error(r->root, item, r->err, "is not among %s%s", list,
+                      family[0] == '\0' ? ", record-..., boot-..." : "");
 }
 
 static int breaks_read(const struct reader *r, const struct field *f, const cJSON *obj, void *base)
@@ -88,11 +133,7 @@ static int breaks_read(const struct reader *r, const struct field *f, const cJSO
             *(bool *)((char *)base + f->offset + breaks[i].offset) = true;
             continue;
         }
-        char list[300] = "";
-        for (i = 0; i < BREAKS; i++)
-            (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s",
-                           i > 0 ? ", " : "", breaks[i].word);
-        return json_error(r->root, item, r->err, "is not among %s", list);
+        return refuse_break(r, item);
     }
     return 0;
 }

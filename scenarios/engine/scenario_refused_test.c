@@ -48,7 +48,11 @@ static const struct bad bads[] = {
      "$.device.files: file app.bin: address 0x1ff000 plus area 0x40000 is beyond the chip's end"},
     {", \"device\": {\"tries\": 0}}", "$.device.tries: is 0, must be an integer from 1 to 1000"},
     {", \"device\": {\"breaks\": [\"skip\"]}}",
-     "$.device.breaks[0]: is not among skip-digest, resume-too-far|boot-skip-journal"},
+     "$.device.breaks[0]: is not among skip-digest, resume-too-far|record-..., boot-..."},
+    {", \"device\": {\"breaks\": [\"boot-skip\"]}}",
+     "$.device.breaks[0]: is not among boot-skip-verify|boot-forget-if-resumed"},
+    {", \"device\": {\"breaks\": [\"record-\"]}}",
+     "$.device.breaks[0]: is not among record-one-copy|record-append-marks"},
     {", \"device\": {\"breaks\": \"skip-digest\"}}", "$.device.breaks: |must be an array"},
     /* versions */
     {", \"versions\": []}", "$.versions: is an array of 0 items, must be 1 to 8 items"},

@@ -372,6 +372,7 @@ static const struct naming namings[] = {
     {"scenarios/library/cms/resume-in-a-tunnel.json", "cms/resume-in-a-tunnel"},
     {"/a/library/x.json", "x"},
     {"zoo/agent-skips-the-digest.json", "zoo/agent-skips-the-digest"},
+    {"scenarios/power-zoo/one.json", "power-zoo/one"},
     {"scenarios/demo/one.json", "demo/one"},
     {"/tmp/bug.json", "bug"},
     {"bug", "bug"},

@@ -73,8 +73,12 @@ static int write_result(struct boot *b, uint16_t result)
 {
     int rc = state_home(&b->state, &b->err);
     struct state_record r = b->state.record;
-    r.update_result = result;
     r.journal_base = r.index;
+    if (b->cfg.breaks.clear_pending) {
+        r.update_result = UPDATE_NONE;
+        (void)state_write(&b->state, &r, &b->err);
+    }
+    r.update_result = result;
     if (rc == 0)
         rc = state_write(&b->state, &r, &b->err);
     if (rc == 0)
@@ -130,6 +134,10 @@ static enum boot_result step_open(struct boot *b)
     BOARD_EVENT(b->cfg.board, LANE_BOOT, "boot", F_INT("mark", b->mark));
     if (!pending)
         return BOOT_RUN;
+    if (b->cfg.breaks.begin_first && b->mark == 0) {
+        (void)loader_begin(b);
+        return go(b, PHASE_CHECK);
+    }
     return go(b, b->mark == 0 ? PHASE_CHECK : PHASE_RESUME);
 }
 
@@ -138,7 +146,7 @@ static enum boot_result step_check(struct boot *b)
     int rc = loader_check_package(b);
     if (rc != 0)
         return check_failed(b, rc);
-    return go(b, b->cfg.skip_verify ? PHASE_BEGIN : PHASE_DIGESTS);
+    return go(b, b->cfg.breaks.skip_verify ? PHASE_BEGIN : PHASE_DIGESTS);
 }
 
 static enum boot_result step_digests(struct boot *b)
@@ -164,6 +172,12 @@ static enum boot_result step_prove(struct boot *b)
 static enum boot_result step_begin(struct boot *b)
 {
     int rc = loader_begin(b);
+    if (rc == 0 && b->cfg.breaks.clear_first) {
+        struct state_record r = b->state.record;
+        r.update_result = UPDATE_OK;
+        r.journal_base = r.index;
+        rc = state_write(&b->state, &r, &b->err);
+    }
     if (rc != 0)
         return try_again(b) ? BOOT_MORE : refuse(b, ERR_IO);
     return go(b, PHASE_RESTORE);
@@ -172,6 +186,12 @@ static enum boot_result step_begin(struct boot *b)
 static enum boot_result step_resume(struct boot *b)
 {
     int rc = loader_check_package(b);
+    if (b->cfg.breaks.recheck_base) {
+        for (uint32_t i = 0; rc == 0 && i < b->head.file_count; i++)
+            rc = loader_check_digests(b, i);
+        if (rc != 0)
+            return check_failed(b, rc);
+    }
     if (rc == 0)
         rc = loader_resume(b);
     if (rc != 0)
@@ -209,7 +229,7 @@ static enum boot_result step_restore(struct boot *b)
 static enum boot_result step_finish(struct boot *b)
 {
     if (b->cursor < b->head.file_count) {
-        int rc = b->cfg.skip_verify ? 0 : loader_check_restored(b, b->cursor);
+        int rc = b->cfg.breaks.skip_verify ? 0 : loader_check_restored(b, b->cursor);
         if (rc != 0)
             return try_again(b) ? BOOT_MORE : bricked(b);
         b->cursor++;
@@ -217,7 +237,8 @@ static enum boot_result step_finish(struct boot *b)
     }
     if (b->tries == 0)
         BOARD_EVENT(b->cfg.board, LANE_BOOT, "restored", F_INT("files", b->head.file_count));
-    if (write_result(b, UPDATE_OK) != 0 && try_again(b))
+    bool forget = b->cfg.breaks.forget_if_resumed && b->resumed;
+    if (write_result(b, forget ? UPDATE_NONE : UPDATE_OK) != 0 && try_again(b))
         return BOOT_MORE;
     return BOOT_RUN;
 }

@@ -31,6 +31,23 @@ struct boot_file {
     uint32_t area_bytes; /* room for it, erase-unit multiple */
 };
 
+/* Deliberately broken behaviours for the zoo; all false in the reference. */
+struct boot_breaks {
+    bool skip_verify;       /* no digest, no source check, no proof */
+    bool skip_backup;       /* decodes straight over the target */
+    bool skip_journal;      /* marks are not written */
+    bool begin_first;       /* marks "begun" before the checks, which a start that finds it skips */
+    bool recheck_base;      /* after a cut holds the half new firmware against the old digest */
+    bool staged_first;      /* marks a block staged before it is */
+    bool done_first;        /* marks a block done before it is copied */
+    bool reuse_early;       /* erases the backup before its block is marked done */
+    bool short_check;       /* marks a block done, then copies; a start checks its first page */
+    bool restart_file;      /* after a cut begins the file anew */
+    bool clear_first;       /* stores the result before the restore */
+    bool clear_pending;     /* clears the pending flag, then stores the result */
+    bool forget_if_resumed; /* a restore that went on after a cut leaves no result */
+};
+
 struct boot_config {
     struct board *board;
     uint32_t download_offset; /* chip address of the download partition */
@@ -41,10 +58,7 @@ struct boot_config {
     uint8_t algorithm;
     uint32_t ram_bytes; /* CMIOT_FOTA_AVAILABLE_RAM_SIZE: the window buffer must fit beside the
                            decoder state */
-    /* Broken variants for the zoo; all false in the reference. */
-    bool skip_verify;  /* no digest, no source check, no proof */
-    bool skip_backup;  /* decode straight over the target */
-    bool skip_journal; /* marks are not written */
+    struct boot_breaks breaks;
 };
 
 enum boot_result {

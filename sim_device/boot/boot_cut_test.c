@@ -358,8 +358,8 @@ static void broken_variant_breaks(const void *row)
     uint32_t bad = 0;
     fixture_open(&f, &updates[1]);
     fixture_pend(&f, 3);
-    f.rig.cfg.skip_backup = *which == 0;
-    f.rig.cfg.skip_journal = *which == 1;
+    f.rig.cfg.breaks.skip_backup = *which == 0;
+    f.rig.cfg.breaks.skip_journal = *which == 1;
     struct nor *chip = f.rig.board.nor;
     struct nor_snapshot *start = nor_save(chip);
     uint64_t first = nor_op_count(chip);

@@ -101,7 +101,7 @@ static void run(struct boot_config *cfg)
         abort();
     for (int i = 0; i < 2000 && result == BOOT_MORE; i++)
         result = boot_step(b);
-    if (result == BOOT_MORE || (result == BOOT_BRICKED && !cfg->skip_verify))
+    if (result == BOOT_MORE || (result == BOOT_BRICKED && !cfg->breaks.skip_verify))
         abort();
     boot_free(b);
 }
@@ -132,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .compare_block_kib = 64,
         .algorithm = PACKAGE_ALGORITHM,
         .ram_bytes = 64 << 10,
-        .skip_verify = data[0] & 1,
+        .breaks = {.skip_verify = data[0] & 1},
     };
     uint8_t delta[DELTA_MAX] = "\xd6\xc3\xc4\0\0"; /* a head that a fuzzer need not find */
     memcpy(delta + 5, data + INPUT_FIXED, size - INPUT_FIXED);
@@ -145,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(before, nor_peek(chip), sizeof before);
     run(&cfg);
     const uint8_t *now = nor_peek(chip);
-    uint32_t same_to = cfg.skip_verify ? FILE_ADDR : PART_ADDR;
+    uint32_t same_to = cfg.breaks.skip_verify ? FILE_ADDR : PART_ADDR;
     if (memcmp(before, now, same_to) != 0 ||
         memcmp(before + PART_ADDR - UNIT, now + PART_ADDR - UNIT, UNIT) != 0 ||
         memcmp(now + PART_ADDR, package, len) != 0 || nor_fault(chip) != NULL)

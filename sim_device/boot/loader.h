@@ -36,6 +36,7 @@ enum loader_work {
     WORK_FIRM_STAGE,  /* the backup area is */
     WORK_STAGE,       /* decode into the backup area */
     WORK_COPY,        /* target from the backup area */
+    WORK_COPY_ANEW,   /* the same, whatever it holds (short_check) */
     WORK_STAGE_AND_COPY,
     WORK_COPY_FULL /* target from the package */
 };
@@ -58,6 +59,7 @@ struct boot {
     uint32_t cursor;
     uint32_t mark; /* as state.mark; runs on alone with skip_journal */
     uint32_t mark_arg;
+    bool resumed;   /* this start went on where a cut had ended another */
     uint32_t tries; /* failures of the piece of work at hand */
     struct err err; /* why the last piece failed */
 };

@@ -16,7 +16,7 @@ struct place {
 
 static uint32_t steps_per_block(const struct boot *b)
 {
-    return b->file.kind == PACKAGE_DELTA && !b->cfg.skip_backup ? 2 : 1;
+    return b->file.kind == PACKAGE_DELTA && !b->cfg.breaks.skip_backup ? 2 : 1;
 }
 
 static int locate(struct boot *b, uint32_t mark, struct place *p)
@@ -50,7 +50,7 @@ static uint32_t stage_addr(const struct boot *b)
 static int set_mark(struct boot *b, uint32_t arg)
 {
     int rc = 0;
-    if (!b->cfg.skip_journal)
+    if (!b->cfg.breaks.skip_journal && !b->cfg.breaks.clear_first)
         rc = state_mark(&b->state, b->mark + 1, arg, &b->err);
     if (rc == 0) {
         b->mark++;
@@ -120,7 +120,7 @@ static int copy_block(struct boot *b, const struct span *span, uint32_t from, ui
 static int prepare_journal(struct boot *b)
 {
     int rc = 0;
-    if (b->cfg.skip_journal)
+    if (b->cfg.breaks.skip_journal || b->cfg.breaks.clear_first)
         return 0;
     if (b->tries > 0 || state_room(&b->state) < 2)
         rc = state_roll(&b->state, &b->err);
@@ -147,17 +147,35 @@ static int stage_block(struct boot *b, const struct span *span, uint32_t *crc)
 
 static int do_stage(struct boot *b, const struct span *span)
 {
+    bool early = b->cfg.breaks.staged_first;
     uint32_t crc;
     int rc = prepare_journal(b);
+    if (rc == 0 && early)
+        rc = set_mark(b, 0); /* nothing to hold it to yet */
     if (rc != 0)
         return rc;
     tell(b, span, "stage");
     rc = stage_block(b, span, &crc);
     if (rc == 0) {
         b->state.pinned = true;
-        rc = set_mark(b, crc);
+        rc = early ? 0 : set_mark(b, crc);
     }
     return rc;
+}
+
+static uint32_t first_page(const struct boot *b, const struct span *span)
+{
+    return span->len_bytes < b->page_bytes ? span->len_bytes : b->page_bytes;
+}
+
+/* done_first, short_check: "done" before it is, with nothing or the first page to hold it to. */
+static int mark_ahead(struct boot *b, const struct span *span)
+{
+    uint32_t crc = 0;
+    int rc = 0;
+    if (b->cfg.breaks.short_check)
+        rc = loader_crc(b, stage_addr(b), first_page(b, span), &crc);
+    return rc == 0 ? set_mark(b, crc) : rc;
 }
 
 /*
@@ -167,7 +185,8 @@ static int do_stage(struct boot *b, const struct span *span)
  */
 static int look_at_block(struct boot *b, const struct span *span)
 {
-    uint32_t crc = b->mark_arg;
+    const struct boot_breaks *broken = &b->cfg.breaks;
+    uint32_t crc = broken->reuse_early ? 0 : b->mark_arg;
     bool staged = true, done = false;
     int rc = crc != 0 ? holds(b, stage_addr(b), span->len_bytes, crc, &staged) : 0;
     if (rc == 0 && !staged)
@@ -182,6 +201,7 @@ static int look_at_block(struct boot *b, const struct span *span)
 
 static int do_copy(struct boot *b, const struct span *span)
 {
+    const struct boot_breaks *broken = &b->cfg.breaks;
     uint32_t crc = b->mark_arg;
     int rc = 0;
     if (b->work == WORK_STAGE_AND_COPY) {
@@ -194,14 +214,19 @@ static int do_copy(struct boot *b, const struct span *span)
     if (rc != 0)
         return rc;
     tell(b, span, b->work == WORK_NONE ? "skip" : "copy");
-    if (b->work != WORK_NONE)
+    bool first = broken->done_first || broken->short_check;
+    if (first)
+        rc = mark_ahead(b, span);
+    if (rc == 0 && b->work != WORK_NONE)
         rc = copy_block(b, span, stage_addr(b), &crc);
+    if (rc == 0 && broken->reuse_early)
+        rc = loader_erase(b, stage_addr(b), b->head.restore_block_bytes);
     if (rc != 0)
         return rc;
     b->looked = false;
     b->work = WORK_NONE;
     b->state.pinned = false;
-    return set_mark(b, crc);
+    return first ? 0 : set_mark(b, crc);
 }
 
 static int copy_full(struct boot *b, const struct span *span, uint32_t *crc)
@@ -251,6 +276,8 @@ static int do_unsafe(struct boot *b, const struct span *span)
 int loader_begin(struct boot *b)
 {
     int rc = state_home(&b->state, &b->err);
+    if (b->mark > 0) /* begin_first has it already */
+        return rc;
     return rc == 0 ? set_mark(b, 0) : rc; /* which makes the record firm first */
 }
 
@@ -288,6 +315,15 @@ static int look_at_done(struct boot *b, const struct span *span)
     if (good && !b->cfg.layout.write_once)
         b->work = WORK_FIRM_TARGET;
     return 0;
+}
+
+/* short_check: the last block counts when its first page does. */
+static int look_at_first_page(struct boot *b, const struct span *span)
+{
+    bool good;
+    int rc = holds(b, span->addr, first_page(b, span), b->mark_arg, &good);
+    b->work = rc == 0 && !good ? WORK_COPY_ANEW : WORK_NONE;
+    return rc;
 }
 
 /*
@@ -328,14 +364,34 @@ static bool last_block(struct boot *b, struct span *span, bool *staged, int *rc)
     return *rc == 0;
 }
 
+/* restart_file: progress counts from the first step of the file that the cut was in. */
+static int restart_file(struct boot *b)
+{
+    struct place p;
+    struct state_record r = b->state.record;
+    int rc = locate(b, b->mark, &p);
+    if (rc != 0 || p.end)
+        return rc;
+    r.journal_base = b->mark - p.turn * steps_per_block(b) - p.staged;
+    rc = state_write(&b->state, &r, &b->err);
+    b->mark = b->state.mark;
+    b->mark_arg = b->state.mark_arg;
+    return rc == 0 ? state_home(&b->state, &b->err) : rc;
+}
+
 int loader_resume(struct boot *b)
 {
     struct span span;
     bool staged;
     int rc;
+    b->resumed = true;
+    if (b->cfg.breaks.restart_file)
+        return restart_file(b);
     if (!last_block(b, &span, &staged, &rc))
         return rc;
-    return staged ? look_at_staged(b, &span) : look_at_done(b, &span);
+    if (staged)
+        return look_at_staged(b, &span);
+    return b->cfg.breaks.short_check ? look_at_first_page(b, &span) : look_at_done(b, &span);
 }
 
 static int do_work(struct boot *b, const struct span *span)
@@ -348,6 +404,9 @@ static int do_work(struct boot *b, const struct span *span)
         return loader_copy(b, stage_addr(b), stage_addr(b), span->len_bytes);
     case WORK_STAGE:
         return stage_block(b, span, &crc);
+    case WORK_COPY_ANEW:
+        crc = 0;
+        /* fall through */
     case WORK_COPY:
         return copy_block(b, span, stage_addr(b), &crc);
     case WORK_COPY_FULL:
@@ -381,7 +440,7 @@ int loader_restore(struct boot *b, bool *finished)
     loader_span(b, p.turn, &span);
     if (b->file.kind == PACKAGE_FULL)
         return do_full(b, &span);
-    if (b->cfg.skip_backup)
+    if (b->cfg.breaks.skip_backup)
         return do_unsafe(b, &span);
     if (!p.staged)
         return do_stage(b, &span);
@@ -392,5 +451,5 @@ bool loader_untouched(struct boot *b)
 {
     struct place p;
     return b->mark <= 1 && locate(b, 1, &p) == 0 && b->file.kind == PACKAGE_DELTA &&
-           !b->cfg.skip_backup;
+           !b->cfg.breaks.skip_backup;
 }

@@ -49,7 +49,7 @@ static int get_buffers(struct boot *b)
             return err_set(&b->err, ERR_NOMEM, "no memory for windows of %u bytes",
                            b->head.window_bytes);
     }
-    if (b->block == NULL && b->cfg.skip_backup) {
+    if (b->block == NULL && b->cfg.breaks.skip_backup) {
         b->block = board_alloc(b->cfg.board, b->head.restore_block_bytes);
         if (b->block == NULL)
             return err_set(&b->err, ERR_NOMEM, "no memory for a block of %u bytes",
@@ -95,7 +95,7 @@ int loader_check_package(struct boot *b)
     int rc = check_head(b);
     if (rc == 0)
         rc = get_buffers(b);
-    if (rc == 0 && !b->cfg.skip_verify) {
+    if (rc == 0 && !b->cfg.breaks.skip_verify) {
         rc = loader_sha256_is(b, b->cfg.download_offset + PACKAGE_HEAD_BYTES,
                               (uint32_t)b->head.file_count * PACKAGE_FILE_BYTES,
                               b->head.table_sha256);

@@ -23,6 +23,8 @@ int cmiot_init(void)
 static bool same_package(const struct session *s, const struct offer *o, uint32_t segments)
 {
     const struct state_record *r = &s->state.record;
+    if (s->config->breaks.resume_any_package)
+        return s->state.valid && r->index_max == segments;
     if (!s->state.valid || r->delta_id != o->delta_id || r->index_max != segments)
         return false;
     if (s->layout.kind == STATE_VENDOR) /* remembers no more than that */
@@ -53,7 +55,14 @@ static cmiot_int8 begin_package(struct session *s, const struct offer *o, uint32
     r.segment_bytes = s->segment_bytes;
     memcpy(r.md5, o->md5, MD5_BYTES);
     r.report_due = 0;
-    return session_store(s, &r);
+    cmiot_int8 rc = session_store(s, &r);
+    if (s->config->breaks.erase_ahead && rc == E_CMIOT_SUCCESS) {
+        uint32_t block = fal_part_block_size(s->part);
+        for (uint32_t at = 0; at < o->file_bytes; at += block)
+            if (fal_part_erase(s->part, at, block) < 0)
+                rc = E_CMIOT_FAILURE;
+    }
+    return rc;
 }
 
 /* A complete package waits for the restart. The report that was lost is sent again; whatever comes

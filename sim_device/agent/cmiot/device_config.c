@@ -67,7 +67,8 @@ void device_state_layout(const struct device_config *c, struct state_layout *out
                                  .granule_bytes = c->geometry.granule_bytes,
                                  .backup_bytes = two_areas ? c->compare_block_kib * 1024u
                                                            : c->geometry.erase_bytes,
-                                 .write_once = c->geometry.policy != NOR_REWRITE};
+                                 .write_once = c->geometry.policy != NOR_REWRITE,
+                                 .breaks = c->breaks.state};
 }
 
 /* ---- texts ---- */

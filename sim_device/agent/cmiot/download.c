@@ -29,6 +29,7 @@ struct download {
     uint32_t summed;        /* flash from the start of this block to here ... */
     uint32_t sum;           /* ... has this CRC-32 */
     uint32_t checked_until; /* flash below this may hold the rest of an earlier attempt */
+    uint32_t resumed_at;    /* segment that a resume began with; 0: none */
     bool restarted;         /* a 416 has sent us back to the beginning */
 };
 
@@ -128,6 +129,30 @@ static int mark(struct download *d)
     return state_mark(&d->s->state, d->s->state.mark + 1, check, &err);
 }
 
+static bool first_page_blank(struct download *d, uint32_t at)
+{
+    uint8_t byte = 0;
+    uint32_t page = fal_part_page_size(d->s->part);
+    for (uint32_t i = 0; i < page; i++)
+        if (fal_part_read(d->s->part, at + i, &byte, 1) != 1 || byte != 0xFF)
+            return false;
+    return true;
+}
+
+/* Whether the block that the segment at `at` lies in is erased before it is programmed. The
+ * reference: where it begins. */
+static bool erase_due(struct download *d, uint32_t at)
+{
+    const struct device_breaks *broken = &d->s->config->breaks;
+    if (broken->erase_ahead)
+        return false;
+    if (broken->erase_on_resume && d->next == d->resumed_at)
+        return true;
+    if (at % fal_part_block_size(d->s->part) != 0)
+        return false;
+    return !broken->short_blank_check || !first_page_blank(d, at);
+}
+
 /* Programs and journals the full segment buffer, and moves on. 0 or -1. */
 static int store_segment(struct download *d)
 {
@@ -136,11 +161,10 @@ static int store_segment(struct download *d)
     uint32_t page = fal_part_page_size(s->part), block = fal_part_block_size(s->part);
     uint32_t padded = (len + page - 1) / page * page;
     memset(s->segment + len, 0xFF, s->segment_bytes - len);
-    if (at % block == 0) {
+    if (at % block == 0)
         d->summed = at;
-        if (fal_part_erase(s->part, at, block) < 0)
-            return -1;
-    }
+    if (erase_due(d, at) && fal_part_erase(s->part, at / block * block, block) < 0)
+        return -1;
     if (at % block != 0 && !fits_over(d, at, len))
         return rewind_to(d, at / block * block / s->segment_bytes);
     if (s->config->breaks.mark_before_write && mark(d) != 0)
@@ -360,14 +384,20 @@ bool download_verified(struct session *s)
     return ok;
 }
 
-static cmiot_int8 set_pending(struct session *s, const struct offer *o)
+static cmiot_int8 store_pending(struct session *s)
 {
     struct state_record r = s->state.record;
     r.update_result = UPDATE_PENDING;
     r.index = r.index_max;
     r.report_due = 1;
-    if (session_store(s, &r) != E_CMIOT_SUCCESS)
+    return session_store(s, &r);
+}
+
+static cmiot_int8 set_pending(struct session *s, const struct offer *o)
+{
+    if (store_pending(s) != E_CMIOT_SUCCESS)
         return E_CMIOT_FAILURE;
+    struct state_record r = s->state.record;
     AGENT_EVENT("pending", F_INT("delta_id", o->delta_id));
     if (s->config->breaks.report_before_verify)
         return E_CMIOT_SUCCESS;
@@ -384,12 +414,16 @@ static cmiot_int8 finish(struct session *s, const struct offer *o)
 {
     if (s->config->breaks.report_before_verify)
         (void)control_report_download(s, o->delta_id, DOWNLOAD_OK, o->file_bytes);
+    if (s->config->breaks.pending_before_verify && store_pending(s) != E_CMIOT_SUCCESS)
+        return E_CMIOT_FAILURE;
     /* The vendor's record does not hold what is announced: compare with the announcement. */
     memcpy(s->state.record.md5, o->md5, MD5_BYTES);
     s->state.record.file_bytes = o->file_bytes;
     if (download_verified(s))
         return set_pending(s, o);
     struct state_record r = s->state.record;
+    r.update_result = UPDATE_NONE;
+    r.report_due = 0;
     r.index = 0;
     (void)session_store(s, &r);
     (void)control_report_download(s, o->delta_id, DOWNLOAD_MISMATCH, o->file_bytes);
@@ -411,6 +445,11 @@ cmiot_int8 download_package(struct session *s, const struct offer *o)
         d.next = segment_at(&d, d.next) / block * block / s->segment_bytes + 1;
     if (s->config->breaks.resume_too_far && stored > 0)
         d.next++;
+    if (s->config->breaks.resume_rounds_up && stored > 0) {
+        uint32_t up = (stored * s->segment_bytes + block - 1) / block * block / s->segment_bytes;
+        d.next = (up < d.count ? up : d.count) + 1;
+    }
+    d.resumed_at = stored > 0 ? d.next : 0;
     d.checked_until = (segment_at(&d, d.next) + block - 1) / block * block;
     if (stored > 0)
         AGENT_EVENT("resume", F_INT("segment", d.next), F_INT("of", d.count));

@@ -73,6 +73,17 @@ struct state_io {
     int (*erase)(void *ctx, uint32_t addr, uint32_t len_bytes);
 };
 
+/* Deliberately broken behaviours of STATE_SAFE, for the zoo; all false in the reference. */
+struct state_breaks {
+    bool one_copy;      /* the record is erased and written again in its place */
+    bool erase_first;   /* the old record is erased before the new one is written */
+    bool no_check;      /* a record is believed without its CRC */
+    bool loose_marks;   /* a mark is believed by its number, without CRC and sequence */
+    bool narrow_marks;  /* the number of a mark is read in 8 bits */
+    bool roll_in_place; /* a full journal is emptied by rewriting the record in its place */
+    bool append_marks;  /* a mark goes to the next blank slot; the reader stops at a bad one */
+};
+
 struct state_layout {
     enum state_kind kind;
     uint32_t part_bytes; /* download partition */
@@ -81,6 +92,7 @@ struct state_layout {
     uint32_t
         backup_bytes; /* area in front of the last erase unit; erase-unit multiple, >= one unit */
     bool write_once;  /* a programmed granule cannot be programmed again */
+    struct state_breaks breaks;
 };
 
 struct state {

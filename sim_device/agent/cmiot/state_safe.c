@@ -94,6 +94,18 @@ static uint32_t other_bank(const struct state *s)
     return s->valid && s->bank == a ? state_bank_b(&s->layout) : a;
 }
 
+/* Where the next record goes: never over the one that counts, but for the broken ones. */
+static uint32_t next_bank(const struct state *s, const struct state_record *r)
+{
+    const struct state_breaks *broken = &s->layout.breaks;
+    bool compacts = s->valid && r->journal_base > s->record.journal_base &&
+                    r->delta_id == s->record.delta_id &&
+                    r->update_result == s->record.update_result;
+    if (broken->one_copy)
+        return state_bank_a(&s->layout);
+    return broken->roll_in_place && compacts ? s->bank : other_bank(s);
+}
+
 static uint32_t slot_addr(const struct state *s, uint32_t position)
 {
     return s->bank + slots_from(s) + position * stride(s);
@@ -128,10 +140,10 @@ static void encode_record(uint8_t out[STATE_RECORD_BYTES], const struct state_re
     put_le32(out + AT_CRC, crc32_update(0, out, AT_CRC));
 }
 
-static bool record_good(const uint8_t in[STATE_RECORD_BYTES])
+static bool record_good(const struct state *s, const uint8_t in[STATE_RECORD_BYTES])
 {
     return get_le32(in + AT_MAGIC) == RECORD_MAGIC && get_le16(in + AT_VERSION) == RECORD_VERSION &&
-           get_le32(in + AT_CRC) == crc32_update(0, in, AT_CRC);
+           (s->layout.breaks.no_check || get_le32(in + AT_CRC) == crc32_update(0, in, AT_CRC));
 }
 
 static void decode_record(struct state *s, const uint8_t in[STATE_RECORD_BYTES])
@@ -165,7 +177,7 @@ static int read_bank(const struct state *s, uint32_t bank, uint8_t out[STATE_REC
         int rc = s->io.read(s->io.ctx, bank + i * STATE_RECORD_BYTES, out, STATE_RECORD_BYTES);
         if (rc != 0 && rc != ERR_DIGEST)
             return ERR_IO;
-        *good = rc == 0 && record_good(out);
+        *good = rc == 0 && record_good(s, out);
     }
     return 0;
 }
@@ -176,8 +188,11 @@ static void decode_slot(const struct state *s, const uint8_t in[STATE_SLOT_BYTES
     slot->touched = !state_blank(in, STATE_SLOT_BYTES);
     slot->number = get_le32(in + SLOT_NUMBER);
     slot->arg = get_le32(in + SLOT_ARG);
-    slot->valid = slot->touched && get_le32(in + SLOT_SEQUENCE) == s->sequence &&
-                  get_le32(in + SLOT_CRC) == crc32_update(0, in, SLOT_CRC);
+    slot->valid = slot->touched && (s->layout.breaks.loose_marks ||
+                                    (get_le32(in + SLOT_SEQUENCE) == s->sequence &&
+                                     get_le32(in + SLOT_CRC) == crc32_update(0, in, SLOT_CRC)));
+    if (s->layout.breaks.narrow_marks)
+        slot->number &= 0xFF;
 }
 
 /* 0 or ERR_IO. A slot that traps is touched and not valid. */
@@ -219,8 +234,11 @@ static int scan_slots(struct state *s)
             return ERR_IO;
         untouched = slot.touched ? 0 : untouched + 1;
         s->journalled = s->journalled || slot.touched;
+        bool append = s->layout.breaks.append_marks;
+        if (append && slot.touched && !slot.valid)
+            break;
         if (slot.valid && slot.number > s->mark &&
-            position_of(s, slot.number) == i - i % group(s)) {
+            (append || position_of(s, slot.number) == i - i % group(s))) {
             s->mark = slot.number;
             s->mark_arg = slot.arg;
         }
@@ -268,10 +286,12 @@ static int safe_store(struct state *s, const struct state_record *r, uint32_t ba
                       struct err *err)
 {
     uint8_t bytes[STATE_RECORD_BYTES];
-    uint32_t bank = other_bank(s);
+    uint32_t bank = next_bank(s, r);
     int rc = state_firm(s, err);
     if (rc != 0)
         return rc;
+    if (s->layout.breaks.erase_first && s->valid)
+        (void)s->io.erase(s->io.ctx, s->bank, s->layout.erase_bytes);
     encode_record(bytes, r, s->sequence + 1, base_arg);
     /* What was there is gone with the erase, also when the rest fails. */
     bool was_valid = s->valid;
@@ -317,8 +337,12 @@ static int put_slots(struct state *s, uint32_t number, uint32_t arg)
     uint32_t first = position_of(s, number);
     encode_slot(s, number, arg, bytes);
     s->journalled = true;
+    if (s->layout.breaks.append_marks)
+        for (first = 0; first < capacity(s) && !untouched(s, first, 1);)
+            first++;
     if (!s->layout.write_once)
-        return state_program(s, slot_addr(s, first), bytes, stride(s));
+        return first < capacity(s) ? state_program(s, slot_addr(s, first), bytes, stride(s))
+                                   : ERR_LIMIT;
     for (uint32_t i = 0; i < group(s); i += together(s)) {
         uint32_t done = 0;
         if (!untouched(s, first + i, together(s)))
