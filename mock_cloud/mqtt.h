@@ -1,6 +1,6 @@
 /*
  * MQTT as the cloud core sees it: logins, topic rules and messages, no packets and no sockets. The
- * simulated bus (mqtt/bus.h) and the Mosquitto edge (mqtt/broker.h) call the same code with it.
+ * simulated bus (mqtt/bus.h) and the Mosquitto edge (broker/broker.h) call the same code with it.
  *
  * A device is known by its identity, which is its user name: raw client ids change from connection
  * to connection (aliyun note §2.1, §2.5). Messages for a device need no subscription of it.

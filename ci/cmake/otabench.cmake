@@ -1,11 +1,12 @@
 # How every room of the project is built: one archive per folder, one CUnit binary per *_test.c,
 # one libFuzzer binary per *_fuzz.c. A folder names only what it stands on.
 
-add_library(otabench_flags INTERFACE)
-target_include_directories(otabench_flags INTERFACE ${PROJECT_SOURCE_DIR})
-target_compile_definitions(otabench_flags INTERFACE _GNU_SOURCE)
+# otabench_language: what all code is compiled with; otabench_flags: instrumentation as well.
+add_library(otabench_language INTERFACE)
+target_include_directories(otabench_language INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_definitions(otabench_language INTERFACE _GNU_SOURCE)
 target_compile_options(
-  otabench_flags
+  otabench_language
   INTERFACE -Wall
             -Wextra
             -Wpedantic
@@ -17,6 +18,8 @@ target_compile_options(
             # No path of the building machine in the binary, so two machines build the same bytes.
             -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=
             $<$<BOOL:${OTABENCH_WERROR}>:-Werror>)
+add_library(otabench_flags INTERFACE)
+target_link_libraries(otabench_flags INTERFACE otabench_language)
 # Asserts are part of the product: a bench that goes on with a broken invariant lies.
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")

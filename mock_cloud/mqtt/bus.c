@@ -49,14 +49,12 @@ static void conn_end(struct bus *b, int64_t now_ns, struct bus_conn *c, enum end
     if (s == NULL)
         return;
     s->conn = NULL;
+    cloud_mqtt_offline(b->cfg.cloud, now_ns, s->identity);
     if (why == END_BROKEN && s->will_topic != NULL)
         publish_will(b, now_ns, s);
     bus_session_drop_will(s);
-    char identity[MQTT_IDENTITY_MAX];
-    memcpy(identity, s->identity, sizeof identity);
     if (s->clean)
         bus_session_free(b, s);
-    cloud_mqtt_offline(b->cfg.cloud, now_ns, identity);
 }
 
 /* ---- packets ---- */
@@ -77,12 +75,19 @@ static bool read_login(const struct mqtt_packet *p, struct mqtt_login *login, ch
     return true;
 }
 
+/* A raw id that another device holds would give its messages away. */
+static bool is_taken(struct bus *b, const char *client_id, const char *identity)
+{
+    const struct session *s = bus_session_find(b, client_id);
+    return s != NULL && strcmp(s->identity, identity) != 0;
+}
+
 /* The session for an accepted login; a clean one starts empty. *present: it was there. */
 static struct session *session_for(struct bus *b, const char *client_id, const char *identity,
                                    bool clean, bool *present)
 {
     struct session *s = bus_session_find(b, client_id);
-    if (s != NULL && (clean || strcmp(s->identity, identity) != 0)) {
+    if (s != NULL && clean) {
         bus_session_free(b, s);
         s = NULL;
     }
@@ -120,6 +125,8 @@ static bool on_connect(struct bus *b, int64_t now_ns, struct bus_conn *c,
                 (p->topic.data == NULL || mqtt_topic_valid(will));
     if (good)
         ack.code = (uint8_t)cloud_mqtt_login(b->cfg.cloud, now_ns, &login, identity);
+    if (ack.code == MQTT_ACCEPTED && is_taken(b, client_id, identity))
+        ack.code = MQTT_NOT_AUTHORIZED;
     if (ack.code == MQTT_ACCEPTED) {
         take_over(b, now_ns, client_id, identity);
         struct session *s = session_for(b, client_id, identity, p->clean, &ack.present);

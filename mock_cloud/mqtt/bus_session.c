@@ -16,7 +16,9 @@ struct session *bus_session_of(struct bus *b, const char *identity)
     struct session *found = NULL;
     for (size_t i = 0; i < BUS_SESSIONS; i++) {
         struct session *s = b->sessions[i];
-        if (s != NULL && strcmp(s->identity, identity) == 0 && (found == NULL || s->conn != NULL))
+        if (s == NULL || (s->conn == NULL && s->clean)) /* none, or just ending */
+            continue;
+        if (strcmp(s->identity, identity) == 0 && (found == NULL || s->conn != NULL))
             found = s;
     }
     return found;

@@ -371,12 +371,12 @@ static void redelivered_after_power_cut(void)
     power(&x, persistent_main); /* takes over; the broken connection leaves its will */
     run_to(&x, 10 * NS_PER_S);
     CHECK_STR(x.log, "open=0/0@200 open=0/0p@3200 push=one/dup@3200 push=two/dup@3200 ");
-    CHECK_STR(heard_now(), "dev>will/dev=gone -dev +dev ");
+    CHECK_STR(heard_now(), "-dev dev>will/dev=gone +dev ");
     power_off(&x);
     run_to(&x, 60 * NS_PER_S);
     CHECK_STR(heard_now(), "");
     run_to(&x, 200 * NS_PER_S); /* nobody comes back: the keep-alive ends it */
-    CHECK_STR(heard_now(), "dev>will/dev=gone -dev ");
+    CHECK_STR(heard_now(), "-dev dev>will/dev=gone ");
     close_bench(&x);
 }
 
@@ -493,6 +493,8 @@ static void two_main(void *arg)
     (void)connect_with(x, &c); /* no third */
     x->mqtt->close(x->b, first);
     c.user_name = "dev2";
+    (void)connect_with(x, &c); /* not with the raw id of another device */
+    c.client_id = "c3";
     (void)connect_with(x, &c);
 }
 
@@ -502,7 +504,8 @@ static void two_clients(void)
     open_bench(&x);
     power(&x, two_main);
     run_to(&x, 60 * NS_PER_S);
-    CHECK_STR(x.log, "open=0/0@200 open=1/0@400 first up=0 open=-2/0@1400 open=0/0@1600 ");
+    CHECK_STR(x.log, "open=0/0@200 open=1/0@400 first up=0 open=-2/0@1400 open=-2/5@1600 "
+                     "open=0/0@1800 ");
     close_bench(&x);
 }
 

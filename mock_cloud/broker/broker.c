@@ -1,0 +1,608 @@
+#include "mock_cloud/broker/broker.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mosquitto.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/vtime.h"
+#include "mock_cloud/broker/broker_frame.h"
+
+#define PATH_MAX_BYTES 108 /* of a unix socket */
+#define START_WAIT_MS  10000
+#define START_TRIES    5
+#define TOKEN_BYTES    16
+#define PLUGIN_NAME    "otabench_mqtt.so"
+
+/* What old device stacks offer (RSA key exchange with AES-CBC) besides modern suites. */
+#define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:kRSA+AESGCM:kRSA+AES"
+
+extern char **environ;
+
+/* A device's session, as the plugin told. */
+struct device {
+    char identity[MQTT_IDENTITY_MAX];
+    bool online, kept;
+};
+
+struct broker {
+    struct broker_config cfg;
+    char dir[PATH_MAX_BYTES];
+    char token[2 * TOKEN_BYTES + 1];
+    uint16_t port, tls_port;
+    pid_t pid; /* 0: not running */
+    int listen_fd, plugin_fd;
+    bool ready;
+    struct mosquitto *client; /* our own connection, for messages to devices */
+    struct buf rx, tx;
+    struct device *devices;
+    size_t n_devices, cap_devices;
+};
+
+/* ---- files ---- */
+
+static int path_in(const struct broker *b, const char *name, char out[PATH_MAX_BYTES],
+                   struct err *err)
+{
+    int n = snprintf(out, PATH_MAX_BYTES, "%s/%s", b->dir, name);
+    if (n < 0 || n >= PATH_MAX_BYTES)
+        return err_set(err, ERR_LIMIT, "%s: too long a path for a socket", b->dir);
+    return 0;
+}
+
+/* The plugin lies beside the program, or above it in a build tree, or in the library directory. */
+static int find_plugin(char *out, size_t cap, struct err *err)
+{
+    char self[512];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n < 0 ? 0 : n] = '\0';
+    for (int up = 0; up < 5; up++) {
+        char *slash = strrchr(self, '/');
+        if (slash == NULL)
+            break;
+        *slash = '\0';
+        static const char *const places[] = {"", "/lib/otabench"};
+        for (size_t i = 0; i < 2; i++)
+            if (snprintf(out, cap, "%s%s/" PLUGIN_NAME, self, places[i]) < (int)cap &&
+                access(out, R_OK) == 0)
+                return 0;
+    }
+    return err_set(err, ERR_UNSUPPORTED,
+                   PLUGIN_NAME " is not beside this program; it is built along with it");
+}
+
+static int find_mosquitto(char *out, size_t cap, struct err *err)
+{
+    static const char *const places[] = {"/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto",
+                                         "/usr/bin/mosquitto"};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (access(places[i], X_OK) == 0) {
+            (void)snprintf(out, cap, "%s", places[i]);
+            return 0;
+        }
+    return err_set(err, ERR_UNSUPPORTED,
+                   "the Mosquitto broker is not installed (Debian package mosquitto)");
+}
+
+/* A TCP port nobody has now; Mosquitto cannot choose one itself. */
+static uint16_t free_port(const char *ip)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    uint16_t port = 0;
+    if (fd >= 0 && inet_pton(AF_INET, ip, &a.sin_addr) == 1 &&
+        bind(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+        getsockname(fd, (struct sockaddr *)&a, &len) == 0)
+        port = ntohs(a.sin_port);
+    if (fd >= 0)
+        (void)close(fd);
+    return port;
+}
+
+static int write_config(struct broker *b, const char *plugin, struct err *err)
+{
+    const char *ip = b->cfg.bind_ip == NULL ? "127.0.0.1" : b->cfg.bind_ip;
+    char path[PATH_MAX_BYTES], sock[PATH_MAX_BYTES], own[PATH_MAX_BYTES], log[PATH_MAX_BYTES];
+    int rc = path_in(b, "mosquitto.conf", path, err);
+    if (rc == 0)
+        rc = path_in(b, "plugin.sock", sock, err);
+    if (rc == 0)
+        rc = path_in(b, "own.sock", own, err);
+    if (rc == 0)
+        rc = path_in(b, "mosquitto.log", log, err);
+    if (rc != 0)
+        return rc;
+    b->port = b->cfg.port != 0 ? b->cfg.port : free_port(ip);
+    if (b->cfg.cert_path != NULL)
+        b->tls_port = b->cfg.tls_port != 0 ? b->cfg.tls_port : free_port(ip);
+    if (b->port == 0 || (b->cfg.cert_path != NULL && b->tls_port == 0))
+        return err_set(err, ERR_IO, "no free port on %s: %s", ip, strerror(errno));
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+    if (f == NULL)
+        return err_set(err, ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+    if (geteuid() == 0) /* else it would give up its rights, and with them its own files */
+        (void)fprintf(f, "user root\n");
+    (void)fprintf(f,
+                  "persistence false\n"
+                  "allow_anonymous false\n"
+                  "log_dest file %s\n"
+                  "log_type error\nlog_type warning\n"
+                  "connection_messages false\n"
+                  "sys_interval 0\n"
+                  "max_packet_size %u\n"
+                  "message_size_limit %u\n"
+                  "max_queued_messages 100\n"
+                  "max_inflight_messages 20\n"
+                  "set_tcp_nodelay true\n"
+                  "plugin %s\n"
+                  "plugin_opt_socket %s\n"
+                  "plugin_opt_token %s\n"
+                  "listener 0 %s\n"
+                  "listener %u %s\n"
+                  "max_qos 1\n",
+                  log, BROKER_PACKET_MAX, MQTT_PAYLOAD_MAX, plugin, sock, b->token, own, b->port,
+                  ip);
+    if (b->tls_port != 0)
+        (void)fprintf(f,
+                      "listener %u %s\n"
+                      "max_qos 1\n"
+                      "certfile %s\nkeyfile %s\n"
+                      "tls_version tlsv1.2\n"
+                      "ciphers " CIPHERS "\n",
+                      b->tls_port, ip, b->cfg.cert_path, b->cfg.key_path);
+    if (fclose(f) != 0)
+        return err_set(err, ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+    (void)unlink(own);
+    return 0;
+}
+
+/* ---- what the plugin says ---- */
+
+static struct device *device_of(struct broker *b, const char *identity)
+{
+    for (size_t i = 0; i < b->n_devices; i++)
+        if (strcmp(b->devices[i].identity, identity) == 0)
+            return &b->devices[i];
+    return NULL;
+}
+
+static void note_online(struct broker *b, const char *identity)
+{
+    struct device *d = device_of(b, identity);
+    if (d == NULL && b->n_devices < BROKER_DEVICES) {
+        if (b->n_devices == b->cap_devices) {
+            size_t cap = b->cap_devices == 0 ? 64 : 2 * b->cap_devices;
+            struct device *grown = realloc(b->devices, cap * sizeof *grown);
+            if (grown == NULL)
+                return;
+            b->devices = grown;
+            b->cap_devices = cap;
+        }
+        d = &b->devices[b->n_devices++];
+        *d = (struct device){.online = false};
+        (void)snprintf(d->identity, sizeof d->identity, "%s", identity);
+    }
+    if (d != NULL)
+        d->online = true;
+}
+
+static void note_offline(struct broker *b, const char *identity, bool kept)
+{
+    struct device *d = device_of(b, identity);
+    if (d == NULL)
+        return;
+    d->online = false;
+    d->kept = kept;
+    if (!kept)
+        *d = b->devices[--b->n_devices];
+}
+
+/* The plugin waits for it: a few bytes, and it reads them at once. */
+static int answer(struct broker *b, size_t at)
+{
+    frame_end(&b->tx, at);
+    ssize_t n = send(b->plugin_fd, b->tx.data, b->tx.len_bytes, MSG_NOSIGNAL);
+    bool whole = n == (ssize_t)b->tx.len_bytes;
+    buf_clear(&b->tx);
+    return whole ? 0 : ERR_IO;
+}
+
+static int on_login(struct broker *b, int64_t now_ns, struct frame_reader *r)
+{
+    char id[MQTT_CLIENT_ID_MAX], user[MQTT_CLIENT_ID_MAX], password[MQTT_CLIENT_ID_MAX];
+    char identity[MQTT_IDENTITY_MAX] = "";
+    struct mqtt_login login = {.client_id = id};
+    (void)frame_text(r, id, sizeof id);
+    login.user_name = frame_text(r, user, sizeof user) ? user : NULL;
+    login.password = frame_text(r, password, sizeof password) ? password : NULL;
+    login.clean_session = frame_8(r) != 0;
+    login.keep_alive_s = frame_16(r);
+    if (!r->ok)
+        return ERR_FORMAT;
+    enum mqtt_connack code = cloud_mqtt_login(b->cfg.cloud, now_ns, &login, identity);
+    size_t at = frame_begin(&b->tx, FRAME_ANSWER);
+    frame_put_8(&b->tx, (uint8_t)code);
+    frame_put_text(&b->tx, identity, strlen(identity));
+    return answer(b, at);
+}
+
+static int on_topic(struct broker *b, struct frame_reader *r)
+{
+    char identity[MQTT_IDENTITY_MAX], topic[MQTT_TOPIC_MAX];
+    (void)frame_text(r, identity, sizeof identity);
+    (void)frame_text(r, topic, sizeof topic);
+    uint8_t access = frame_8(r);
+    if (!r->ok || access > MQTT_SUBSCRIBE)
+        return ERR_FORMAT;
+    size_t at = frame_begin(&b->tx, FRAME_ANSWER);
+    frame_put_8(&b->tx,
+                cloud_mqtt_topic(b->cfg.cloud, identity, topic, (enum mqtt_access)access) ? 1 : 0);
+    return answer(b, at);
+}
+
+static int on_frame(struct broker *b, int64_t now_ns, uint8_t kind, struct frame_reader *r)
+{
+    char identity[MQTT_IDENTITY_MAX], topic[MQTT_TOPIC_MAX];
+    if (kind == FRAME_READY) {
+        b->ready = true;
+        return 0;
+    }
+    if (kind == FRAME_LOGIN)
+        return on_login(b, now_ns, r);
+    if (kind == FRAME_TOPIC)
+        return on_topic(b, r);
+    (void)frame_text(r, identity, sizeof identity);
+    if (kind == FRAME_ONLINE && r->ok) {
+        note_online(b, identity);
+        cloud_mqtt_online(b->cfg.cloud, now_ns, identity);
+    } else if (kind == FRAME_OFFLINE) {
+        bool kept = frame_8(r) != 0;
+        note_offline(b, identity, kept);
+        cloud_mqtt_offline(b->cfg.cloud, now_ns, identity);
+    } else if (kind == FRAME_SUBSCRIBED && frame_text(r, topic, sizeof topic)) {
+        cloud_mqtt_subscribed(b->cfg.cloud, now_ns, identity, topic);
+    } else if (kind == FRAME_MESSAGE && frame_text(r, topic, sizeof topic)) {
+        struct mqtt_message m = {.topic = topic, .qos = frame_8(r)};
+        m.payload = r->at;
+        m.payload_bytes = r->left;
+        if (r->ok)
+            cloud_mqtt_message(b->cfg.cloud, now_ns, identity, &m);
+    } else {
+        return ERR_FORMAT;
+    }
+    return r->ok ? 0 : ERR_FORMAT;
+}
+
+/* Reads what is there and handles every whole frame. */
+static int read_plugin(struct broker *b, int64_t now_ns, struct err *err)
+{
+    uint8_t chunk[16384];
+    for (;;) {
+        ssize_t n = recv(b->plugin_fd, chunk, sizeof chunk, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return 0;
+        if (n <= 0)
+            return err_set(err, ERR_IO, "the MQTT broker has ended");
+        if (buf_append(&b->rx, chunk, (size_t)n) != 0)
+            return err_set(err, ERR_LIMIT, "the MQTT broker says too much at a time");
+        size_t at = 0;
+        int64_t whole;
+        while ((whole = frame_bytes(b->rx.data + at, b->rx.len_bytes - at)) > 0) {
+            uint8_t kind;
+            struct frame_reader r = frame_open(b->rx.data + at, (size_t)whole, &kind);
+            int rc = on_frame(b, now_ns, kind, &r);
+            if (rc != 0)
+                return err_set(err, rc, "the MQTT broker's plugin cannot be understood");
+            at += (size_t)whole;
+        }
+        buf_consume(&b->rx, at);
+        if (whole < 0)
+            return err_set(err, ERR_FORMAT, "the MQTT broker's plugin cannot be understood");
+    }
+}
+
+/* ---- messages to devices ---- */
+
+static int deliver(void *ctx, int64_t now_ns, const char *identity, const struct mqtt_message *m)
+{
+    struct broker *b = ctx;
+    const struct device *d = device_of(b, identity);
+    size_t topic_len = strlen(m->topic);
+    (void)now_ns;
+    if (d == NULL || (!d->online && !(d->kept && m->qos > 0)) || topic_len >= MQTT_TOPIC_MAX ||
+        m->payload_bytes > MQTT_PAYLOAD_MAX)
+        return ERR_NOT_FOUND;
+    buf_clear(&b->tx);
+    frame_put_text(&b->tx, identity, strlen(identity));
+    frame_put_text(&b->tx, m->topic, topic_len);
+    frame_put_8(&b->tx, m->qos);
+    int rc = m->payload_bytes > 0 ? buf_append(&b->tx, m->payload, m->payload_bytes) : 0;
+    if (rc == 0 && mosquitto_publish(b->client, NULL, BROKER_TOPIC, (int)b->tx.len_bytes,
+                                     b->tx.data, 0, false) != MOSQ_ERR_SUCCESS)
+        rc = ERR_IO;
+    buf_clear(&b->tx);
+    return rc;
+}
+
+/* ---- start ---- */
+
+static int listen_for_plugin(struct broker *b, struct err *err)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    char path[PATH_MAX_BYTES];
+    int rc = path_in(b, "plugin.sock", path, err);
+    if (rc != 0)
+        return rc;
+    memcpy(a.sun_path, path, sizeof a.sun_path);
+    (void)unlink(path);
+    b->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (b->listen_fd < 0 || bind(b->listen_fd, (struct sockaddr *)&a, sizeof a) != 0 ||
+        chmod(path, 0600) != 0 || listen(b->listen_fd, 1) != 0)
+        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    return 0;
+}
+
+static int spawn_broker(struct broker *b, struct err *err)
+{
+    char plugin[600], program[128], conf[PATH_MAX_BYTES], log[PATH_MAX_BYTES];
+    int rc = find_plugin(plugin, sizeof plugin, err);
+    if (rc == 0)
+        rc = find_mosquitto(program, sizeof program, err);
+    if (rc == 0)
+        rc = write_config(b, plugin, err);
+    if (rc == 0)
+        rc = path_in(b, "mosquitto.conf", conf, err);
+    if (rc == 0)
+        rc = path_in(b, "mosquitto.log", log, err);
+    if (rc != 0)
+        return rc;
+    char *argv[] = {program, (char[]){"-c"}, conf, NULL};
+    posix_spawn_file_actions_t fa;
+    posix_spawnattr_t attr;
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)posix_spawn_file_actions_init(&fa);
+    (void)posix_spawnattr_init(&attr);
+    (void)posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+    (void)posix_spawn_file_actions_addopen(&fa, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    (void)posix_spawn_file_actions_adddup2(&fa, 1, 2);
+    /* Ctrl-C is for this process; the broker goes when it does. */
+    (void)posix_spawnattr_setpgroup(&attr, 0);
+    (void)posix_spawnattr_setsigmask(&attr, &none);
+    (void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+    rc = posix_spawn(&b->pid, program, &fa, &attr, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&fa);
+    (void)posix_spawnattr_destroy(&attr);
+    if (rc == 0)
+        return 0;
+    b->pid = 0;
+    return err_set(err, ERR_IO, "%s cannot be started: %s", program, strerror(rc));
+}
+
+/* The first error in the broker's log, or else its last line: why a start failed. */
+static void last_words(const struct broker *b, char *out, size_t cap)
+{
+    char path[PATH_MAX_BYTES], line[256];
+    out[0] = '\0';
+    FILE *f = path_in(b, "mosquitto.log", path, NULL) == 0 ? fopen(path, "r") : NULL;
+    while (f != NULL && strstr(out, "Error") == NULL && fgets(line, sizeof line, f) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] != '\0')
+            (void)snprintf(out, cap, "%s", line);
+    }
+    if (f != NULL)
+        (void)fclose(f);
+}
+
+static bool has_ended(struct broker *b)
+{
+    if (b->pid == 0 || waitpid(b->pid, NULL, WNOHANG) != b->pid)
+        return b->pid == 0;
+    b->pid = 0;
+    return true;
+}
+
+/* Waits for an fd in small steps, so that an early death of the broker is noticed. */
+static int await_fd(struct broker *b, int fd, int *left_ms, struct err *err)
+{
+    enum { STEP_MS = 20 };
+    for (; *left_ms > 0; *left_ms -= STEP_MS) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, STEP_MS) > 0)
+            return 0;
+        if (has_ended(b))
+            break;
+    }
+    char words[256];
+    last_words(b, words, sizeof words);
+    return err_set(err, ERR_IO, "the MQTT broker does not start: %s",
+                   words[0] != '\0' ? words : "no reason given");
+}
+
+static void log_in(struct mosquitto *m, void *ctx, int code)
+{
+    (void)m;
+    *(int *)ctx = code;
+}
+
+/* Our own connection, for messages to devices. */
+static int connect_own(struct broker *b, int *left_ms, struct err *err)
+{
+    char path[PATH_MAX_BYTES];
+    int code = -1;
+    int rc = path_in(b, "own.sock", path, err);
+    if (rc != 0)
+        return rc;
+    b->client = mosquitto_new("otabench", true, &code);
+    if (b->client == NULL)
+        return err_set(err, ERR_NOMEM, "no memory for an MQTT client");
+    mosquitto_connect_callback_set(b->client, log_in);
+    (void)mosquitto_username_pw_set(b->client, "otabench", b->token);
+    int mrc = mosquitto_connect(b->client, path, 0, 60);
+    while (mrc == MOSQ_ERR_SUCCESS && code < 0) {
+        rc = await_fd(b, mosquitto_socket(b->client), left_ms, err);
+        if (rc != 0)
+            return rc;
+        mrc = mosquitto_loop_read(b->client, 1);
+    }
+    mosquitto_connect_callback_set(b->client, NULL);
+    if (mrc != MOSQ_ERR_SUCCESS || code != 0)
+        return err_set(err, ERR_IO, "the MQTT broker refuses its own host: %s",
+                       mrc != MOSQ_ERR_SUCCESS ? mosquitto_strerror(mrc)
+                                               : mosquitto_connack_string(code));
+    return 0;
+}
+
+static int start(struct broker *b, struct err *err)
+{
+    int left_ms = START_WAIT_MS;
+    int rc = listen_for_plugin(b, err);
+    if (rc == 0)
+        rc = spawn_broker(b, err);
+    if (rc == 0)
+        rc = await_fd(b, b->listen_fd, &left_ms, err);
+    if (rc != 0)
+        return rc;
+    b->plugin_fd = accept4(b->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (b->plugin_fd < 0)
+        return err_set(err, ERR_IO, "the broker's plugin: %s", strerror(errno));
+    while (rc == 0 && !b->ready) {
+        rc = await_fd(b, b->plugin_fd, &left_ms, err);
+        if (rc == 0 && read_plugin(b, 0, err) != 0)
+            rc = await_fd(b, -1, &left_ms, err); /* it ends: wait for its last words */
+    }
+    return rc != 0 ? rc : connect_own(b, &left_ms, err);
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+static void end(struct broker *b)
+{
+    if (b->client != NULL)
+        mosquitto_destroy(b->client);
+    b->client = NULL;
+    if (b->pid != 0) {
+        (void)kill(b->pid, SIGKILL); /* it keeps nothing that could be lost */
+        while (waitpid(b->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    b->pid = 0;
+    close_fd(&b->plugin_fd);
+    close_fd(&b->listen_fd);
+    b->ready = false;
+    b->n_devices = 0;
+    buf_clear(&b->rx);
+}
+
+struct broker *broker_start(const struct broker_config *cfg, int *rc, struct err *err)
+{
+    uint8_t token[TOKEN_BYTES];
+    struct broker *b = calloc(1, sizeof *b);
+    *rc = ERR_NOMEM;
+    if (b == NULL) {
+        (void)err_set(err, ERR_NOMEM, "no memory for the MQTT broker");
+        return NULL;
+    }
+    b->cfg = *cfg;
+    b->listen_fd = b->plugin_fd = -1;
+    buf_init(&b->rx, 4 * FRAME_BYTES_MAX);
+    buf_init(&b->tx, FRAME_BYTES_MAX);
+    (void)mosquitto_lib_init();
+    if (snprintf(b->dir, sizeof b->dir, "%s", cfg->dir) >= (int)sizeof b->dir ||
+        getrandom(token, sizeof token, 0) != (ssize_t)sizeof token) {
+        *rc = err_set(err, ERR_LIMIT, "%s: too long a path for a socket", cfg->dir);
+        broker_stop(b);
+        return NULL;
+    }
+    hex_encode(b->token, token, sizeof token);
+    /* A chosen port may be taken by somebody else before Mosquitto has it. */
+    bool fixed = cfg->port != 0 && (cfg->cert_path == NULL || cfg->tls_port != 0);
+    for (int i = 0; i < START_TRIES; i++) {
+        *rc = start(b, err);
+        if (*rc == 0) {
+            cloud_set_deliver(cfg->cloud, deliver, b);
+            return b;
+        }
+        bool in_use = *rc == ERR_IO && strstr(err == NULL ? "" : err->text, "in use") != NULL;
+        end(b);
+        if (fixed || !in_use)
+            break;
+    }
+    broker_stop(b);
+    return NULL;
+}
+
+void broker_stop(struct broker *b)
+{
+    if (b == NULL)
+        return;
+    cloud_set_deliver(b->cfg.cloud, NULL, NULL);
+    end(b);
+    (void)mosquitto_lib_cleanup();
+    buf_free(&b->rx);
+    buf_free(&b->tx);
+    free(b->devices);
+    free(b);
+}
+
+uint16_t broker_port(const struct broker *b)
+{
+    return b->port;
+}
+
+uint16_t broker_tls_port(const struct broker *b)
+{
+    return b->tls_port;
+}
+
+pid_t broker_pid(const struct broker *b)
+{
+    return b->pid;
+}
+
+size_t broker_poll_fds(const struct broker *b, struct pollfd *out)
+{
+    out[0] = (struct pollfd){.fd = b->plugin_fd, .events = POLLIN};
+    out[1] = (struct pollfd){.fd = mosquitto_socket(b->client), .events = POLLIN};
+    if (mosquitto_want_write(b->client))
+        out[1].events |= POLLOUT;
+    return 2;
+}
+
+int broker_run(struct broker *b, int64_t now_ns, struct err *err)
+{
+    int rc = read_plugin(b, now_ns, err);
+    if (rc != 0)
+        return rc;
+    struct pollfd p = {.fd = mosquitto_socket(b->client), .events = POLLIN};
+    int mrc = MOSQ_ERR_SUCCESS;
+    if (mosquitto_want_write(b->client))
+        mrc = mosquitto_loop_write(b->client, 1);
+    if (mrc == MOSQ_ERR_SUCCESS && poll(&p, 1, 0) > 0)
+        mrc = mosquitto_loop_read(b->client, 1);
+    if (mrc == MOSQ_ERR_SUCCESS)
+        mrc = mosquitto_loop_misc(b->client);
+    if (mrc != MOSQ_ERR_SUCCESS)
+        return err_set(err, ERR_IO, "the MQTT broker: %s", mosquitto_strerror(mrc));
+    return 0;
+}
