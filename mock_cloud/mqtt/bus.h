@@ -2,7 +2,8 @@
  * The MQTT broker of the simulated world: sessions, QoS 0 and 1, redelivery, keep-alive, last will,
  * routing. No sockets and no clock: bytes of a connection go in, bytes come out by a call, time is
  * an argument. Logins, topic rules and messages are the cloud core's (cloud_mqtt_*), as they are
- * for Mosquitto on the wire (broker/broker.h), and it behaves as that broker does with our settings:
+ * for Mosquitto on the wire (broker/broker.h), and it behaves as that broker does with our
+ * settings:
  *
  * - A session belongs to a raw client id; the same id takes over. A second session of one identity
  *   ends the first: raw ids of Link SDKs change at each connect (aliyun note §2.5).
