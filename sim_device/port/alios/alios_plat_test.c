@@ -1,0 +1,266 @@
+/* The five platform functions on every kind of chip, called through the table. */
+#include <string.h>
+
+#include "common/testing/testing.h"
+#include "sim_device/port/alios/alios_port.h"
+
+#define UNIT 4096u
+#define SLOT (3 * UNIT)
+
+static const struct alios_port *const port = &alios_reference_port;
+
+struct site {
+    struct board board;
+    struct board_ops ops;
+    struct device_config config;
+    struct alios alios;
+};
+
+struct chip_row {
+    const char *what;
+    const char *chip;
+    enum nor_policy policy;
+};
+static const struct chip_row chips[] = {
+    {"spi4k", "spi4k", NOR_REWRITE},
+    {"internal8", "internal8", NOR_ECC},
+    {"internal8 without ECC", "internal8", NOR_WRITE_ONCE},
+};
+
+static int64_t site_now(struct board *b)
+{
+    (void)b;
+    return 0;
+}
+
+static void site_wake(struct board *b, const void *channel, int count)
+{
+    (void)b, (void)channel, (void)count;
+}
+
+static void power_on(struct site *s)
+{
+    struct err err = {0};
+    board_heap_drop(&s->board);
+    REQUIRE_OK(alios_start(&s->board, &s->alios, &s->config, &err), &err);
+}
+
+static void boot(struct site *s, uint32_t want)
+{
+    struct slots_config cfg;
+    struct slots_boot loader;
+    enum boot_result rc;
+    device_slots_config(&s->config, &s->board, &cfg);
+    slots_boot_begin(&loader, &cfg);
+    do
+        rc = slots_boot_step(&loader);
+    while (rc == BOOT_MORE);
+    CHECK_INT(rc, BOOT_RUN);
+    CHECK_INT(loader.slot, want);
+    power_on(s);
+}
+
+static void site_open(struct site *s, const struct chip_row *row)
+{
+    struct err err = {0};
+    memset(s, 0, sizeof *s);
+    device_config_default_for(&s->config, AGENT_UOTA);
+    s->config.geometry = *nor_geometry_find(row->chip);
+    s->config.geometry.policy = row->policy;
+    s->config.partitions = (struct partition_table){.count = 4,
+                                                    .part = {{"app", UNIT, SLOT},
+                                                             {"app2", 5 * UNIT, SLOT},
+                                                             {"slots", 9 * UNIT, 2 * UNIT},
+                                                             {"kv", 12 * UNIT, 2 * UNIT}}};
+    s->board.nor = nor_new(&s->config.geometry, 41, &err);
+    REQUIRE(s->board.nor != NULL);
+    s->board.partitions = &s->config.partitions;
+    s->ops.now_ns = site_now;
+    s->ops.wake = site_wake;
+    s->board.ops = &s->ops;
+    board_set_current(&s->board);
+    REQUIRE(partition_guard(s->board.nor, &s->config.partitions) == 0);
+    power_on(s);
+}
+
+static void site_close(struct site *s)
+{
+    CHECK(nor_fault(s->board.nor) == NULL);
+    CHECK_INT(partition_guard_check(s->board.nor, &s->config.partitions), UINT32_MAX);
+    CHECK_INT(s->board.heap.used_bytes, 0);
+    board_set_current(NULL);
+    nor_free(s->board.nor);
+}
+
+static uint8_t byte_at(uint32_t i)
+{
+    return (uint8_t)(i * 13u + (i >> 8));
+}
+
+/* Pieces of many lengths from *off to `to`. */
+static void write_until(uint32_t *off, uint32_t to)
+{
+    static const uint32_t lengths[] = {1, 7, 8, 3, 256, 1000, 13};
+    uint8_t piece[1000];
+    for (uint32_t i = 0; *off < to; i++) {
+        uint32_t n = lengths[i % (sizeof lengths / sizeof lengths[0])];
+        n = to - *off < n ? to - *off : n;
+        for (uint32_t j = 0; j < n; j++)
+            piece[j] = byte_at(*off + j);
+        uint32_t before = *off;
+        REQUIRE(port->hal_ota_write(NULL, off, piece, n) == stat_ok);
+        CHECK_INT(*off, before + n);
+    }
+}
+
+static uint32_t wrong_bytes(uint32_t from, uint32_t to)
+{
+    uint32_t wrong = 0, off = from;
+    while (off < to) {
+        uint8_t piece[333];
+        uint32_t n = to - off < sizeof piece ? to - off : (uint32_t)sizeof piece, at = off;
+        REQUIRE(port->hal_ota_read(NULL, &off, piece, n) == stat_ok);
+        CHECK_INT(off, at + n);
+        for (uint32_t i = 0; i < n; i++)
+            wrong += piece[i] != byte_at(at + i);
+    }
+    return wrong;
+}
+
+static bool cleared(struct site *s, uint32_t from)
+{
+    const uint8_t *slot = nor_peek(s->board.nor) + s->config.partitions.part[1].offset;
+    for (uint32_t i = from; i < SLOT; i++)
+        if (slot[i] != 0xFF)
+            return false;
+    return true;
+}
+
+static void init_clears_the_area(const void *row)
+{
+    struct site s;
+    uint8_t junk[8] = {0};
+    uint32_t off = 0;
+    site_open(&s, row);
+    REQUIRE(nor_load(s.board.nor, 5 * UNIT, junk, sizeof junk) == 0);
+    REQUIRE(nor_load(s.board.nor, 8 * UNIT - 8, junk, sizeof junk) == 0);
+    CHECK_INT(port->hal_ota_init(&off), stat_ok);
+    CHECK(cleared(&s, 0));
+    CHECK_INT(off, 0);
+    CHECK_INT(port->hal_ota_init(NULL), stat_ok);
+    off = SLOT + 1;
+    CHECK_INT(port->hal_ota_init(&off), stat_err);
+    site_close(&s);
+}
+
+static void pieces_make_one_image(const void *row)
+{
+    struct site s;
+    uint32_t off = 0;
+    site_open(&s, row);
+    REQUIRE(port->hal_ota_init(&off) == stat_ok);
+    write_until(&off, 9001);
+    CHECK_INT(wrong_bytes(0, 9001), 0); /* also the end that waits for its granule */
+    ota_finish_param_t end = {.result_type = OTA_FINISH, .firmware_type = OTA_RAW};
+    CHECK_INT(port->ota_kv_set(ALIOS_KV_VERSION, "2.0", 3, 1), 0);
+    CHECK_INT(port->hal_ota_set_boot(NULL, &end), stat_ok);
+    CHECK_INT(wrong_bytes(0, 9001), 0);
+    boot(&s, 1);
+    CHECK(slots_on_trial(&s.alios.slots));
+    CHECK_INT(s.alios.slots.record.image[1].len_bytes, 9001);
+    CHECK_STR(s.alios.slots.record.image[1].version, "2.0");
+    /* On trial: no other update, but back. */
+    CHECK_INT(port->hal_ota_init(NULL), stat_err);
+    CHECK_INT(port->hal_ota_rollback(NULL, NULL), stat_ok);
+    boot(&s, 0);
+    CHECK_INT(port->hal_ota_rollback(NULL, NULL), stat_err);
+    CHECK(slots_was_refused(&s.alios.slots, "2.0") != NULL);
+    site_close(&s);
+}
+
+static void goes_on_behind_a_breakpoint(const void *row)
+{
+    struct site s;
+    uint32_t off = 0;
+    site_open(&s, row);
+    REQUIRE(port->hal_ota_init(&off) == stat_ok);
+    write_until(&off, 2 * UNIT + 5);
+    ota_finish_param_t pause = {.result_type = OTA_BREAKPOINT};
+    CHECK_INT(port->hal_ota_set_boot(NULL, &pause), stat_ok);
+    power_on(&s);
+    off = 2 * UNIT + 5;
+    CHECK_INT(port->hal_ota_init(&off), stat_ok);
+    CHECK_INT(off, 2 * UNIT); /* the unit that was begun cannot be gone on with */
+    CHECK(cleared(&s, 2 * UNIT));
+    write_until(&off, SLOT);
+    CHECK_INT(wrong_bytes(0, SLOT), 0);
+    ota_finish_param_t end = {.result_type = OTA_FINISH};
+    CHECK_INT(port->hal_ota_set_boot(NULL, &end), stat_ok);
+    boot(&s, 1);
+    site_close(&s);
+}
+
+static void refuses(const void *row)
+{
+    struct site s;
+    uint8_t piece[16] = {0};
+    uint32_t off = 0;
+    ota_finish_param_t end = {.result_type = OTA_FINISH}, diff = {.firmware_type = OTA_DIFF};
+    site_open(&s, row);
+    CHECK_INT(port->hal_ota_write(NULL, &off, piece, 8), stat_err); /* before init */
+    CHECK_INT(port->hal_ota_set_boot(NULL, &end), stat_err);
+    CHECK_INT(port->hal_ota_rollback(NULL, NULL), stat_err);
+    REQUIRE(port->hal_ota_init(&off) == stat_ok);
+    CHECK_INT(port->hal_ota_set_boot(NULL, &end), stat_err); /* nothing written */
+    REQUIRE(port->hal_ota_init(&off) == stat_ok);
+    CHECK_INT(port->hal_ota_set_boot(NULL, NULL), stat_err);
+    CHECK_INT(port->hal_ota_write(NULL, NULL, piece, 8), stat_err);
+    CHECK_INT(port->hal_ota_write(NULL, &off, NULL, 8), stat_err);
+    off = 8;
+    CHECK_INT(port->hal_ota_write(NULL, &off, piece, 8), stat_err); /* not behind the last */
+    off = 0;
+    CHECK_INT(port->hal_ota_write(NULL, &off, piece, SLOT + 1), stat_err);
+    CHECK_INT(off, 0);
+    CHECK_INT(port->hal_ota_write(NULL, &off, piece, 8), stat_ok);
+    CHECK_INT(port->hal_ota_set_boot(NULL, &diff), stat_err);
+    REQUIRE(port->hal_ota_init(NULL) == stat_ok);
+    off = 0;
+    REQUIRE(nor_inject(s.board.nor, NOR_IO_PROGRAM, 5 * UNIT, 8, 1) == 0);
+    CHECK_INT(port->hal_ota_write(NULL, &off, piece, 8), stat_err);
+    CHECK_INT(port->hal_ota_write(NULL, &off, piece, 8), stat_err); /* only init helps */
+    off = SLOT - 4;
+    CHECK_INT(port->hal_ota_read(NULL, &off, piece, 8), stat_err);
+    REQUIRE(nor_inject(s.board.nor, NOR_IO_ERASE, 6 * UNIT, 8, 1) == 0);
+    CHECK_INT(port->hal_ota_init(NULL), stat_err);
+    CHECK(hal_ota_get_default_module() == &s.alios.module);
+    site_close(&s);
+}
+
+static void outside_a_device(void)
+{
+    uint32_t off = 0;
+    uint8_t piece[1] = {0};
+    int len = 1;
+    CHECK(hal_ota_get_default_module() == NULL);
+    CHECK_INT(port->hal_ota_init(NULL), stat_err);
+    CHECK_INT(port->hal_ota_write(NULL, &off, piece, 1), stat_err);
+    CHECK_INT(port->hal_ota_rollback(NULL, NULL), stat_err);
+    CHECK(port->ota_malloc(1) == NULL);
+    CHECK(port->ota_mutex_init() == NULL);
+    CHECK_INT(port->ota_kv_get("k", piece, &len), -1);
+    CHECK_INT(port->ota_hal_mqtt_deinit_instance(), -1);
+}
+
+static const char *chip_name(const void *row)
+{
+    return ((const struct chip_row *)row)->what;
+}
+
+static const struct test tests[] = {
+    TEST_ROWS("init clears the area", init_clears_the_area, chips, chip_name),
+    TEST_ROWS("pieces make one image", pieces_make_one_image, chips, chip_name),
+    TEST_ROWS("goes on behind a breakpoint", goes_on_behind_a_breakpoint, chips, chip_name),
+    TEST_ROWS("refuses", refuses, chips, chip_name),
+    {"outside a device", outside_a_device},
+};
+TEST_MAIN("AliOS platform functions", tests)

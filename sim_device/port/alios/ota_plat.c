@@ -1,0 +1,173 @@
+/* The five platform functions, over the slot that does not run. */
+#include <string.h>
+
+#include "sim_device/port/alios/alios_port.h"
+
+static struct alios *of(const hal_ota_module_t *m)
+{
+    return m != NULL ? m->base.priv_dev : alios_self();
+}
+
+hal_ota_module_t *hal_ota_get_default_module(void)
+{
+    struct alios *a = alios_self();
+    return a != NULL ? &a->module : NULL;
+}
+
+static const struct partition *area(const struct alios *a)
+{
+    return slots_partition(&a->slots, slots_inactive(&a->slots));
+}
+
+static uint32_t granule(const struct alios *a)
+{
+    return nor_geo(a->board->nor)->granule_bytes;
+}
+
+hal_stat_t hal_ota_init(void *something)
+{
+    struct alios *a = alios_self();
+    uint32_t *resume = something;
+    if (a == NULL || slots_may_update(&a->slots, NULL) != 0)
+        return stat_err;
+    const struct partition *p = area(a);
+    uint32_t unit = nor_geo(a->board->nor)->erase_bytes;
+    uint32_t at = resume != NULL ? *resume : 0;
+    a->writing = false;
+    if (at > p->size_bytes)
+        return stat_err;
+    at -= at % unit;
+    /* Unit by unit, so that other tasks get at the chip in between. */
+    for (uint32_t off = at; off < p->size_bytes; off += unit) {
+        board_flash_lock(a->board);
+        int rc = nor_erase(a->board->nor, p->offset + off, unit);
+        board_flash_unlock(a->board);
+        if (rc != 0)
+            return stat_err;
+    }
+    if (resume != NULL)
+        *resume = at;
+    a->writing = true;
+    a->written_bytes = at;
+    a->tail_bytes = 0;
+    return stat_ok;
+}
+
+static int program(struct alios *a, uint32_t at, const uint8_t *data, uint32_t len_bytes)
+{
+    board_flash_lock(a->board);
+    int rc = nor_program(a->board->nor, area(a)->offset + at, data, len_bytes);
+    board_flash_unlock(a->board);
+    return rc;
+}
+
+/* The tail with what follows it, when that makes a whole granule. */
+static int feed_tail(struct alios *a, const uint8_t *data, uint32_t len_bytes, uint32_t *used)
+{
+    uint32_t room = granule(a) - a->tail_bytes;
+    uint32_t n = len_bytes < room ? len_bytes : room;
+    memcpy(a->tail + a->tail_bytes, data, n);
+    a->tail_bytes += n;
+    a->written_bytes += n;
+    *used = n;
+    if (a->tail_bytes < granule(a))
+        return 0;
+    a->tail_bytes = 0;
+    return program(a, a->written_bytes - granule(a), a->tail, granule(a));
+}
+
+hal_stat_t hal_ota_write(hal_ota_module_t *m, volatile uint32_t *off_set, uint8_t *in_buf,
+                         uint32_t in_buf_len)
+{
+    struct alios *a = of(m);
+    if (a == NULL || off_set == NULL || in_buf == NULL || !a->writing ||
+        *off_set != a->written_bytes || in_buf_len > area(a)->size_bytes - a->written_bytes)
+        return stat_err;
+    uint32_t used = 0, left = in_buf_len;
+    const uint8_t *at = in_buf;
+    int rc = 0;
+    if (a->tail_bytes > 0)
+        rc = feed_tail(a, at, left, &used);
+    at += used;
+    left -= used;
+    uint32_t whole = left - left % granule(a);
+    if (rc == 0 && whole > 0 && a->tail_bytes == 0) {
+        rc = program(a, a->written_bytes, at, whole);
+        a->written_bytes += rc == 0 ? whole : 0;
+        at += whole;
+        left -= whole;
+    }
+    if (rc == 0 && left > 0)
+        rc = feed_tail(a, at, left, &used);
+    if (rc != 0) {
+        a->writing = false; /* what is in flash now is not known: begin again */
+        return stat_err;
+    }
+    *off_set = a->written_bytes;
+    return stat_ok;
+}
+
+hal_stat_t hal_ota_read(hal_ota_module_t *m, volatile uint32_t *off_set, uint8_t *out_buf,
+                        uint32_t out_buf_len)
+{
+    struct alios *a = of(m);
+    if (a == NULL || off_set == NULL || out_buf == NULL)
+        return stat_err;
+    const struct partition *p = area(a);
+    uint32_t at = *off_set;
+    if (at > p->size_bytes || out_buf_len > p->size_bytes - at)
+        return stat_err;
+    board_flash_lock(a->board);
+    int rc = nor_read(a->board->nor, p->offset + at, out_buf, out_buf_len);
+    board_flash_unlock(a->board);
+    if (rc != 0)
+        return stat_err;
+    /* What waits for its granule reads as if it were written. */
+    for (uint32_t i = 0; i < a->tail_bytes; i++) {
+        uint32_t of_tail = a->written_bytes - a->tail_bytes + i;
+        if (of_tail >= at && of_tail - at < out_buf_len)
+            out_buf[of_tail - at] = a->tail[i];
+    }
+    *off_set = at + out_buf_len;
+    return stat_ok;
+}
+
+/* The last granule, filled up as erased flash is. */
+static int flush(struct alios *a)
+{
+    if (a->tail_bytes == 0)
+        return 0;
+    memset(a->tail + a->tail_bytes, 0xFF, sizeof a->tail - a->tail_bytes);
+    int rc = program(a, a->written_bytes - a->tail_bytes, a->tail, granule(a));
+    a->tail_bytes = 0;
+    return rc;
+}
+
+hal_stat_t hal_ota_set_boot(hal_ota_module_t *m, void *something)
+{
+    struct alios *a = of(m);
+    const ota_finish_param_t *param = something;
+    char version[SLOTS_VERSION_MAX] = "";
+    uint32_t len = sizeof version - 1;
+    if (a == NULL || param == NULL || !a->writing)
+        return stat_err;
+    a->writing = false;
+    if (flush(a) != 0)
+        return stat_err;
+    if (param->result_type == OTA_BREAKPOINT)
+        return stat_ok;
+    if (param->firmware_type != OTA_RAW)
+        return stat_err;
+    if (kv_get(&a->kv, ALIOS_KV_VERSION, version, &len) != 0)
+        len = 0;
+    version[len] = '\0';
+    return slots_set_boot(&a->slots, a->written_bytes, NULL, version, NULL) == 0 ? stat_ok
+                                                                                 : stat_err;
+}
+
+hal_stat_t hal_ota_rollback(hal_ota_module_t *m, void *something)
+{
+    struct alios *a = of(m);
+    (void)something;
+    return a != NULL && slots_rollback(&a->slots, NULL) == 0 ? stat_ok : stat_err;
+}
