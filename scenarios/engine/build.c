@@ -187,6 +187,17 @@ static void set_params(struct package_params *p, const struct scenario *s,
     p->cache_dir = o->cache_dir;
 }
 
+/* An image as it is, for devices with two slots. */
+static int make_image_offer(struct build_package *p, const struct buf *image, uint32_t pad_to_bytes)
+{
+    buf_init(&p->bytes, PACKAGE_IMAGE_MAX);
+    p->kind = PACKAGE_FULL;
+    int rc = buf_append(&p->bytes, image->data, image->len_bytes);
+    if (rc == 0 && pad_to_bytes > p->bytes.len_bytes)
+        rc = buf_append(&p->bytes, NULL, pad_to_bytes - p->bytes.len_bytes);
+    return rc;
+}
+
 static int make_offer(struct build *b, const struct scenario *s, const struct build_options *o,
                       uint32_t index, struct err *err)
 {
@@ -196,6 +207,11 @@ static int make_offer(struct build *b, const struct scenario *s, const struct bu
     struct package_params params;
     const char *from = s->versions[spec->from].version;
     const char *to = s->versions[spec->to].version;
+    if (s->device.agent != AGENT_CMIOT) {
+        int rc = make_image_offer(p, &b->images[spec->to][0], spec->pad_to_bytes);
+        describe(p, s, BUILD_DELTA_ID + index, "", to, spec->at_ns);
+        return rc == 0 ? 0 : err_set(err, rc, "image of %s", to);
+    }
     set_params(&params, s, o, spec->full ? "" : from, to, spec->full);
     for (uint32_t f = 0; f < s->device.file_count && f < PACKAGE_FILES_MAX; f++) {
         const struct buf *was = &b->images[spec->from][f];
@@ -257,6 +273,11 @@ int build_heal(struct build *b, const struct scenario *s, const struct build_opt
     int rc = package_generate(&b->heal_image, HEAL_SEED, HEAL_BYTES);
     if (rc != 0)
         return err_set(err, rc, "the heal image cannot be made");
+    if (s->device.agent != AGENT_CMIOT) {
+        rc = make_image_offer(&b->heal, &b->heal_image, 0);
+        describe(&b->heal, s, BUILD_HEAL_ID, "", BUILD_HEAL_VERSION, 0);
+        return rc == 0 ? 0 : err_set(err, rc, "the heal image cannot be made");
+    }
     struct package_source file = {.address = s->device.files[0].address,
                                   .new_image = b->heal_image.data,
                                   .new_bytes = (uint32_t)b->heal_image.len_bytes};
@@ -300,23 +321,54 @@ static bool altered_base_at(const struct build *b, const uint8_t *flash)
            memcmp(flash + k + 1, base->data + k + 1, base->len_bytes - k - 1) == 0;
 }
 
+/* Whether the second slot runs. */
+static bool second_runs(const struct device_config *c, const uint8_t *flash)
+{
+    struct slots_record r;
+    (void)slots_peek(flash, &c->geometry, &c->partitions, &r);
+    return slots_record_running(&r) == 1;
+}
+
+static uint32_t part_address(const struct device_config *c, const char *name)
+{
+    const struct partition *p = partition_find(&c->partitions, name);
+    return p == NULL ? 0 : p->offset;
+}
+
+uint32_t build_running_address(const struct scenario *s, const uint8_t *flash)
+{
+    const struct device_config *c = &s->device;
+    if (c->agent == AGENT_CMIOT)
+        return c->files[0].address;
+    return part_address(c, second_runs(c, flash) ? "app2" : "app");
+}
+
+uint32_t build_update_address(const struct scenario *s, const uint8_t *flash)
+{
+    const struct device_config *c = &s->device;
+    if (c->agent == AGENT_CMIOT)
+        return part_address(c, "download");
+    return part_address(c, second_runs(c, flash) ? "app" : "app2");
+}
+
 int build_version_of(const struct build *b, const struct scenario *s, const uint8_t *flash)
 {
     uint32_t files =
         s->device.file_count > PACKAGE_FILES_MAX ? PACKAGE_FILES_MAX : s->device.file_count;
+    const uint32_t first = build_running_address(s, flash);
     /* Highest first: a version whose files are all unchanged from its predecessor is the newer one.
      */
     for (uint32_t v = s->n_versions; v-- > 0;) {
         bool all = true;
         for (uint32_t f = 0; f < files && all; f++) {
-            const uint8_t *at = flash + s->device.files[f].address;
+            const uint8_t *at = flash + (f == 0 ? first : s->device.files[f].address);
             all = image_at(at, &b->images[v][f]) ||
                   (s->base_altered && v == 0 && f == 0 && altered_base_at(b, at));
         }
         if (all)
             return (int)v;
     }
-    if (image_at(flash + s->device.files[0].address, &b->heal_image))
+    if (image_at(flash + first, &b->heal_image))
         return (int)s->n_versions;
     return -1;
 }

@@ -53,5 +53,9 @@ int build_heal(struct build *b, const struct scenario *s, const struct build_opt
 /* Index of the version all of whose files are complete at `flash`; -1 none, n_versions for the heal
  * version. */
 int build_version_of(const struct build *b, const struct scenario *s, const uint8_t *flash);
+/* Where on the chip the firmware that runs begins, or the place an update is written to: with two
+ * slots the boot record says which is which. */
+uint32_t build_running_address(const struct scenario *s, const uint8_t *flash);
+uint32_t build_update_address(const struct scenario *s, const uint8_t *flash);
 
 #endif

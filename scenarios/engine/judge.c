@@ -94,10 +94,11 @@ void judge_fail(struct judge *j, const char *id, const char *fmt, ...)
 bool judge_flash_holds(const struct judge *j, uint64_t from, uint64_t len_bytes)
 {
     /* A package too large for the area may also be too large for what is left of the chip. */
-    uint32_t room = j->setup.scenario->device.geometry.size_bytes - j->setup.download_offset;
+    const uint32_t area = j->setup.update_address(j->setup.ctx);
+    uint32_t room = j->setup.scenario->device.geometry.size_bytes - area;
     if (from + len_bytes > room || from + len_bytes > j->package->len_bytes)
         return false;
-    const uint8_t *flash = j->setup.flash(j->setup.ctx) + j->setup.download_offset;
+    const uint8_t *flash = j->setup.flash(j->setup.ctx) + area;
     return memcmp(flash + from, j->package->bytes + from, (size_t)len_bytes) == 0;
 }
 

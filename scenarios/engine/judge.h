@@ -28,8 +28,8 @@ struct judge_package {
 
 struct judge_setup {
     const struct scenario *scenario;
-    uint32_t download_offset; /* chip address of the download partition */
-    uint32_t package_limit;   /* largest package the device may take */
+    uint32_t (*update_address)(void *ctx); /* where on the chip the package being fetched goes */
+    uint32_t package_limit;                /* largest package the device may take */
     uint32_t segment_bytes;
     /* Flash as it reads now; valid at every event. */
     const uint8_t *(*flash)(void *ctx);

@@ -252,7 +252,7 @@ void judge_flash_event(struct judge *j, const struct ev *e)
         return;
     }
     if (strcmp(p->name, "download") == 0) {
-        uint32_t rel = addr - j->setup.download_offset;
+        uint32_t rel = addr - p->offset;
         bool program = strcmp(e->name, "program") == 0;
         if (j->package != NULL && j->app_running && program && rel < j->setup.package_limit) {
             uint32_t unit = c->geometry.granule_bytes;

@@ -57,6 +57,12 @@ struct bench {
     struct run_result result;
 };
 
+static inline uint32_t bench_update_address(void *ctx)
+{
+    (void)ctx;
+    return DOWNLOAD_ADDR;
+}
+
 /* One update without any fault, from the first start to the healed end. */
 static const char clean_run[] = "device/start version=1.0\n"
                                 "device/api call=cmiot_report_upgrade result=-5\n"
@@ -155,7 +161,7 @@ static inline struct bench *bench_new(const struct run_row *row)
     for (uint32_t i = 0; i < PACKAGE_LEN; i++)
         b->other[i] = (uint8_t) ~(b->package[i] = (uint8_t)(i * 11 + (i >> 8)));
     struct judge_setup setup = {.scenario = &b->s,
-                                .download_offset = DOWNLOAD_ADDR,
+                                .update_address = bench_update_address,
                                 .package_limit = row->limit_bytes == 0 ? 100000 : row->limit_bytes,
                                 .segment_bytes = 512,
                                 .flash = bench_flash,

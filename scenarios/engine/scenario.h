@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "mock_cloud/cloud.h"
 #include "scenarios/engine/link.h"
+#include "sim_device/board/sim_tls.h"
 #include "sim_device/device.h"
 
 #define SCENARIO_VERSIONS_MAX 8
@@ -19,7 +20,8 @@
 #define SCENARIO_NAME_MAX     160
 #define SCENARIO_EXPECT_MAX   16
 #define REQUIREMENT_ID_MAX    8
-#define STATE_TEXT_MAX        12 /* "-0x0904" */
+#define STATE_TEXT_MAX        12  /* "-0x0904" */
+#define EXTRA_TEXT_MAX        256 /* of an offer */
 
 /* Where one file's image of one version comes from. */
 enum image_kind {
@@ -66,6 +68,13 @@ struct offer_spec {
     uint32_t pad_to_bytes; /* grow the package to exactly this size (0: as made), for size limits */
     int64_t at_ns;         /* when it is published */
     char on_event[32];     /* or at the first such device/boot event (empty: by time) */
+    bool aliyun; /* the rest is for that cloud: an upload and the task that brings it to devices */
+    enum task_kind campaign; /* TASK_AGAIN: of the offer before it that leads to the same version */
+    bool verified;           /* TASK_BATCH: the firmware has passed its verification elsewhere */
+    enum firmware_sign sign;
+    bool over_mqtt;
+    char module[DEVICE_TEXT_MAX];
+    char extra[EXTRA_TEXT_MAX]; /* extData: text of a JSON object */
 };
 
 /* What sets a fault off. */
@@ -98,6 +107,7 @@ enum push_kind {
     PUSH_REPEAT,  /* an upgrade message the cloud has sent before, once more, byte by byte */
     PUSH_FOREIGN, /* the newest of them, under the topic of another device */
     PUSH_TEXT,    /* this text under this topic */
+    PUSH_CONFIG,  /* a remote configuration of the product, made at this moment */
     PUSH_KIND_COUNT
 };
 #define PUSH_TEXT_MAX  1024
@@ -178,6 +188,9 @@ struct expectation {
     uint32_t n_fails;
 };
 
+/* Whose cloud it is, and how it treats the product. */
+enum cloud_variant { CLOUD_DIRECT, CLOUD_CMS, CLOUD_ALIYUN };
+
 struct scenario {
     char name[SCENARIO_NAME_MAX];
     char path[256];
@@ -190,8 +203,11 @@ struct scenario {
     uint32_t n_versions;
     struct offer_spec offers[SCENARIO_VERSIONS_MAX];
     uint32_t n_offers;
-    struct store_product product; /* what the cloud knows */
-    bool registered; /* variant C: its OID is this device's; false: another one's (2103) */
+    enum cloud_variant variant;
+    struct store_product product; /* what the cloud knows; secret of CLOUD_ALIYUN: the device's */
+    enum sim_tls_certificate certificate; /* of CLOUD_ALIYUN, with device.tls */
+    bool registered; /* CLOUD_CMS: its OID is this device's, false: another one's (2103);
+                        CLOUD_ALIYUN: the cloud knows the device */
     int64_t url_lifetime_ns;
     struct cloud_fault faults[SCENARIO_RULES_MAX];
     uint32_t n_faults;

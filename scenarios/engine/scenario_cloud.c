@@ -14,14 +14,23 @@ static const char *fault_word(int index)
     return index < CF_KIND_COUNT ? cloud_fault_name((enum cloud_fault_kind)index) : NULL;
 }
 
+static const char *certificate_word(int index)
+{
+    return index < SIM_TLS_CERTIFICATE_COUNT
+               ? sim_tls_certificate_name((enum sim_tls_certificate)index)
+               : NULL;
+}
+
 static const char *request_word(int index)
 {
     return index <= RQ_ANY ? cloud_request_name((enum cloud_request)index) : NULL;
 }
 
-static const char *cms_word(int index)
+static const char *variant_word(int index)
 {
-    return index == 0 ? "direct" : index == 1 ? "cms" : NULL;
+    static const char *const words[] = {
+        [CLOUD_DIRECT] = "direct", [CLOUD_CMS] = "cms", [CLOUD_ALIYUN] = "aliyun"};
+    return (size_t)index < sizeof words / sizeof words[0] ? words[index] : NULL;
 }
 
 /* ---- faults ---- */
@@ -147,7 +156,10 @@ static void cloud_init(const struct reader *r, void *item, uint32_t index)
     copy(p->platform, d->platform);
     copy(p->device_type, d->device_type);
     (void)snprintf(p->owner, sizeof p->owner, "owner");
-    p->cms = d->variant == DEVICE_CMS;
+    const bool aliyun = d->agent != AGENT_CMIOT;
+    s->variant = aliyun ? CLOUD_ALIYUN : d->variant == DEVICE_CMS ? CLOUD_CMS : CLOUD_DIRECT;
+    if (aliyun)
+        copy(p->secret, d->device_secret);
     p->has_team = true;
     p->compare_block_kib = d->compare_block_kib;
     struct state_layout layout;
@@ -162,7 +174,7 @@ static void cloud_init(const struct reader *r, void *item, uint32_t index)
 #define PRODUCT(m) MEMBER(struct scenario, product.m)
 #define TEXT(m)    FIELD_TEXT, PRODUCT(m)
 static const struct field cloud_fields[] = {
-    {"variant", FIELD_WORD, PRODUCT(cms), .word = cms_word},
+    {"variant", FIELD_WORD, MEMBER(struct scenario, variant), .word = variant_word},
     {"product_id", TEXT(product_id)},
     {"secret", TEXT(secret)},
     {"has_team", FIELD_BOOL, PRODUCT(has_team)},
@@ -177,6 +189,7 @@ static const struct field cloud_fields[] = {
     {"restore_block_bytes", FIELD_SIZE, PRODUCT(restore_block_bytes), .min = 1, .max = 1 << 24},
     {"window_bytes", FIELD_SIZE, PRODUCT(window_bytes), .min = 1, .max = 1 << 24},
     {"registered", FIELD_BOOL, MEMBER(struct scenario, registered)},
+    {"certificate", FIELD_WORD, MEMBER(struct scenario, certificate), .word = certificate_word},
     {"url_lifetime_ms", FIELD_MS, MEMBER(struct scenario, url_lifetime_ns)},
     {"faults", FIELD_LIST, MEMBER(struct scenario, faults), .table = &cloud_fault_table,
      .max = SCENARIO_RULES_MAX, .count_offset = offsetof(struct scenario, n_faults)},
@@ -187,7 +200,13 @@ static const struct field cloud_fields[] = {
 static int cloud_check(const struct reader *r, const cJSON *obj, void *item)
 {
     (void)item;
-    const struct store_product *p = &r->s->product;
+    struct store_product *p = &r->s->product;
+    const bool aliyun = r->s->device.agent != AGENT_CMIOT;
+    if (aliyun != (r->s->variant == CLOUD_ALIYUN))
+        return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "variant"), r->err,
+                          "is \"%s\", which has no device with the agent \"%s\"",
+                          variant_word((int)r->s->variant), device_agent_name(r->s->device.agent));
+    p->cms = r->s->variant == CLOUD_CMS;
     if (p->window_bytes > p->restore_block_bytes)
         return json_error(r->root, obj, r->err,
                           "\"window_bytes\" is %u, must be at most \"restore_block_bytes\", %u",
@@ -195,5 +214,35 @@ static int cloud_check(const struct reader *r, const cJSON *obj, void *item)
     return 0;
 }
 
-const struct table cloud_table = {
-    .name = "cloud", COUNTED(cloud_fields), .init = cloud_init, .check = cloud_check};
+static int cloud_kind_of(const void *item)
+{
+    return (int)((const struct scenario *)item)->variant;
+}
+
+#define CMS_KEY(key)                                                                               \
+    {CLOUD_DIRECT, key, false},                                                                    \
+    {                                                                                              \
+        CLOUD_CMS, key, false                                                                      \
+    }
+static const struct key_use cloud_uses[] = {
+    CMS_KEY("has_team"),
+    CMS_KEY("oem"),
+    CMS_KEY("model"),
+    CMS_KEY("platform"),
+    CMS_KEY("device_type"),
+    CMS_KEY("owner"),
+    CMS_KEY("device_visits_per_day"),
+    CMS_KEY("owner_visits_per_day"),
+    CMS_KEY("compare_block_kib"),
+    CMS_KEY("restore_block_bytes"),
+    CMS_KEY("window_bytes"),
+    {CLOUD_ALIYUN, "pushes", false},
+    {CLOUD_ALIYUN, "certificate", false},
+};
+const struct table cloud_table = {.name = "cloud",
+                                  COUNTED(cloud_fields),
+                                  .init = cloud_init,
+                                  .kind_of = cloud_kind_of,
+                                  .kind_word = variant_word,
+                                  USES(cloud_uses),
+                                  .check = cloud_check};

@@ -8,13 +8,30 @@
 #include <string.h>
 
 #include "scenarios/engine/scenario_format.h"
+#include "sim_device/board/sim_tls.h"
 
+#define MQTTS_PORT             8883
 #define DEFAULT_APP_BYTES      0x40000u
 #define DEFAULT_DOWNLOAD_BYTES 0xA0000u
 #define DEFAULT_USER_BYTES     0x10000u
 
-enum { PART_APP, PART_DOWNLOAD, PART_USER, PART_COUNT };
-static const char *const part_names[PART_COUNT] = {"app", "download", "user"};
+/* In the order of their addresses. CMS-OTA has the first three; the others have two slots. */
+enum { PART_APP, PART_DOWNLOAD, PART_APP2 = PART_DOWNLOAD, PART_USER, PART_SLOTS, PART_KV };
+static const char *const cms_parts[] = {"app", "download", "user"};
+static const char *const slot_parts[] = {"app", "app2", "user", "slots", "kv"};
+#define CMS_PARTS  (sizeof cms_parts / sizeof cms_parts[0])
+#define SLOT_PARTS (sizeof slot_parts / sizeof slot_parts[0])
+
+static const char *agent_word(int index)
+{
+    static const char *const words[DEVICE_AGENTS] = {
+        [AGENT_CMIOT] = "cmiot",
+        [AGENT_IOT_OTA] = "iot-ota",
+        [AGENT_AIOT] = "aiot",
+        [AGENT_UOTA] = "uota",
+    };
+    return index < DEVICE_AGENTS ? words[index] : NULL;
+}
 
 static const char *pick(const char *const *words, size_t n, int index)
 {
@@ -37,114 +54,6 @@ static const char *app_word(int index)
 {
     static const char *const words[] = {"one-key", "check-first", "check-only"};
     return pick(words, 3, index);
-}
-
-/* ---- breaks ---- */
-
-#define BREAK(word, member)                                                                        \
-    {                                                                                              \
-        word, offsetof(struct device_breaks, member)                                               \
-    }
-static const struct {
-    const char *word;
-    size_t offset;
-} breaks[] = {
-    BREAK("skip-digest", skip_digest),
-    BREAK("resume-too-far", resume_too_far),
-    BREAK("no-journal", no_journal),
-    BREAK("mark-before-write", mark_before_write),
-    BREAK("ignore-range", ignore_range),
-    BREAK("endless-retry", endless_retry),
-    BREAK("report-before-verify", report_before_verify),
-    BREAK("forget-report", forget_report),
-    BREAK("accept-any-status", accept_any_status),
-    BREAK("no-size-limit", no_size_limit),
-    BREAK("pending-before-verify", pending_before_verify),
-    BREAK("resume-any-package", resume_any_package),
-    BREAK("resume-rounds-up", resume_rounds_up),
-    BREAK("erase-ahead", erase_ahead),
-    BREAK("erase-on-resume", erase_on_resume),
-    BREAK("short-blank-check", short_blank_check),
-    BREAK("record-one-copy", state.one_copy),
-    BREAK("record-erase-first", state.erase_first),
-    BREAK("record-no-check", state.no_check),
-    BREAK("record-loose-marks", state.loose_marks),
-    BREAK("record-narrow-marks", state.narrow_marks),
-    BREAK("record-roll-in-place", state.roll_in_place),
-    BREAK("record-append-marks", state.append_marks),
-    BREAK("boot-skip-verify", boot.skip_verify),
-    BREAK("boot-skip-backup", boot.skip_backup),
-    BREAK("boot-skip-journal", boot.skip_journal),
-    BREAK("boot-begin-first", boot.begin_first),
-    BREAK("boot-recheck-base", boot.recheck_base),
-    BREAK("boot-staged-first", boot.staged_first),
-    BREAK("boot-done-first", boot.done_first),
-    BREAK("boot-reuse-early", boot.reuse_early),
-    BREAK("boot-short-check", boot.short_check),
-    BREAK("boot-restart-file", boot.restart_file),
-    BREAK("boot-clear-first", boot.clear_first),
-    BREAK("boot-clear-pending", boot.clear_pending),
-    BREAK("boot-forget-if-resumed", boot.forget_if_resumed),
-};
-#define BREAKS (sizeof breaks / sizeof breaks[0])
-_Static_assert(BREAKS == sizeof(struct device_breaks), "every break has a word");
-
-const char *break_word(int index)
-{
-    return (size_t)index < BREAKS ? breaks[index].word : NULL;
-}
-
-/* The agent's, the record's or the boot loader's words: whichever it begins like. */
-static const char *break_family(const char *word)
-{
-    static const char *const families[] = {"record-", "boot-"};
-    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-        if (strncmp(word, families[i], strlen(families[i])) == 0)
-            return families[i];
-    return "";
-}
-
-static int refuse_break(const struct reader *r, const cJSON *item)
-{
-    const char *family = break_family(cJSON_IsString(item) ? item->valuestring : "");
-    char list[400] = "";
-    for (size_t i = 0; i < BREAKS; i++)
-        if (strcmp(break_family(breaks[i].word), family) == 0)
-            (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s",
-                           list[0] != '\0' ? ", " : "", breaks[i].word);
-    return json_error(r->root, item, r->err, "is not among %s%s", list,
-                      family[0] == '\0' ? ", record-..., boot-..." : "");
-}
-
-static int breaks_read(const struct reader *r, const struct field *f, const cJSON *obj, void *base)
-{
-    const cJSON *array = NULL;
-    int rc = json_get_array(r->root, obj, f->key, 0, (int)BREAKS, &array, r->err);
-    if (rc != 0)
-        return rc;
-    const cJSON *item;
-    cJSON_ArrayForEach(item, array)
-    {
-        size_t i = 0;
-        while (i < BREAKS &&
-               !(cJSON_IsString(item) && strcmp(item->valuestring, breaks[i].word) == 0))
-            i++;
-        if (i < BREAKS) {
-            *(bool *)((char *)base + f->offset + breaks[i].offset) = true;
-            continue;
-        }
-        return refuse_break(r, item);
-    }
-    return 0;
-}
-
-static void breaks_write(struct writer *w, const struct field *f, const void *base)
-{
-    write_open(w, f->key, '[');
-    for (size_t i = 0; i < BREAKS; i++)
-        if (*(const bool *)((const char *)base + f->offset + breaks[i].offset))
-            write_text(w, NULL, breaks[i].word);
-    write_close(w, ']');
 }
 
 /* ---- chip ---- */
@@ -210,25 +119,52 @@ const struct table file_table = {.name = "file",
 
 /* ---- device ---- */
 
-static void device_init(const struct reader *r, void *item, uint32_t index)
+static void device_defaults(struct device_config *c, enum device_agent agent)
 {
-    (void)item;
-    (void)index;
-    struct device_config *c = &r->s->device;
-    device_config_default(c);
-    static const uint32_t sizes[PART_COUNT] = {DEFAULT_APP_BYTES, DEFAULT_DOWNLOAD_BYTES,
-                                               DEFAULT_USER_BYTES};
+    device_config_default_for(c, agent);
+    const bool slots = agent != AGENT_CMIOT;
     c->geometry = *nor_geometry_at(0);
     memset(&c->partitions, 0, sizeof c->partitions);
     memset(c->files, 0, sizeof c->files);
     memset(c->firmware_version, 0, sizeof c->firmware_version);
     c->file_count = 0;
-    c->partitions.count = PART_COUNT;
-    for (size_t i = 0; i < PART_COUNT; i++) {
-        (void)snprintf(c->partitions.part[i].name, PARTITION_NAME_MAX, "%s", part_names[i]);
-        c->partitions.part[i].size_bytes = sizes[i];
-    }
+    c->partitions.count = slots ? SLOT_PARTS : CMS_PARTS;
+    for (size_t i = 0; i < c->partitions.count; i++)
+        (void)snprintf(c->partitions.part[i].name, PARTITION_NAME_MAX, "%s",
+                       slots ? slot_parts[i] : cms_parts[i]);
+    c->partitions.part[PART_APP].size_bytes = DEFAULT_APP_BYTES;
+    c->partitions.part[PART_USER].size_bytes = DEFAULT_USER_BYTES;
+    if (!slots)
+        c->partitions.part[PART_DOWNLOAD].size_bytes = DEFAULT_DOWNLOAD_BYTES;
     c->update_bytes = 0;
+}
+
+static void device_init(const struct reader *r, void *item, uint32_t index)
+{
+    (void)item;
+    (void)index;
+    device_defaults(&r->s->device, AGENT_CMIOT);
+}
+
+/* The agent decides about all defaults, so it is read first. */
+static int device_decide(const struct reader *r, const cJSON *obj, void *item)
+{
+    (void)item;
+    const char *words[DEVICE_AGENTS];
+    int agent = AGENT_CMIOT;
+    for (int i = 0; i < DEVICE_AGENTS; i++)
+        words[i] = agent_word(i);
+    if (cJSON_GetObjectItemCaseSensitive(obj, "agent") == NULL)
+        return 0;
+    int rc = json_get_word(r->root, obj, "agent", words, DEVICE_AGENTS, &agent, r->err);
+    if (rc == 0)
+        device_defaults(&r->s->device, (enum device_agent)agent);
+    return rc;
+}
+
+static int device_kind_of(const void *item)
+{
+    return (int)((const struct scenario *)item)->device.agent;
 }
 
 /* Where a file of the factory image would lie must exist; the rest is for the device to judge. */
@@ -254,17 +190,28 @@ static int device_check(const struct reader *r, const cJSON *obj, void *item)
         return json_error(r->root, obj, r->err,
                           "\"chip_bytes\" is 0x%x, must be a multiple of the erase unit 0x%x of %s",
                           c->geometry.size_bytes, c->geometry.erase_bytes, c->geometry.name);
+    struct partition *part = c->partitions.part;
     uint32_t at = 0;
-    for (size_t i = 0; i < PART_COUNT; i++) {
+    if (c->agent != AGENT_CMIOT) {
+        part[PART_APP2].size_bytes = part[PART_APP].size_bytes;
+        for (int i = PART_SLOTS; i <= PART_KV; i++)
+            if (part[i].size_bytes == 0)
+                part[i].size_bytes = 2 * c->geometry.erase_bytes;
+        files_absent(r);
+    }
+    for (size_t i = 0; i < c->partitions.count; i++) {
         c->partitions.part[i].offset = at;
         at += c->partitions.part[i].size_bytes + c->geometry.erase_bytes; /* and a guard */
     }
     struct err why = {{0}};
     if (partition_check(&c->partitions, &c->geometry, &why) != 0)
         return json_error(r->root, obj, r->err, "%s", why.text);
-    if (c->update_bytes == 0)
+    if (c->update_bytes == 0 && c->agent == AGENT_CMIOT)
         c->update_bytes = c->partitions.part[PART_DOWNLOAD].size_bytes;
     c->segment_retries = c->try_count;
+    if (c->tls && cJSON_GetObjectItemCaseSensitive(obj, "mqtt_port") == NULL)
+        c->mqtt_port = MQTTS_PORT;
+    c->ca_pem = c->tls ? sim_tls_ca_pem : NULL;
     return check_files(r, obj, c);
 }
 
@@ -275,11 +222,18 @@ static int device_check(const struct reader *r, const cJSON *obj, void *item)
 
 /* The order is the order of reading: sizes before the files that share them. */
 static const struct field device_fields[] = {
+    {"agent", FIELD_WORD, DEVICE(agent), .word = agent_word},
     {"variant", FIELD_WORD, DEVICE(variant), .word = variant_word},
     {"personality", FIELD_WORD, DEVICE(personality), .word = personality_word},
     {"product_id", TEXT(product_id)},
     {"product_key", TEXT(product_key)},
     {"did", TEXT(did)},
+    {"device_secret", TEXT(device_secret)},
+    {"module", TEXT(module)},
+    {"mqtt_host", TEXT(mqtt_host)},
+    {"mqtt_port", NUMBER(mqtt_port, UINT16_MAX)},
+    {"tls", FIELD_BOOL, DEVICE(tls)},
+    {"keep_alive_s", NUMBER(keep_alive_s, UINT16_MAX)},
     {"oid", TEXT(oid)},
     {"oem", TEXT(oem)},
     {"model", TEXT(model)},
@@ -298,6 +252,8 @@ static const struct field device_fields[] = {
     {"chip", FIELD_SPECIAL, .read = chip_read, .write = chip_write},
     {"chip_bytes", BYTES(geometry.size_bytes)},
     {"app_bytes", BYTES(partitions.part[PART_APP].size_bytes)},
+    {"slots_bytes", BYTES(partitions.part[PART_SLOTS].size_bytes)},
+    {"kv_bytes", BYTES(partitions.part[PART_KV].size_bytes)},
     {"download_bytes", BYTES(partitions.part[PART_DOWNLOAD].size_bytes)},
     {"user_bytes", BYTES(partitions.part[PART_USER].size_bytes)},
     {"update_bytes", FIELD_SIZE, DEVICE(update_bytes), .min = 1, .max = UINT32_MAX},
@@ -307,9 +263,64 @@ static const struct field device_fields[] = {
     {"tries", FIELD_INT, DEVICE(tries), .min = 1, .max = 1000},
     {"rounds", FIELD_INT, DEVICE(rounds), .min = 1, .max = 1000},
     {"check_interval_ms", NUMBER(check_interval_ms, UINT32_MAX)},
+    {"trial_boots_max", NUMBER(trial_boots_max, UINT32_MAX)},
+    {"confirm_deadline_ms", NUMBER(confirm_deadline_ms, UINT32_MAX)},
+    {"watchdog_ms", NUMBER(watchdog_ms, UINT32_MAX)},
+    {"fates", FIELD_LIST, DEVICE(images), .table = &fate_table, .max = DEVICE_IMAGE_RULES_MAX,
+     .count_offset = offsetof(struct scenario, device.n_images)},
     {"alloc_fail_at", FIELD_SIZE, DEVICE(alloc_fail_at), .max = EXACT_MAX},
     {"base_altered", FIELD_BOOL, MEMBER(struct scenario, base_altered)},
-    {"breaks", FIELD_SPECIAL, DEVICE(breaks), .read = breaks_read, .write = breaks_write},
+    {"breaks", FIELD_SPECIAL, .read = breaks_read, .write = breaks_write},
+    {"quirks", FIELD_SPECIAL, .read = quirks_read, .write = quirks_write},
 };
-const struct table device_table = {
-    .name = "device", COUNTED(device_fields), .init = device_init, .check = device_check};
+
+#define CMS_KEY(key)                                                                               \
+    {                                                                                              \
+        AGENT_CMIOT, key, false                                                                    \
+    }
+/* clang-format off */
+#define SLOT_KEY(key) {AGENT_IOT_OTA, key, false}, {AGENT_AIOT, key, false}, {AGENT_UOTA, key, false}
+/* clang-format on */
+static const struct key_use device_uses[] = {
+    CMS_KEY("variant"),
+    CMS_KEY("personality"),
+    CMS_KEY("product_key"),
+    CMS_KEY("oid"),
+    CMS_KEY("oem"),
+    CMS_KEY("model"),
+    CMS_KEY("platform"),
+    CMS_KEY("device_type"),
+    CMS_KEY("network_type"),
+    CMS_KEY("host"),
+    CMS_KEY("port"),
+    CMS_KEY("network_protocol"),
+    CMS_KEY("algorithm"),
+    CMS_KEY("segment_index"),
+    CMS_KEY("compare_block_kib"),
+    CMS_KEY("download_bytes"),
+    CMS_KEY("update_bytes"),
+    CMS_KEY("files"),
+    CMS_KEY("app"),
+    CMS_KEY("base_altered"),
+    SLOT_KEY("device_secret"),
+    SLOT_KEY("module"),
+    SLOT_KEY("mqtt_host"),
+    SLOT_KEY("mqtt_port"),
+    SLOT_KEY("tls"),
+    SLOT_KEY("keep_alive_s"),
+    SLOT_KEY("slots_bytes"),
+    SLOT_KEY("kv_bytes"),
+    SLOT_KEY("trial_boots_max"),
+    SLOT_KEY("confirm_deadline_ms"),
+    SLOT_KEY("watchdog_ms"),
+    SLOT_KEY("fates"),
+    SLOT_KEY("quirks"),
+};
+const struct table device_table = {.name = "device",
+                                   COUNTED(device_fields),
+                                   .init = device_init,
+                                   .decide = device_decide,
+                                   .kind_of = device_kind_of,
+                                   .kind_word = agent_word,
+                                   USES(device_uses),
+                                   .check = device_check};

@@ -91,10 +91,10 @@ struct table {
 #define COUNTED(a)           .fields = (a), .n = sizeof(a) / sizeof((a)[0])
 #define USES(a)              .uses = (a), .n_uses = sizeof(a) / sizeof((a)[0])
 
-extern const struct table scenario_table, device_table, file_table, version_table, image_table,
-    generate_table, edit_table, offer_table, cloud_table, cloud_fault_table, network_table,
-    profile_table, push_table, net_fault_table, trigger_table, power_table, flash_table,
-    expect_table, requests_table;
+extern const struct table scenario_table, device_table, fate_table, file_table, version_table,
+    image_table, generate_table, edit_table, offer_table, cloud_table, cloud_fault_table,
+    network_table, profile_table, push_table, net_fault_table, trigger_table, power_table,
+    flash_table, expect_table, requests_table;
 /* All tables there are, for the test against the schema; null past the last. */
 const struct table *scenario_table_at(size_t index);
 
@@ -113,6 +113,11 @@ int size_read(const struct reader *r, const cJSON *obj, const char *key, uint64_
 
 /* Words that the schema must list too. */
 const char *break_word(int index);
+const char *quirk_word(int index);
+int breaks_read(const struct reader *r, const struct field *f, const cJSON *obj, void *base);
+void breaks_write(struct writer *w, const struct field *f, const void *base);
+int quirks_read(const struct reader *r, const struct field *f, const cJSON *obj, void *base);
+void quirks_write(struct writer *w, const struct field *f, const void *base);
 const char *chip_word(int index);
 const char *profile_word(int index);
 const char *net_word(int kind);

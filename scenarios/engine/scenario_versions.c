@@ -218,15 +218,16 @@ const struct table version_table = {.name = "version",
 
 static void offer_init(const struct reader *r, void *item, uint32_t index)
 {
-    (void)r;
     (void)index;
-    memset(item, 0, sizeof(struct offer_spec));
+    struct offer_spec *offer = item;
+    memset(offer, 0, sizeof *offer);
+    offer->full = offer->aliyun = r->s->device.agent != AGENT_CMIOT;
 }
 
 static void offers_absent(const struct reader *r)
 {
     r->s->n_offers = r->s->n_versions > 1 ? 1 : 0;
-    memset(&r->s->offers[0], 0, sizeof r->s->offers[0]);
+    offer_init(r, &r->s->offers[0], 0);
     r->s->offers[0].to = r->s->n_offers;
 }
 
@@ -253,6 +254,23 @@ static void index_write(struct writer *w, const struct field *f, const void *bas
 static const char *full_word(int index)
 {
     return index == 0 ? "delta" : index == 1 ? "full" : NULL;
+}
+
+static const char *campaign_word(int index)
+{
+    static const char *const words[] = {
+        [TASK_VERIFY] = "verify", [TASK_BATCH] = "batch", [TASK_AGAIN] = "again"};
+    return (size_t)index < sizeof words / sizeof words[0] ? words[index] : NULL;
+}
+
+static const char *sign_word(int index)
+{
+    return index == SIGN_MD5 ? "md5" : index == SIGN_SHA256 ? "sha256" : NULL;
+}
+
+static const char *transport_word(int index)
+{
+    return index == 0 ? "http" : index == 1 ? "mqtt" : NULL;
 }
 
 static const char *tamper_word(int index)
@@ -294,6 +312,26 @@ static void on_event_write(struct writer *w, const struct field *f, const void *
         write_text(w, f->key, offer->on_event);
 }
 
+/* What a cloud has no word for. */
+static int check_cloud(const struct reader *r, const cJSON *obj, const struct offer_spec *offer)
+{
+    if (!offer->aliyun)
+        return 0;
+    if (!offer->full)
+        return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "kind"), r->err,
+                          "is \"delta\", must be \"full\" for a device with two slots");
+    if (offer->tamper != TAMPER_NONE)
+        return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "tamper"), r->err,
+                          "must be \"none\": an image has no head; see the cloud's faults");
+    bool before = offer->campaign != TASK_AGAIN;
+    for (const struct offer_spec *o = r->s->offers; o < offer && !before; o++)
+        before = o->campaign != TASK_AGAIN && o->to == offer->to;
+    if (!before)
+        return json_error(r->root, obj, r->err,
+                          "is \"again\", but no offer before it leads to the same version");
+    return 0;
+}
+
 static int offer_check(const struct reader *r, const cJSON *obj, void *item)
 {
     struct offer_spec *offer = item;
@@ -308,7 +346,7 @@ static int offer_check(const struct reader *r, const cJSON *obj, void *item)
                           r->s->versions[offer->to].version);
     if (offer->on_event[0] != '\0' && offer->at_ns != 0)
         return json_error(r->root, obj, r->err, "has both \"at_ms\" and \"on_event\"");
-    return 0;
+    return check_cloud(r, obj, offer);
 }
 
 #define OFFER(m) MEMBER(struct offer_spec, m)
@@ -320,10 +358,42 @@ static const struct field offer_fields[] = {
     {"pad_to_bytes", FIELD_SIZE, OFFER(pad_to_bytes), .max = PACKAGE_IMAGE_MAX},
     {"at_ms", FIELD_MS, OFFER(at_ns)},
     {"on_event", FIELD_SPECIAL, OFFER(on_event), .read = on_event_read, .write = on_event_write},
+    {"campaign", FIELD_WORD, OFFER(campaign), .word = campaign_word},
+    {"verified", FIELD_BOOL, OFFER(verified)},
+    {"digest", FIELD_WORD, OFFER(sign), .word = sign_word},
+    {"transport", FIELD_WORD, OFFER(over_mqtt), .word = transport_word},
+    {"module", FIELD_TEXT, OFFER(module)},
+    {"ext_data", FIELD_TEXT, OFFER(extra)},
+};
+enum { OFFER_CMS, OFFER_ALIYUN, OFFER_BATCH };
+
+static int offer_kind_of(const void *item)
+{
+    const struct offer_spec *offer = item;
+    return !offer->aliyun ? OFFER_CMS : offer->campaign == TASK_BATCH ? OFFER_BATCH : OFFER_ALIYUN;
+}
+
+static const char *offer_kind_word(int kind)
+{
+    static const char *const words[] = {"cmiot", "verify", "batch"};
+    return words[kind];
+}
+
+#define ALIYUN_KEY(key)                                                                            \
+    {OFFER_ALIYUN, key, false},                                                                    \
+    {                                                                                              \
+        OFFER_BATCH, key, false                                                                    \
+    }
+static const struct key_use offer_uses[] = {
+    ALIYUN_KEY("campaign"), ALIYUN_KEY("digest"),   ALIYUN_KEY("transport"),
+    ALIYUN_KEY("module"),   ALIYUN_KEY("ext_data"), {OFFER_BATCH, "verified", false},
 };
 const struct table offer_table = {.name = "offer",
                                   COUNTED(offer_fields),
                                   .item_bytes = sizeof(struct offer_spec),
                                   .init = offer_init,
                                   .absent = offers_absent,
+                                  .kind_of = offer_kind_of,
+                                  .kind_word = offer_kind_word,
+                                  USES(offer_uses),
                                   .check = offer_check};

@@ -55,7 +55,8 @@ static int on_connect(void *ctx, int sock, uint32_t ip, uint16_t port)
             c = &b->conns[i];
     if (c == NULL)
         return -1;
-    uint32_t number = link_connect(b->g->link, b->g->now_ns);
+    const bool mqtt = port == NET_MQTT_PORT || port == NET_MQTTS_PORT;
+    uint32_t number = link_connect_kind(b->g->link, mqtt ? LINK_MQTT : LINK_HTTP, b->g->now_ns);
     if (number == 0)
         return -1;
     *c = (struct net_conn){.number = number, .sock = sock, .port = port, .fd = -1};

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mock_cloud/aliyun/aliyun.h"
 #include "mock_cloud/cms/cms.h"
+#include "mock_cloud/mqtt/bus.h"
 #include "scenarios/engine/token.h"
 
 #define USER_PATTERN 0xa7
@@ -27,6 +29,12 @@ static const uint8_t *flash_now(void *ctx)
 {
     struct stage *g = ctx;
     return nor_peek(g->nor);
+}
+
+static uint32_t update_address(void *ctx)
+{
+    const struct stage *g = ctx;
+    return build_update_address(g->s, nor_peek(g->nor));
 }
 
 const char *stage_version(void *ctx)
@@ -91,9 +99,8 @@ static void on_net(void *ctx, int64_t now_ns, const struct net_rule *rule, bool 
     case NET_PROFILE:
         link_set_profile(g->link, begin ? &rule->profile : &g->s->profile);
         break;
-    case NET_BROKER:
-        if (begin)
-            x->w.break_all(x->w.ctx, LINK_ONLY(LINK_MQTT), LINK_RESET, now_ns);
+    case NET_BROKER: /* the bus may be in the midst of a message */
+        g->broker = begin ? BROKER_TO_STOP : BROKER_TO_START;
         link_door_of(g->link, LINK_ONLY(LINK_MQTT), begin ? LINK_REFUSED : LINK_OPEN);
         break;
     case NET_BYTE:
@@ -141,6 +148,10 @@ static void on_publish(void *ctx, int64_t now_ns, uint32_t offer)
 {
     struct stage *g = ((struct stage_script *)ctx)->g;
     const struct build_package *p = &g->build->offers[offer];
+    if (is_aliyun(g)) {
+        g->publish_due[offer] = true;
+        return;
+    }
     struct store_package row = p->row;
     row.offered_from_ns = now_ns;
     if (store_put_package(g->store, &row, p->bytes.data, NULL) == 0)
@@ -153,6 +164,49 @@ static void on_push(void *ctx, int64_t now_ns, uint32_t push)
 {
     (void)now_ns;
     pushes_due(((struct stage_script *)ctx)->g->pushes, push);
+}
+
+/* Uploads and starts tasks: within an event the cloud may be in the midst of a message. */
+static bool publish_due(struct stage *g)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < g->s->n_offers; i++) {
+        if (!g->publish_due[i])
+            continue;
+        struct err err = {""};
+        g->publish_due[i] = false;
+        any = true;
+        const struct store_package *row = &g->build->offers[i].row;
+        if (aliyun_stage_publish(g, i, &err) == 0)
+            TRACE(g->trace, g->now_ns, LANE_CLOUD, "publish", F_INT("delta_id", row->delta_id),
+                  F_STR("to", row->to_version), F_INT("bytes", row->bytes));
+        else
+            TRACE(g->trace, g->now_ns, LANE_CLOUD, "publish", F_INT("delta_id", row->delta_id),
+                  F_STR("refused", err.text));
+    }
+    return any;
+}
+
+bool stage_act(struct stage *g)
+{
+    bool any = g->broker != BROKER_STAYS;
+    if (g->broker == BROKER_TO_STOP && g->bus != NULL)
+        bus_stop(g->bus, g->now_ns, true);
+    else if (g->broker == BROKER_TO_START && g->bus != NULL)
+        bus_start(g->bus);
+    g->broker = BROKER_STAYS;
+    any = publish_due(g) || any;
+    any = pushes_send(g) || any;
+    if (is_aliyun(g) && cloud_due_ns(g->cloud) <= g->now_ns) {
+        (void)cloud_tick(g->cloud, g->now_ns);
+        any = true;
+    }
+    return any;
+}
+
+int64_t stage_next(const struct stage *g)
+{
+    return is_aliyun(g) ? cloud_due_ns(g->cloud) : VTIME_NEVER;
 }
 
 void stage_collect(struct stage *g)
@@ -172,6 +226,28 @@ void stage_collect(struct stage *g)
 
 /* ---- set-up ---- */
 
+/* The boot record as a factory programmer writes it. */
+static int load_slots(struct stage *g, struct err *err)
+{
+    const struct device_config *c = &g->s->device;
+    const struct partition *p = partition_find(&c->partitions, SLOTS_PARTITION);
+    const struct buf *image = &g->build->images[0][0];
+    struct board board = {.nor = g->nor, .partitions = &c->partitions};
+    struct slots_config cfg;
+    struct slots_image first = {.len_bytes = (uint32_t)image->len_bytes};
+    device_slots_config(c, &board, &cfg);
+    digest_of(DIGEST_SHA256, image->data, image->len_bytes, first.sha256);
+    (void)snprintf(first.version, sizeof first.version, "%.31s", g->s->versions[0].version);
+    uint8_t *out = malloc(p->size_bytes);
+    if (out == NULL)
+        return err_set(err, ERR_NOMEM, "no memory for the boot record");
+    int rc = slots_factory(&cfg, &first, out, err);
+    if (rc == 0)
+        rc = nor_load(g->nor, p->offset, out, p->size_bytes);
+    free(out);
+    return rc;
+}
+
 static int load_flash(struct stage *g, struct err *err)
 {
     const struct scenario *s = g->s;
@@ -187,6 +263,8 @@ static int load_flash(struct stage *g, struct err *err)
     for (uint32_t f = 0; rc == 0 && f < s->device.file_count && f < PACKAGE_FILES_MAX; f++)
         rc = nor_load(g->nor, s->device.files[f].address, g->build->images[0][f].data,
                       (uint32_t)g->build->images[0][f].len_bytes);
+    if (rc == 0 && s->device.agent != AGENT_CMIOT)
+        rc = load_slots(g, err);
     if (rc == 0 && s->base_altered)
         rc = nor_load(g->nor, s->device.files[0].address + g->build->altered_at,
                       &g->build->altered_byte, 1);
@@ -197,6 +275,8 @@ static int load_flash(struct stage *g, struct err *err)
  * devices register themselves. */
 static int put_device(struct stage *g, const char *product_id, bool known, struct err *err)
 {
+    if (is_aliyun(g))
+        return known ? aliyun_stage_device(g, g->s->product.secret, err) : 0;
     if (g->s->device.variant != DEVICE_CMS)
         return 0;
     struct store_device d = {.registered_ns = g->now_ns};
@@ -209,6 +289,7 @@ static int put_device(struct stage *g, const char *product_id, bool known, struc
 static int set_up_cloud(struct stage *g, bool listen, struct err *err)
 {
     const struct scenario *s = g->s;
+    g->certificate = s->certificate;
     int rc = store_reset(g->store, err);
     if (rc == 0)
         rc = store_put_product(g->store, &s->product, err);
@@ -219,13 +300,15 @@ static int set_up_cloud(struct stage *g, bool listen, struct err *err)
     struct cloud_config c = {.store = g->store,
                              .url_lifetime_ns = s->url_lifetime_ns,
                              .download_host = "ota.example",
-                             .download_port = 80,
+                             .download_port = s->device.tls ? 443 : 80,
+                             .download_tls = s->device.tls,
+                             .unix_start_s = STAGE_UTC_START_S,
                              .task_timeout_ns = 15 * 60 * NS_PER_S,
                              .project_key = s->product.secret,
                              .event = stage_event,
                              .event_ctx = g};
-    const struct face *const faces[] = {&cms_face};
-    g->cloud = cloud_new(&c, faces, 1, err);
+    const struct face *const faces[] = {&cms_face, &aliyun_face};
+    g->cloud = cloud_new(&c, faces, sizeof faces / sizeof faces[0], err);
     if (g->cloud == NULL)
         return ERR_NOMEM;
     for (uint32_t i = 0; rc == 0 && i < s->n_faults; i++)
@@ -240,12 +323,14 @@ static int set_up_cloud(struct stage *g, bool listen, struct err *err)
 static int set_up_judge(struct stage *g, const struct stage_world *w)
 {
     const struct scenario *s = g->s;
-    const struct partition *download = partition_find(&s->device.partitions, "download");
     struct state_layout layout;
+    const bool slots = s->device.agent != AGENT_CMIOT;
     device_state_layout(&s->device, &layout);
+    const struct partition *slot = slots ? partition_find(&s->device.partitions, "app2") : NULL;
     struct judge_setup js = {.scenario = s,
-                             .download_offset = download == NULL ? 0 : download->offset,
-                             .package_limit = state_package_limit(&layout),
+                             .update_address = update_address,
+                             .package_limit =
+                                 slots ? slot->size_bytes : state_package_limit(&layout),
                              .segment_bytes = 16u << s->device.segment_index,
                              .flash = flash_now,
                              .version = stage_version,
@@ -333,6 +418,7 @@ void stage_main_over(struct stage *g, struct run_result *out, char *missed, size
 int stage_heal(struct stage *g, struct err *err)
 {
     script_stop(g->script);
+    g->certificate = SIM_TLS_GOOD;
     pushes_drop(g->pushes);
     cloud_clear_faults(g->cloud);
     cloud_set_url_lifetime(g->cloud, 0);
@@ -344,6 +430,18 @@ int stage_heal(struct stage *g, struct err *err)
         rc = build_heal(g->build, g->s, &bo, stage_version(g), err);
     if (rc != 0)
         return rc;
+    struct judge_package jp = {.delta_id = BUILD_HEAL_ID,
+                               .bytes = g->build->heal.bytes.data,
+                               .len_bytes = (uint32_t)g->build->heal.bytes.len_bytes,
+                               .to = g->s->n_versions,
+                               .kind = PACKAGE_FULL,
+                               .heal = true};
+    if (is_aliyun(g)) {
+        if (g->bus != NULL)
+            bus_start(g->bus);
+        rc = aliyun_stage_heal(g, err);
+        return rc == 0 ? judge_add_package(g->judge, &jp) : rc;
+    }
     /* A wrong project or an exhausted visit limit is part of what is healed. */
     const struct device_config *d = &g->s->device;
     struct store_product p = g->s->product;
@@ -366,12 +464,6 @@ int stage_heal(struct stage *g, struct err *err)
         rc = put_device(g, p.product_id, true, err);
     if (rc != 0)
         return rc;
-    struct judge_package jp = {.delta_id = BUILD_HEAL_ID,
-                               .bytes = g->build->heal.bytes.data,
-                               .len_bytes = (uint32_t)g->build->heal.bytes.len_bytes,
-                               .to = g->s->n_versions,
-                               .kind = PACKAGE_FULL,
-                               .heal = true};
     return judge_add_package(g->judge, &jp);
 }
 
@@ -386,6 +478,8 @@ bool stage_healed(struct stage *g)
 {
     struct store_record rec;
     struct store_device dev = {0};
+    if (is_aliyun(g))
+        return aliyun_stage_healed(g);
     if (g->s->device.variant == DEVICE_CMS)
         (void)snprintf(dev.device_id, sizeof dev.device_id, "%s", g->s->device.oid);
     else if (store_find_device_by_mid(g->store, g->s->device.product_id, g->s->device.did, &dev,

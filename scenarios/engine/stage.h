@@ -24,6 +24,8 @@ struct stage {
     struct store *store; /* not owned */
     struct cloud *cloud;
     struct edge *edge;
+    bool publish_due[SCENARIO_VERSIONS_MAX];
+    enum { BROKER_STAYS, BROKER_TO_STOP, BROKER_TO_START } broker; /* what is to become of it */
     struct bus *bus; /* of the simulated world, made by its network; null on the wire */
     struct link *link;
     enum sim_tls_certificate certificate; /* what the cloud shows at TLS handshakes */
@@ -60,14 +62,13 @@ void stage_free(struct stage *g); /* everything but nor and store */
 /* One event of the run: trace, judge, script. */
 void stage_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
                  const struct trace_field *fields, size_t n);
-/* The MQTT edge's delivery, wrapped: the script may send again what the cloud has sent. For
- * cloud_set_deliver, with the stage as ctx; edge and ctx are called in turn. */
-void stage_deliver_to(struct stage *g,
-                      int (*edge)(void *ctx, int64_t now_ns, const char *identity,
-                                  const struct mqtt_message *m),
-                      void *ctx);
-/* Sends the scripted messages that are due; true: something was sent. */
-bool stage_push(struct stage *g);
+/* The MQTT edge is made: what the cloud sends to devices is noted on its way there, so that the
+ * script can send it again. */
+void stage_edge_ready(struct stage *g);
+/* What the script wants of cloud and broker, and what the cloud does by itself at this time. Called
+ * between two events, never within one. True: something was done. */
+bool stage_act(struct stage *g);
+int64_t stage_next(const struct stage *g); /* when it has something to do */
 /* Looks for byte rules the link has applied since the last call and reports them. */
 void stage_collect(struct stage *g);
 
@@ -94,6 +95,9 @@ void stage_not_applicable(const struct err *err, struct run_result *out);
 void stage_begin(struct stage *g, enum run_mode mode, struct run_result *out);
 uint64_t stage_seed(const struct stage *g);
 
+#define STAGE_UTC_START_S                                                                          \
+    1767225600 /* 2026-01-01: the device's clock and the cloud's at time 0                         \
+                */
 #define HEAL_LIMIT_NS (2 * 3600 * NS_PER_S)
 #define HEAL_STARTS   8
 

@@ -9,5 +9,15 @@ void pushes_free(struct stage_pushes *p);
 /* The script's message of that number is to be sent at the next occasion. */
 void pushes_due(struct stage_pushes *p, uint32_t push);
 void pushes_drop(struct stage_pushes *p); /* nothing is due any more */
+bool pushes_send(struct stage *g);        /* what is due; true: something was sent */
+
+/* The Aliyun side of the stage: firmware as uploads, offers as tasks of a campaign. */
+bool is_aliyun(const struct stage *g);
+void aliyun_stage_identity(const struct device_config *d, char out[MQTT_IDENTITY_MAX]);
+int aliyun_stage_device(struct stage *g, const char *secret, struct err *err);
+int aliyun_stage_publish(struct stage *g, uint32_t offer, struct err *err);
+bool aliyun_stage_config(struct stage *g);
+int aliyun_stage_heal(struct stage *g, struct err *err);
+bool aliyun_stage_healed(struct stage *g);
 
 #endif

@@ -76,24 +76,28 @@ static int deliver(void *ctx, int64_t now_ns, const char *identity, const struct
     return rc;
 }
 
-void stage_deliver_to(struct stage *g,
-                      int (*edge)(void *ctx, int64_t now_ns, const char *identity,
-                                  const struct mqtt_message *m),
-                      void *ctx)
+void stage_edge_ready(struct stage *g)
 {
-    g->pushes->edge = edge;
-    g->pushes->edge_ctx = ctx;
-    cloud_set_deliver(g->cloud, deliver, g);
+    const struct cloud_config *c = cloud_config(g->cloud);
+    g->pushes->edge = c->deliver;
+    g->pushes->edge_ctx = c->deliver_ctx;
+    if (c->deliver != NULL)
+        cloud_set_deliver(g->cloud, deliver, g);
 }
 
 static bool send_push(struct stage *g, const struct push_rule *r)
 {
     struct stage_pushes *p = g->pushes;
     const struct device_config *d = &g->s->device;
+    static const char *const names[PUSH_KIND_COUNT] = {"repeat", "foreign", "text", "config"};
     char identity[MQTT_IDENTITY_MAX];
     char topic[MQTT_TOPIC_MAX];
     struct mqtt_message m = {.topic = topic, .qos = 1};
-    (void)snprintf(identity, sizeof identity, "%s&%s", d->did, d->product_id);
+    const struct trace_field f[] = {F_STR("do", names[r->kind])};
+    stage_event(g, g->now_ns, LANE_BENCH, "push", f, 1);
+    if (r->kind == PUSH_CONFIG)
+        return aliyun_stage_config(g);
+    aliyun_stage_identity(d, identity);
     (void)snprintf(topic, sizeof topic, UPGRADE_TOPIC "%s/%s", d->product_id, d->did);
     if (r->kind == PUSH_TEXT) {
         m.payload = (const uint8_t *)r->text;
@@ -111,16 +115,13 @@ static bool send_push(struct stage *g, const struct push_rule *r)
         if (r->kind == PUSH_FOREIGN)
             (void)snprintf(topic, sizeof topic, UPGRADE_TOPIC "%s/another-device", d->product_id);
     }
-    static const char *const names[PUSH_KIND_COUNT] = {"repeat", "foreign", "text"};
-    const struct trace_field f[] = {F_STR("do", names[r->kind])};
-    stage_event(g, g->now_ns, LANE_BENCH, "push", f, 1);
     p->scripted = true;
     int rc = cloud_deliver(g->cloud, g->now_ns, identity, &m);
     p->scripted = false;
     return rc == 0;
 }
 
-bool stage_push(struct stage *g)
+bool pushes_send(struct stage *g)
 {
     bool any = false;
     if (!g->pushes->any_due)

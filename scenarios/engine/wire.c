@@ -259,7 +259,7 @@ static int run_phase(struct wire *w, int64_t until_ns, bool scripted)
         relay_read(&w->relay, drain, w);
         relay_pump(&w->relay);
         edge_next = edge_run(w->g.edge, w->g.now_ns);
-        (void)stage_push(&w->g);
+        (void)stage_act(&w->g);
         stage_collect(&w->g);
         if (w->door != link_door_now(w->g.link)) {
             w->door = link_door_now(w->g.link);

@@ -182,11 +182,12 @@ static int set_up(struct run *r, struct err *err)
     rc = bridge_init(&r->bridge, &r->g, err);
     if (rc != 0)
         return rc;
+    stage_edge_ready(&r->g);
     struct sim_board_config bc = {.nor = r->g.nor,
                                   .partitions = &s->device.partitions,
                                   .ram_limit_bytes = s->device.ram_bytes,
                                   .connect_timeout_ns = (int64_t)s->device.try_time_ms * NS_PER_MS,
-                                  .utc_start_s = 1767225600, /* 2026-01-01 */
+                                  .utc_start_s = STAGE_UTC_START_S,
                                   .seed = stage_seed(&r->g),
                                   .event = stage_event,
                                   .event_ctx = &r->g};
@@ -241,7 +242,7 @@ static bool run_phase(struct run *r, int64_t until_ns, bool scripted)
         if (run_device(r, &next))
             continue;
         bool moved = bridge_pump(&r->bridge);
-        moved = stage_push(&r->g) || moved;
+        moved = stage_act(&r->g) || moved;
         stage_collect(&r->g);
         if (cloud_requests(r->g.cloud, RQ_ANY) > SPIN_REQUESTS)
             return false;
@@ -252,6 +253,8 @@ static bool run_phase(struct run *r, int64_t until_ns, bool scripted)
             return true;
         int64_t t =
             vtime_min(vtime_min(next, bridge_next(&r->bridge)), vtime_min(script, r->power_on_ns));
+        if (!r->idle || r->power_on_ns != VTIME_NEVER || script != VTIME_NEVER)
+            t = vtime_min(t, stage_next(&r->g));
         if (t == VTIME_NEVER || t > until_ns) {
             r->g.now_ns = until_ns;
             return true;

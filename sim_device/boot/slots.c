@@ -306,10 +306,14 @@ int slots_factory(const struct slots_config *cfg, const struct slots_image *imag
                   struct err *err)
 {
     struct slots_record r = {.image = {*image}};
-    struct slots_record old;
     struct twin t = {0};
     uint8_t bytes[SLOTS_RECORD_BYTES];
-    int rc = slots_load(&t, cfg, &old, err);
+    const struct nor *nor = cfg->board->nor;
+    const struct partition *p = partition_find(cfg->partitions, SLOTS_PARTITION);
+    if (p == NULL)
+        return err_set(err, ERR_ARG, "partitions: there must be one named \"slots\"");
+    /* A new chip, not powered yet. */
+    int rc = twin_peek(&t, nor_peek(nor), nor_geo(nor), p, sizeof bytes, err);
     if (rc != 0)
         return rc;
     encode(bytes, &r);

@@ -1,0 +1,117 @@
+/* The Aliyun side of the stage: firmware as uploads, offers as tasks of a campaign. */
+#include <stdio.h>
+#include <string.h>
+
+#include "mock_cloud/aliyun/aliyun.h"
+#include "mock_cloud/campaigns/campaigns.h"
+#include "scenarios/engine/stage_internal.h"
+
+#define CONFIG_PACKAGE_ID 8000
+#define CONFIG_TEXT       "{\"interval_s\":60,\"endpoint\":\"ota.example\"}"
+
+bool is_aliyun(const struct stage *g)
+{
+    return g->s->variant == CLOUD_ALIYUN;
+}
+
+void aliyun_stage_identity(const struct device_config *d, char out[MQTT_IDENTITY_MAX])
+{
+    (void)snprintf(out, MQTT_IDENTITY_MAX, "%s&%s", d->did, d->product_id);
+}
+
+int aliyun_stage_device(struct stage *g, const char *secret, struct err *err)
+{
+    const struct device_config *c = &g->s->device;
+    struct store_device d = {.registered_ns = g->now_ns};
+    aliyun_stage_identity(c, d.device_id);
+    (void)snprintf(d.product_id, sizeof d.product_id, "%s", c->product_id);
+    (void)snprintf(d.mid, sizeof d.mid, "%s", c->did);
+    (void)snprintf(d.secret, sizeof d.secret, "%s", secret);
+    return store_put_device(g->store, &d, err);
+}
+
+static int upload(struct stage *g, const struct build_package *p, const struct offer_spec *o,
+                  struct err *err)
+{
+    const struct campaign_file file = {.content = p->bytes.data,
+                                       .bytes = (uint32_t)p->bytes.len_bytes};
+    const struct campaign_firmware f = {.delta_id = p->row.delta_id,
+                                        .product_id = p->row.product_id,
+                                        .module = o->module,
+                                        .version = p->row.to_version,
+                                        .sign = o->sign,
+                                        .over_mqtt = o->over_mqtt,
+                                        .extra = o->extra[0] == '\0' ? NULL : o->extra,
+                                        .files = &file,
+                                        .file_count = 1};
+    return campaign_upload(g->store, &f, err);
+}
+
+/* The firmware counts as verified by another device. */
+static int mark_verified(struct stage *g, int64_t delta_id, struct err *err)
+{
+    struct store_firmware f;
+    int rc = store_get_firmware(g->store, delta_id, &f, err);
+    f.verified = true;
+    return rc == 0 ? store_put_firmware(g->store, &f, err) : rc;
+}
+
+static int start(struct stage *g, int64_t delta_id, enum task_kind kind, struct err *err)
+{
+    struct store_task t = {.delta_id = delta_id, .kind = kind};
+    if (kind != TASK_BATCH)
+        aliyun_stage_identity(&g->s->device, t.device_id);
+    return campaign_start(g->cloud, g->now_ns, &t, err);
+}
+
+/* The firmware that "again" is about: of the first offer that leads to the same version. */
+static uint32_t firmware_of(const struct scenario *s, uint32_t offer)
+{
+    for (uint32_t i = 0; i < offer; i++)
+        if (s->offers[i].to == s->offers[offer].to)
+            return i;
+    return offer;
+}
+
+int aliyun_stage_publish(struct stage *g, uint32_t offer, struct err *err)
+{
+    const struct offer_spec *o = &g->s->offers[offer];
+    const bool again = o->campaign == TASK_AGAIN;
+    const struct build_package *p = &g->build->offers[again ? firmware_of(g->s, offer) : offer];
+    int rc = again ? 0 : upload(g, p, o, err);
+    if (rc == 0 && o->campaign == TASK_BATCH && o->verified)
+        rc = mark_verified(g, p->row.delta_id, err);
+    return rc == 0 ? start(g, p->row.delta_id, o->campaign, err) : rc;
+}
+
+bool aliyun_stage_config(struct stage *g)
+{
+    return aliyun_set_config(g->cloud, g->now_ns, g->s->device.product_id, "config-1",
+                             CONFIG_PACKAGE_ID, CONFIG_TEXT, sizeof CONFIG_TEXT - 1, NULL) == 0;
+}
+
+int aliyun_stage_heal(struct stage *g, struct err *err)
+{
+    const struct device_config *d = &g->s->device;
+    const struct offer_spec plain = {.sign = SIGN_MD5};
+    struct build_package known = g->build->heal;
+    struct store_product p = {.has_team = true};
+    (void)snprintf(p.product_id, sizeof p.product_id, "%s", d->product_id);
+    (void)snprintf(known.row.product_id, sizeof known.row.product_id, "%s", d->product_id);
+    int rc = store_put_product(g->store, &p, err);
+    if (rc == 0)
+        rc = aliyun_stage_device(g, d->device_secret, err);
+    if (rc == 0)
+        rc = upload(g, &known, &plain, err);
+    return rc == 0 ? start(g, BUILD_HEAL_ID, TASK_VERIFY, err) : rc;
+}
+
+bool aliyun_stage_healed(struct stage *g)
+{
+    struct store_record rec;
+    char identity[MQTT_IDENTITY_MAX];
+    aliyun_stage_identity(&g->s->device, identity);
+    return strcmp(stage_version(g), BUILD_HEAL_VERSION) == 0 &&
+           store_get_record(g->store, BUILD_HEAL_ID, identity, &rec, NULL) == 0 &&
+           rec.state == RECORD_SUCCESS;
+}
