@@ -93,6 +93,7 @@ int kit_fetch_open(struct kit_fetch **out, struct board *b, const struct kit_fet
     if (f != NULL) {
         f->board = b;
         f->fd = -1;
+        f->at = f->in;
         f->window_ns = b->ops->now_ns(b);
         http_reply_init(&f->http, KIT_FETCH_HEAD_MAX);
     }

@@ -294,8 +294,8 @@ int kit_push_parse(struct kit_push **out, struct board *b, enum kit_push_kind ki
 {
     const struct json_limits limits = {.max_bytes = BOARD_MQTT_BYTES_MAX,
                                        .max_depth = KIT_PUSH_DEPTH_MAX};
-    struct json doc = {NULL};
-    struct pack pack = {NULL};
+    struct json doc = {.root = NULL};
+    struct pack pack = {.push = NULL};
     const cJSON *data = NULL;
     *out = NULL;
     int rc = json_parse(&doc, payload, len_bytes, &limits, err);
