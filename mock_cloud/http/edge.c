@@ -13,6 +13,10 @@
 
 #include "common/vtime.h"
 
+/* TLS_RSA_WITH_AES_256_CBC_SHA256 and its like are what field devices offer (aliyun note §2.4). */
+#define TLS_PRIORITIES                                                                             \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:+RSA:+AES-256-CBC:+AES-128-CBC:+SHA256:+SHA1"
+
 #define TEXT_MAX  (STORE_PACKAGE_BYTES_MAX + (size_t)CLOUD_EXTRA_MAX)
 #define TURNS_MAX 100000 /* of the daemon per edge_run: busy strangers cannot hold the caller */
 
@@ -265,26 +269,48 @@ static void on_done(void *ctx, struct MHD_Connection *connection, void **slot,
 
 /* ---- the daemon ---- */
 
-static struct MHD_Daemon *start(struct edge *e, bool listen)
+/* at null: no listener, connections are handed in. */
+static struct MHD_Daemon *start(struct edge *e, const struct edge_address *at,
+                                const struct sockaddr_in *address)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
-    if (!listen)
+    if (at == NULL)
         flags |= MHD_USE_NO_LISTEN_SOCKET | MHD_USE_SUPPRESS_DATE_NO_CLOCK;
-    const struct MHD_OptionItem options[] = {
+    const struct MHD_OptionItem always[] = {
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_first_line, e},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_done, e},
         {MHD_OPTION_CONNECTION_LIMIT, EDGE_CONNECTIONS_MAX, NULL},
-        {MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},
-        {listen ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, listen ? &address : NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, at == NULL ? 0 : (intptr_t)at->idle_limit_s, NULL},
+        {at != NULL ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, (void *)(uintptr_t)address},
         {MHD_OPTION_END, 0, NULL},
     };
-    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, e, MHD_OPTION_ARRAY, options,
-                            MHD_OPTION_END);
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_END, 0, NULL},
+                                   {MHD_OPTION_END, 0, NULL},
+                                   {MHD_OPTION_END, 0, NULL},
+                                   {MHD_OPTION_END, 0, NULL}};
+    if (at != NULL && at->cert_pem != NULL && at->key_pem != NULL) {
+        flags |= MHD_USE_TLS;
+        tls[0] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)at->cert_pem};
+        tls[1] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)at->key_pem};
+        tls[2] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0,
+                                         (void *)(uintptr_t)TLS_PRIORITIES};
+    }
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, e, MHD_OPTION_ARRAY, always,
+                            MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
-struct edge *edge_new(struct cloud *cloud, bool listen, struct err *err)
+static struct edge *edge_make(struct cloud *cloud, const struct edge_address *at, struct err *err)
 {
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    const char *ip = at == NULL || at->bind_ip == NULL ? "127.0.0.1" : at->bind_ip;
+    if (inet_pton(AF_INET, ip, &address.sin_addr) != 1) {
+        (void)err_set(err, ERR_ARG, "HTTP edge: \"%s\" is not an IPv4 address", ip);
+        return NULL;
+    }
+    if (at != NULL)
+        address.sin_port = htons(at->port);
     struct edge *e = calloc(1, sizeof *e);
     if (e == NULL) {
         (void)err_set(err, ERR_NOMEM, "HTTP edge: no memory");
@@ -292,16 +318,30 @@ struct edge *edge_new(struct cloud *cloud, bool listen, struct err *err)
     }
     e->cloud = cloud;
     buf_init(&e->text, TEXT_MAX);
-    e->daemon = start(e, listen);
+    errno = 0;
+    e->daemon = start(e, at, &address);
     if (e->daemon == NULL) {
-        (void)err_set(err, ERR_IO, "HTTP edge: the server does not start: %s", strerror(errno));
+        (void)err_set(err, ERR_IO, "HTTP edge: the server does not start on %s, port %u: %s", ip,
+                      at == NULL ? 0 : at->port,
+                      errno != 0 ? strerror(errno) : "certificate or key cannot be used");
         edge_free(e);
         return NULL;
     }
     e->fd = MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    if (listen)
+    if (at != NULL)
         e->port = MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     return e;
+}
+
+struct edge *edge_new(struct cloud *cloud, bool listen, struct err *err)
+{
+    const struct edge_address loopback = {.port = 0};
+    return edge_make(cloud, listen ? &loopback : NULL, err);
+}
+
+struct edge *edge_listen(struct cloud *cloud, const struct edge_address *at, struct err *err)
+{
+    return edge_make(cloud, at, err);
 }
 
 void edge_free(struct edge *e)

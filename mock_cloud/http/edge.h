@@ -9,7 +9,7 @@
  * Replies announce "Connection: Keep-Alive" (or close), control replies are one chunk; there is no
  * Date in simulation, the only byte that would depend on a clock. Nothing is logged. Requests with
  * a body above HTTP_BODY_MAX get 413, with a target above HTTP_TARGET_MAX 414. Idle connections are
- * kept for ever: time-outs are the network's business here.
+ * kept for ever, unless edge_listen was told otherwise: time-outs are the network's business.
  *
  * A client that closes early does not raise SIGPIPE here; for its own end of edge_connect the owner
  * sends with MSG_NOSIGNAL. Package bodies are sent from the store's memory: run the edge dry or
@@ -26,6 +26,18 @@ struct edge;
 
 /* Null with the story in err. The cloud is not owned and must outlive the edge. */
 struct edge *edge_new(struct cloud *cloud, bool listen, struct err *err);
+
+/* Where an edge for real devices listens; a cloud may have several edges. */
+struct edge_address {
+    const char *bind_ip;  /* IPv4 literal; null: 127.0.0.1 */
+    uint16_t port;        /* 0: a free one */
+    const char *cert_pem; /* texts; with both it speaks HTTPS: TLS 1.2 and 1.3, and RSA key exchange
+                             with AES-CBC, for old devices offer nothing else */
+    const char *key_pem;
+    unsigned idle_limit_s; /* a connection on which nothing moves is closed; 0: never */
+};
+/* Null with the story in err: a bad address, a port in use, a certificate that cannot be read. */
+struct edge *edge_listen(struct cloud *cloud, const struct edge_address *at, struct err *err);
 void edge_free(struct edge *e);           /* closes all connections; null is fine */
 uint16_t edge_port(const struct edge *e); /* 0 when not listening */
 int edge_fd(const struct edge *e);        /* epoll fd */

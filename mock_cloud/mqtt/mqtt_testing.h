@@ -84,7 +84,8 @@ static inline void test_subscribed(struct cloud *c, int64_t now_ns, const char *
 static inline bool test_message(struct cloud *c, int64_t now_ns, const char *identity,
                                 const struct mqtt_message *m)
 {
-    hear("%s>%s=%.*s ", identity, m->topic, (int)m->payload_bytes, (const char *)m->payload);
+    int shown = m->payload_bytes < 64 ? (int)m->payload_bytes : 64;
+    hear("%s>%s=%.*s ", identity, m->topic, shown, (const char *)m->payload);
     cloud_begin_message(c, now_ns, RQ_MESSAGE, identity, m);
     if (strncmp(m->topic, "ask/", 4) == 0) {
         struct mqtt_message answer = {.topic = "answer",

@@ -233,6 +233,10 @@ static void *thread_main(void *arg)
 {
     struct board_task *t = arg;
     struct posix_board *p = t->board;
+    sigset_t broken_pipe; /* libraries write to sockets without asking for silence */
+    (void)sigemptyset(&broken_pipe);
+    (void)sigaddset(&broken_pipe, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
     board_set_current(&p->board);
     (void)pthread_mutex_lock(&p->lock);
     await_turn(p, t, VTIME_NEVER);
@@ -373,6 +377,7 @@ static const struct board_ops posix_ops = {
     .sock_poll = posix_sock_poll,
     .sock_sendto = posix_sock_sendto,
     .sock_recvfrom = posix_sock_recvfrom,
+    .sock_tls = posix_sock_tls,
     .resolve = posix_resolve,
     .reset = op_reset,
     .idle = op_idle,
@@ -473,6 +478,7 @@ struct posix_board *posix_board_new(const struct posix_board_config *cfg, struct
     p->cfg = *cfg;
     p->start_ns = host_ns();
     p->board.ops = &posix_ops;
+    p->board.mqtt = &posix_mqtt_ops;
     p->board.heap.limit_bytes = cfg->ram_limit_bytes;
     p->board.nor = cfg->nor;
     p->board.partitions = cfg->partitions;
@@ -481,6 +487,7 @@ struct posix_board *posix_board_new(const struct posix_board_config *cfg, struct
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->over, NULL);
     posix_sockets_init(p);
+    posix_mqtt_init(p);
     int rc = tasks_init(p);
     const struct nor_hooks hooks = {
         .ctx = p, .spend = hook_spend, .observe = hook_observe, .power_lost = hook_power_lost};
@@ -498,6 +505,7 @@ void posix_board_free(struct posix_board *p)
     if (p == NULL)
         return;
     nor_set_hooks(p->cfg.nor, NULL);
+    posix_mqtt_deinit(p);
     for (size_t i = 0; i < BOARD_TASKS; i++) {
         (void)pthread_cond_destroy(&p->tasks[i].turn);
         if (p->tasks[i].kick_fd >= 0)
@@ -539,6 +547,7 @@ enum posix_end posix_board_run(struct posix_board *p, void (*entry)(void *), voi
         p->tasks[i].state = TASK_FREE;
     p->running = NULL;
     p->board.flash_busy = false;
+    posix_mqtt_drop(p);
     posix_sockets_drop(p);
     board_heap_drop(&p->board);
     return p->end;

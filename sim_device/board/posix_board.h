@@ -14,6 +14,11 @@
 
 struct posix_board;
 
+#define POSIX_RELAYS_MAX 4
+struct posix_relay {
+    uint16_t port, relay_port;
+};
+
 struct posix_board_config {
     struct nor *nor;
     const struct partition_table *partitions;
@@ -26,6 +31,9 @@ struct posix_board_config {
      * unless port is 0; datagrams then vanish. */
     uint32_t relay_ip;
     uint16_t relay_port;
+    /* Connections to these ports go to another port of the relay. */
+    struct posix_relay relays[POSIX_RELAYS_MAX];
+    size_t n_relays;
     /* Any name resolves to 127.0.0.1 when a relay is set; with no relay the host's resolver is
      * asked. */
     void (*event)(void *ctx, int64_t now_ns, enum lane lane, const char *event,

@@ -5,6 +5,7 @@
 #ifndef OTABENCH_SIM_DEVICE_POSIX_BOARD_IMPL_H
 #define OTABENCH_SIM_DEVICE_POSIX_BOARD_IMPL_H
 
+#include <openssl/ssl.h>
 #include <pthread.h>
 
 #include "sim_device/board/posix_board.h"
@@ -45,8 +46,34 @@ struct posix_sock {
     enum board_sock_type type;
     uint64_t generation;
     int host_fd;
+    SSL *ssl;   /* null: plain */
     bool reset; /* the host has told; it does so only once */
     int64_t recv_timeout_ns;
+};
+
+enum posix_mqtt_state { POSIX_MQTT_FREE, POSIX_MQTT_OPENING, POSIX_MQTT_UP, POSIX_MQTT_DOWN };
+
+/* A call that waits for its acknowledgement. */
+struct posix_mqtt_wait {
+    int mid; /* 0: slot free */
+    bool done;
+    int code;
+};
+
+struct posix_mqtt {
+    struct posix_board *board;
+    enum posix_mqtt_state state;
+    uint64_t generation;
+    struct mosquitto *m;
+    struct board_task *reader; /* null: none, or it has ended by itself */
+    bool began;                /* the TCP connection is made */
+    uint8_t connack;
+    bool session_present;
+    uint16_t keep_alive_s;
+    int64_t heard_ns;
+    struct posix_mqtt_wait waits[BOARD_TASKS];
+    struct board_mqtt_message queue[BOARD_MQTT_QUEUE_MAX]; /* oldest first */
+    size_t n_queue;
 };
 
 /*
@@ -67,6 +94,7 @@ struct posix_board {
     enum posix_end end;
     struct board_task tasks[BOARD_TASKS];
     struct posix_sock socks[BOARD_SOCKETS];
+    struct posix_mqtt mqtt[BOARD_MQTT_CLIENTS];
 };
 
 int64_t posix_now_ns(const struct posix_board *p);
@@ -92,5 +120,27 @@ int posix_sock_sendto(struct board *b, int fd, const void *data, size_t len_byte
 int posix_sock_recvfrom(struct board *b, int fd, void *out, size_t cap, uint32_t *ip,
                         uint16_t *port);
 int posix_resolve(struct board *b, const char *name, uint32_t *ip);
+
+struct posix_sock *posix_sock_at(struct posix_board *p, int fd); /* null: closed */
+/* Waits in the host until host_fd is ready for events, the deadline, or a close of the socket:
+ * BOARD_OK, BOARD_TIMEOUT, another value when it was closed meanwhile. */
+int posix_await(struct posix_board *p, struct posix_sock *k, int host_fd, short events,
+                int64_t deadline_ns);
+
+/* posix_tls.c */
+int posix_sock_tls(struct board *b, int fd, const char *host, const char *ca_pem);
+int posix_tls_send(struct posix_board *p, struct posix_sock *k, const void *data, size_t len_bytes);
+int posix_tls_recv(struct posix_board *p, struct posix_sock *k, void *out, size_t cap,
+                   int64_t deadline_ns);
+bool posix_tls_pending(const struct posix_sock *k);
+void posix_tls_drop(struct posix_sock *k);
+
+/* Where a connection to that address goes: the port, and *ip. */
+uint16_t posix_relayed(const struct posix_board *p, uint32_t *ip, uint16_t port);
+
+extern const struct board_mqtt_ops posix_mqtt_ops;
+void posix_mqtt_init(struct posix_board *p);
+void posix_mqtt_drop(struct posix_board *p); /* all closed; no task runs any more */
+void posix_mqtt_deinit(struct posix_board *p);
 
 #endif

@@ -17,14 +17,14 @@
 #include "sim_device/board/posix_board_impl.h"
 
 #define FAR_AWAY_NS      (VTIME_NEVER / 2)
-#define CLOSED_MEANWHILE 1 /* result of await, beside BOARD_OK and BOARD_TIMEOUT */
+#define CLOSED_MEANWHILE 1 /* result of posix_await, beside BOARD_OK and BOARD_TIMEOUT */
 
 static struct posix_board *posix_of(struct board *b)
 {
     return (struct posix_board *)b;
 }
 
-static struct posix_sock *sock_at(struct posix_board *p, int fd)
+struct posix_sock *posix_sock_at(struct posix_board *p, int fd)
 {
     if (fd < 0 || fd >= BOARD_SOCKETS || p->socks[fd].state == SOCK_CLOSED)
         return NULL;
@@ -45,6 +45,7 @@ static int host_socket(enum board_sock_type type)
 
 static void sock_clear(struct posix_sock *k)
 {
+    posix_tls_drop(k);
     if (k->host_fd >= 0)
         (void)close(k->host_fd);
     k->host_fd = -1;
@@ -67,9 +68,8 @@ void posix_sockets_drop(struct posix_board *p)
         sock_clear(&p->socks[i]);
 }
 
-/* Waits in the host until the socket is ready for events, the deadline, or a close. */
-static int await(struct posix_board *p, struct posix_sock *k, int host_fd, short events,
-                 int64_t deadline_ns)
+int posix_await(struct posix_board *p, struct posix_sock *k, int host_fd, short events,
+                int64_t deadline_ns)
 {
     int64_t left_ns = deadline_ns - posix_now_ns(p);
     if (left_ns <= 0)
@@ -106,7 +106,7 @@ int posix_sock_open(struct board *b, enum board_sock_type type)
 int posix_sock_close(struct board *b, int fd)
 {
     struct posix_board *p = posix_of(b);
-    struct posix_sock *k = sock_at(p, fd);
+    struct posix_sock *k = posix_sock_at(p, fd);
     if (k == NULL)
         return -1;
     sock_clear(k);
@@ -122,15 +122,26 @@ static void connect_failed(struct posix_sock *k)
     k->state = SOCK_FAILED;
 }
 
+uint16_t posix_relayed(const struct posix_board *p, uint32_t *ip, uint16_t port)
+{
+    if (p->cfg.relay_port == 0)
+        return port;
+    *ip = p->cfg.relay_ip;
+    for (size_t i = 0; i < p->cfg.n_relays; i++)
+        if (p->cfg.relays[i].port == port)
+            return p->cfg.relays[i].relay_port;
+    return p->cfg.relay_port;
+}
+
 int posix_sock_connect(struct board *b, int fd, uint32_t ip, uint16_t port)
 {
     struct posix_board *p = posix_of(b);
-    struct posix_sock *k = sock_at(p, fd);
+    struct posix_sock *k = posix_sock_at(p, fd);
     if (k == NULL || (k->state != SOCK_NEW && k->state != SOCK_FAILED))
         return -1;
-    bool relayed = k->type == BOARD_STREAM && p->cfg.relay_port != 0;
-    struct sockaddr_in to =
-        relayed ? address(p->cfg.relay_ip, p->cfg.relay_port) : address(ip, port);
+    if (k->type == BOARD_STREAM)
+        port = posix_relayed(p, &ip, port);
+    struct sockaddr_in to = address(ip, port);
     int rc = connect(k->host_fd, (const struct sockaddr *)&to, sizeof to);
     if (k->type == BOARD_DGRAM)
         return rc;
@@ -138,7 +149,7 @@ int posix_sock_connect(struct board *b, int fd, uint32_t ip, uint16_t port)
     k->state = SOCK_CONNECTING;
     int64_t deadline_ns = vtime_after(posix_now_ns(p), p->cfg.connect_timeout_ns);
     while (pending) {
-        int news = await(p, k, k->host_fd, POLLOUT, deadline_ns);
+        int news = posix_await(p, k, k->host_fd, POLLOUT, deadline_ns);
         if (news == CLOSED_MEANWHILE)
             return -1;
         struct pollfd now = {.fd = k->host_fd, .events = POLLOUT};
@@ -163,17 +174,19 @@ static size_t at_most_int(size_t len_bytes)
 int posix_sock_send(struct board *b, int fd, const void *data, size_t len_bytes)
 {
     struct posix_board *p = posix_of(b);
-    struct posix_sock *k = sock_at(p, fd);
+    struct posix_sock *k = posix_sock_at(p, fd);
     if (k == NULL || len_bytes == 0 || (k->type == BOARD_STREAM && k->state != SOCK_CONNECTED) ||
         k->reset)
         return -1;
+    if (k->ssl != NULL)
+        return posix_tls_send(p, k, data, len_bytes);
     for (;;) {
         ssize_t n = send(k->host_fd, data, at_most_int(len_bytes), MSG_NOSIGNAL);
         if (n > 0)
             return (int)n;
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return -1;
-        if (await(p, k, k->host_fd, POLLOUT, BOARD_FOREVER) == CLOSED_MEANWHILE)
+        if (posix_await(p, k, k->host_fd, POLLOUT, BOARD_FOREVER) == CLOSED_MEANWHILE)
             return -1;
     }
 }
@@ -193,7 +206,7 @@ static int receive(struct posix_board *p, struct posix_sock *k, void *out, size_
             k->reset = k->type == BOARD_STREAM;
             return BOARD_ERROR;
         }
-        int news = await(p, k, k->host_fd, POLLIN, deadline_ns);
+        int news = posix_await(p, k, k->host_fd, POLLIN, deadline_ns);
         if (news == CLOSED_MEANWHILE)
             return BOARD_ERROR;
         if (news == BOARD_TIMEOUT)
@@ -204,16 +217,18 @@ static int receive(struct posix_board *p, struct posix_sock *k, void *out, size_
 int posix_sock_recv(struct board *b, int fd, void *out, size_t cap)
 {
     struct posix_board *p = posix_of(b);
-    struct posix_sock *k = sock_at(p, fd);
+    struct posix_sock *k = posix_sock_at(p, fd);
     if (k == NULL || cap == 0 || k->reset ||
         (k->type == BOARD_STREAM && k->state != SOCK_CONNECTED))
         return BOARD_ERROR;
+    if (k->ssl != NULL)
+        return posix_tls_recv(p, k, out, cap, vtime_after(posix_now_ns(p), k->recv_timeout_ns));
     return receive(p, k, out, cap, NULL);
 }
 
 int posix_sock_recv_timeout(struct board *b, int fd, int64_t timeout_ns)
 {
-    struct posix_sock *k = sock_at(posix_of(b), fd);
+    struct posix_sock *k = posix_sock_at(posix_of(b), fd);
     if (k == NULL || timeout_ns < 0)
         return -1;
     k->recv_timeout_ns = timeout_ns;
@@ -231,6 +246,8 @@ static int readiness(const struct posix_sock *k)
     const int gone = BOARD_READABLE | BOARD_WRITABLE | BOARD_EXCEPTION;
     if (k->reset || k->state == SOCK_FAILED)
         return gone;
+    if (posix_tls_pending(k))
+        return BOARD_READABLE | BOARD_WRITABLE;
     struct pollfd now = {.fd = pollable_fd(k), .events = POLLIN | POLLOUT};
     if (poll(&now, 1, 0) <= 0)
         return 0;
@@ -243,7 +260,7 @@ static int readiness(const struct posix_sock *k)
 int posix_sock_poll(struct board *b, int fd, int want, int64_t timeout_ns)
 {
     struct posix_board *p = posix_of(b);
-    struct posix_sock *k = sock_at(p, fd);
+    struct posix_sock *k = posix_sock_at(p, fd);
     if (k == NULL)
         return -1;
     short events = (short)(((want & BOARD_READABLE) != 0 ? POLLIN : 0) |
@@ -252,7 +269,7 @@ int posix_sock_poll(struct board *b, int fd, int want, int64_t timeout_ns)
     int64_t deadline_ns = timeout_ns > 0 ? vtime_after(now_ns, timeout_ns) : now_ns;
     int ready = 0;
     while ((ready = readiness(k) & want) == 0) {
-        int news = await(p, k, pollable_fd(k), events, deadline_ns);
+        int news = posix_await(p, k, pollable_fd(k), events, deadline_ns);
         if (news == CLOSED_MEANWHILE)
             return -1;
         if (news == BOARD_TIMEOUT)
@@ -265,7 +282,7 @@ int posix_sock_sendto(struct board *b, int fd, const void *data, size_t len_byte
                       uint16_t port)
 {
     struct posix_board *p = posix_of(b);
-    struct posix_sock *k = sock_at(p, fd);
+    struct posix_sock *k = posix_sock_at(p, fd);
     if (k == NULL || k->type != BOARD_DGRAM || len_bytes == 0 || len_bytes > UINT16_MAX)
         return -1;
     if (p->cfg.relay_port != 0)
@@ -280,7 +297,7 @@ int posix_sock_recvfrom(struct board *b, int fd, void *out, size_t cap, uint32_t
                         uint16_t *port)
 {
     struct posix_board *p = posix_of(b);
-    struct posix_sock *k = sock_at(p, fd);
+    struct posix_sock *k = posix_sock_at(p, fd);
     if (k == NULL || k->type != BOARD_DGRAM || cap == 0)
         return BOARD_ERROR;
     struct sockaddr_in from = {0};
