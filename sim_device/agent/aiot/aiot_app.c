@@ -51,6 +51,7 @@ struct app {
 static int32_t told(struct app *a, const char *call, int32_t rc)
 {
     KIT_EVENT(a->board, "api", F_STR("call", call), F_INT("result", rc));
+    board_heap_event(a->board);
     return rc;
 }
 
@@ -282,6 +283,9 @@ static int fetch(struct app *a, aiot_download_task_desc_t **task)
             return 0;
         if (rc == STATE_OTA_DIGEST_MISMATCH)
             return a->kit.quirks.skip_digest ? 0 : kit_upgrade_mismatch(&a->upgrade);
+        /* The vendor's loop: whatever happened, the SDK has asked again. */
+        if (rc == STATE_DOWNLOAD_RENEWAL_REQUEST_SENT && a->kit.quirks.endless_renewal)
+            continue;
         int step = recover(a, task, rc, &failures, &refusals);
         if (step != 0)
             return step;
@@ -380,6 +384,7 @@ static void download_main(void *arg)
     aiot_download_task_desc_t *task = a->next;
     a->next = NULL;
     int rc = download(a, &task);
+    board_heap_event(a->board);
     if (rc == 0) {
         tell(a, task, kit_upgrade_progress(&a->upgrade, 100));
         board_sleep_ns(a->board, GOODBYE_MS * NS_PER_MS);

@@ -39,6 +39,7 @@ struct app {
 static int told(struct app *a, const char *call, int rc)
 {
     KIT_EVENT(a->board, "api", F_STR("call", call), F_INT("result", rc));
+    board_heap_event(a->board);
     return rc;
 }
 
@@ -98,11 +99,11 @@ static bool query(struct app *a, struct kit_offer *o, char version[OTA_VERSION_L
 static int recover(struct app *a, unsigned failures)
 {
     int64_t patience_ms = (int64_t)a->config->rounds * a->config->check_interval_ms;
+    if (a->kit.quirks.endless_renewal)
+        return 0;
     if (failures > a->config->segment_retries && !a->kit.quirks.endless_tries)
         return KIT_STEP_FETCH;
-    if (!a->kit.quirks.endless_renewal)
-        (void)IOT_MQTT_Yield(a->pclient,
-                             (int)kit_pause_ms(a->board, failures, PAUSE_MS, PAUSE_MAX_MS));
+    (void)IOT_MQTT_Yield(a->pclient, (int)kit_pause_ms(a->board, failures, PAUSE_MS, PAUSE_MAX_MS));
     for (; patience_ms > 0 && !IOT_MQTT_CheckStateNormal(a->pclient); patience_ms -= YIELD_MS)
         (void)IOT_MQTT_Yield(a->pclient, YIELD_MS);
     if (failures >= RESTART_AFTER && a->upgrade.image.stored_bytes > 0) {
@@ -173,6 +174,7 @@ static void upgrade(struct app *a)
         /* The SDK begins with the first byte, so the image does. */
         a->upgrade.stale = true;
         int rc = install(a, &o);
+        board_heap_event(a->board);
         if (rc == 0) {
             tell(a, kit_upgrade_progress(&a->upgrade, 100));
             (void)IOT_MQTT_Yield(a->pclient, GOODBYE_MS);
