@@ -39,6 +39,7 @@ struct judge *judge_new(const struct judge_setup *setup)
     if (j == NULL)
         return NULL;
     j->setup = *setup;
+    j->slots.on = setup->scenario->device.agent != AGENT_CMIOT;
     j->last_request = -1;
     j->heap_base_used = -1;
     j->limited_ns = -1;
@@ -129,20 +130,57 @@ void judge_network(struct judge *j, int64_t now_ns, enum net_action action,
         j->breaks++;
 }
 
+bool judge_is_seen(const struct judge *j, const char *id)
+{
+    return check((struct judge *)(uintptr_t)j, id)->seen;
+}
+
+static void slots_event(struct judge *j, const struct ev *e)
+{
+    judge_talk_event(j, e);
+    switch (e->lane) {
+    case LANE_CLOUD:
+        if (ev_is(e, LANE_CLOUD, "fault"))
+            judge_fault_event(j, e);
+        judge_fetch_cloud_event(j, e);
+        break;
+    case LANE_DEVICE:
+        judge_fetch_device_event(j, e);
+        judge_slots_device_event(j, e);
+        break;
+    case LANE_BOOT:
+        judge_slots_boot_event(j, e);
+        break;
+    case LANE_FLASH:
+        judge_slots_flash_event(j, e);
+        break;
+    case LANE_POWER:
+        if (ev_is(e, LANE_POWER, "cut"))
+            judge_slots_power_event(j, e);
+        break;
+    case LANE_NETWORK:
+    case LANE_BENCH:
+        break;
+    }
+}
+
 void judge_event(struct judge *j, int64_t now_ns, enum lane lane, const char *event,
                  const struct trace_field *fields, size_t n)
 {
     struct ev e = {.now_ns = now_ns, .lane = lane, .name = event, .fields = fields, .n = n};
+    if (j->slots.on) {
+        slots_event(j, &e);
+        j->active_ns = now_ns;
+        return;
+    }
     switch (lane) {
     case LANE_CLOUD:
         judge_cloud_event(j, &e);
         judge_report_event(j, &e);
-        judge_message_event(j, &e);
         break;
     case LANE_DEVICE:
         judge_download_event(j, &e);
         judge_api_event(j, &e);
-        judge_message_event(j, &e);
         break;
     case LANE_BOOT:
         judge_boot_event(j, &e);
@@ -164,9 +202,12 @@ void judge_event(struct judge *j, int64_t now_ns, enum lane lane, const char *ev
 
 void judge_main_over(struct judge *j, int64_t now_ns)
 {
-    (void)now_ns;
-    j->main_over = true;
     (void)snprintf(j->main_version, sizeof j->main_version, "%s", j->setup.version(j->setup.ctx));
+    if (j->slots.on) {
+        judge_slots_main_over(j);
+        judge_talk_main_over(j, now_ns);
+    }
+    j->main_over = true;
 }
 
 void judge_heal_over(struct judge *j, int64_t now_ns, bool healed, const char *why)

@@ -28,7 +28,8 @@ static const struct {
     {CF_BAD_DIGEST, {"INT-06", NULL, NULL}},   {CF_WRONG_SIZE, {"DWN-04", "LIM-08", NULL}},
     {CF_NOT_JSON, {"LIM-16", NULL, NULL}},     {CF_REDIRECT, {"DWN-27", NULL, NULL}},
     {CF_STATUS, {"NET-16", NULL, NULL}},       {CF_DELAY, {"NET-04", NULL, NULL}},
-    {CF_CODE, {"CLD-05", NULL, NULL}},
+    {CF_CODE, {"CLD-05", NULL, NULL}},         {CF_EXPIRED, {"DWN-24", NULL, NULL}},
+    {CF_FORGED, {"DWN-25", NULL, NULL}},       {CF_WRONG_SIGN, {"INT-01", "INT-05", NULL}},
 };
 
 static enum cloud_fault_kind fault_kind(const char *name)
@@ -39,16 +40,21 @@ static enum cloud_fault_kind fault_kind(const char *name)
     return CF_KIND_COUNT;
 }
 
-static void on_fault(struct judge *j, const struct ev *e)
+void judge_fault_event(struct judge *j, const struct ev *e)
 {
     enum cloud_fault_kind k = fault_kind(ev_text(e, "kind"));
     if (k >= CF_KIND_COUNT)
         return;
     j->faults_hit[k]++;
-    for (size_t i = 0; i < sizeof fault_rows / sizeof fault_rows[0]; i++)
+    /* Rows of requests hold for downloads; a message has its own (judge_announce.c). */
+    const bool message = j->slots.on && request_kind(ev_text(e, "rq")) != RQ_DOWNLOAD &&
+                         k != CF_WRONG_DIGEST && k != CF_WRONG_SIZE && k != CF_WRONG_SIGN;
+    for (size_t i = 0; i < sizeof fault_rows / sizeof fault_rows[0] && !message; i++)
         for (int n = 0; fault_rows[i].kind == k && n < 3 && fault_rows[i].ids[n] != NULL; n++)
             judge_seen(j, fault_rows[i].ids[n]);
     int kind = request_kind(ev_text(e, "rq"));
+    if (j->slots.on)
+        judge_announce_fault(j, k, ev_text(e, "rq"));
     if (k == CF_NOT_JSON)
         j->spoilt_in_call[kind]++;
     if (k == CF_WRONG_DIGEST || k == CF_BAD_DIGEST || k == CF_WRONG_SIZE)
@@ -261,7 +267,7 @@ static void on_record(struct judge *j, const struct ev *e)
 void judge_cloud_event(struct judge *j, const struct ev *e)
 {
     if (ev_is(e, LANE_CLOUD, "fault"))
-        on_fault(j, e);
+        judge_fault_event(j, e);
     else if (ev_is(e, LANE_CLOUD, "request"))
         on_request(j, e);
     else if (ev_is(e, LANE_CLOUD, "reply"))

@@ -4,7 +4,9 @@
 
 #include "scenarios/engine/judge.h"
 
-#define CHECKS_MAX 128
+#include "scenarios/engine/judge_slots.h"
+
+#define CHECKS_MAX 160
 
 /* What the device is doing, as far as events tell. Decides which requirement a power cut exercises.
  */
@@ -122,6 +124,8 @@ struct judge {
     uint32_t restored_count;
     char restored_to[SCENARIO_VERSIONS_MAX][DEVICE_TEXT_MAX];
 
+    struct judge_slots slots; /* a device with two slots */
+
     /* network */
     bool net_seen[NET_ACTION_COUNT];
     bool byte_seen[LINK_ACTION_COUNT];
@@ -148,7 +152,31 @@ bool judge_package_intact(const struct judge *j);
 const char *judge_version_name(const struct judge *j, uint32_t index);
 
 void judge_cloud_event(struct judge *j, const struct ev *e);
-void judge_message_event(struct judge *j, const struct ev *e);
+bool judge_is_seen(const struct judge *j, const char *id);
+/* Script faults of any request: which requirements they exercise. */
+void judge_fault_event(struct judge *j, const struct ev *e);
+
+/* Devices with two slots, on the Aliyun cloud. */
+void judge_slots_boot_event(struct judge *j, const struct ev *e);
+void judge_slots_device_event(struct judge *j, const struct ev *e);
+void judge_slots_flash_event(struct judge *j, const struct ev *e);
+void judge_slots_power_event(struct judge *j, const struct ev *e);
+void judge_slots_new_start(struct judge *j);
+void judge_slots_session_over(struct judge *j, int64_t now_ns);
+void judge_slots_accepted(struct judge *j); /* the boot choice was made */
+void judge_slots_taken(struct judge *j, const char *version, int64_t bytes);
+void judge_slots_main_over(struct judge *j);
+void judge_fetch_cloud_event(struct judge *j, const struct ev *e);
+void judge_fetch_device_event(struct judge *j, const struct ev *e);
+void judge_announce_push(struct judge *j, const struct ev *e);
+void judge_announce_fault(struct judge *j, enum cloud_fault_kind kind, const char *rq);
+void judge_announce_time(struct judge *j, int64_t now_ns);
+void judge_talk_event(struct judge *j, const struct ev *e);
+void judge_talk_main_over(struct judge *j, int64_t now_ns);
+/* Looks into a payload, which may be cut. The text behind "key":, without quotes; false: none. */
+bool payload_text(const char *payload, const char *key, char *out, size_t cap);
+bool payload_int(const char *payload, const char *key, int64_t *out);
+bool topic_is_own(const struct judge *j, const char *topic);
 void judge_download_event(struct judge *j, const struct ev *e);
 void judge_boot_event(struct judge *j, const struct ev *e);
 /* The boot loader left this result, whether or not it came to tell. */

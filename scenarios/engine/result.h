@@ -24,7 +24,7 @@ const char *verdict_name(enum verdict v); /* "pass", "fail", "expected-fail", ..
 
 enum run_mode { RUN_SIM, RUN_WIRE };
 
-#define RESULT_CHECKS_MAX 128
+#define RESULT_CHECKS_MAX 160
 #define RESULT_DETAIL_MAX 160
 
 struct check_result {

@@ -16,7 +16,7 @@
 #define TIME_MS_MAX        INT64_C(31622400000)     /* 366 days */
 #define EXACT_MAX          ((INT64_C(1) << 53) - 1) /* largest integer JSON keeps */
 #define CHIP_BYTES_MAX     (INT64_C(1) << 28)
-#define WORDS_MAX          32 /* of one FIELD_WORD */
+#define WORDS_MAX          64 /* of one FIELD_WORD */
 
 struct reader {
     const cJSON *root; /* for paths in messages */

@@ -60,7 +60,7 @@ static int on_connect(void *ctx, int sock, uint32_t ip, uint16_t port)
     if (number == 0)
         return -1;
     *c = (struct net_conn){.number = number, .sock = sock, .port = port, .fd = -1};
-    net_event(b, "connect", number, NULL);
+    net_event(b, "connect", number, mqtt ? "mqtt" : NULL);
     return 0;
 }
 

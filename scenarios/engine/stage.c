@@ -109,6 +109,8 @@ static void on_net(void *ctx, int64_t now_ns, const struct net_rule *rule, bool 
     case NET_ACTION_COUNT:
         break;
     }
+    if (begin && (kinds & LINK_ONLY(LINK_MQTT)) != 0 && rule->action != NET_PROFILE)
+        judge_mqtt_fault(g->judge, now_ns, vtime_after(now_ns, rule->duration_ns));
     if (begin)
         judge_network(g->judge, now_ns, rule->action, rule->byte_action);
 }
@@ -470,6 +472,7 @@ int stage_heal(struct stage *g, struct err *err)
 void stage_heal_device(struct device_config *c)
 {
     c->alloc_fail_at = 0;
+    c->n_images = 0;
     if (c->app == APP_CHECK_ONLY)
         c->app = APP_ONE_KEY;
 }

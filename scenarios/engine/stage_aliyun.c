@@ -93,9 +93,10 @@ bool aliyun_stage_config(struct stage *g)
 int aliyun_stage_heal(struct stage *g, struct err *err)
 {
     const struct device_config *d = &g->s->device;
-    const struct offer_spec plain = {.sign = SIGN_MD5};
+    struct offer_spec plain = {.sign = SIGN_MD5};
     struct build_package known = g->build->heal;
     struct store_product p = {.has_team = true};
+    (void)snprintf(plain.module, sizeof plain.module, "%s", d->module);
     (void)snprintf(p.product_id, sizeof p.product_id, "%s", d->product_id);
     (void)snprintf(known.row.product_id, sizeof known.row.product_id, "%s", d->product_id);
     int rc = store_put_product(g->store, &p, err);

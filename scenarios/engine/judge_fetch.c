@@ -1,0 +1,259 @@
+/* Two slots: how the image is fetched, verified and accepted. */
+#include <stdio.h>
+#include <string.h>
+
+#include "scenarios/engine/build.h"
+#include "scenarios/engine/judge_internal.h"
+
+#define NO_DATA_MAX 24 /* replies in a row that are no data, in one start */
+
+static const struct judge_package *package_of(const struct judge *j, const char *version)
+{
+    /* Newest first: a version may be uploaded more than once. */
+    for (size_t i = j->n_packages; i-- > 0;)
+        if (strcmp(j->packages[i].heal ? BUILD_HEAL_VERSION
+                                       : judge_version_name(j, j->packages[i].to),
+                   version) == 0)
+            return &j->packages[i];
+    return NULL;
+}
+
+/* Bytes of the image that flash holds from its first on. */
+static uint64_t durable_bytes(const struct judge *j)
+{
+    const uint32_t area = j->setup.update_address(j->setup.ctx);
+    const uint8_t *flash = j->setup.flash(j->setup.ctx) + area;
+    uint64_t n = 0;
+    while (n < j->package->len_bytes && n < j->setup.package_limit &&
+           flash[n] == j->package->bytes[n])
+        n++;
+    return n;
+}
+
+static void on_package(struct judge *j, const struct ev *e)
+{
+    struct judge_slots *t = &j->slots;
+    const char *version = ev_text(e, "version");
+    const int64_t bytes = ev_int(e, "bytes", 0);
+    const bool another = strcmp(version, t->version) != 0;
+    judge_slots_taken(j, version, bytes);
+    if (another) {
+        /* A newer one replaces what was being fetched, or the first one of this start. */
+        if (t->version[0] != '\0')
+            j->replaced = t->requests > 0;
+        t->cause_to_restart = true;
+        t->requests = 0;
+        t->last_step = 0;
+        t->causes = 0;
+        t->final = t->step_seen = t->said_100 = false;
+        j->verified = j->pending = false;
+        j->dirty = false;
+    }
+    t->repeat_in_download = false;
+    (void)snprintf(t->version, sizeof t->version, "%s", version);
+    j->package = package_of(j, version);
+    if (j->package == NULL)
+        return;
+    const uint32_t limit = j->setup.package_limit;
+    if (j->package->len_bytes > limit)
+        judge_fail(j, "LIM-01", "an image of %u bytes is begun; the slot holds %u",
+                   j->package->len_bytes, limit);
+    else if (j->package->len_bytes == limit)
+        judge_seen(j, "LIM-02");
+    j->phase = PHASE_DOWNLOAD;
+}
+
+static void judge_resume(struct judge *j, uint64_t from)
+{
+    struct judge_slots *t = &j->slots;
+    const struct device_config *c = &j->setup.scenario->device;
+    const uint64_t durable = durable_bytes(j);
+    /* What waits in RAM for a whole page is stored as far as this power-on is concerned. */
+    const uint64_t room = j->cut_since_range ? 0 : c->geometry.page_bytes + 8192u;
+    if (from > 0 && !j->dirty && !j->silent_faults) {
+        JUDGE(j, "PWR-04", from <= durable + room,
+              "asks for byte %lu; flash holds %lu of the image", (unsigned long)from,
+              (unsigned long)durable);
+        JUDGE(j, "DWN-18", from <= durable + room, "asks for byte %lu: there is a gap before it",
+              (unsigned long)from);
+    }
+    /* Only a client with a key-value store remembers across a start. */
+    const bool remembers = c->agent == AGENT_UOTA || !j->cut_since_range;
+    if (j->resume_expected && remembers && durable > 0 && !j->dirty && !t->cause_to_restart) {
+        const uint64_t slack = 4 * (uint64_t)c->geometry.erase_bytes + room;
+        JUDGE(j, "DWN-08", from + slack >= durable,
+              "resumed at byte %lu; %lu bytes were stored before the break", (unsigned long)from,
+              (unsigned long)durable);
+        if (j->cut_since_range)
+            JUDGE(j, "PWR-05", from + slack >= durable,
+                  "the cut cost the progress: resumed at byte %lu of %lu", (unsigned long)from,
+                  (unsigned long)durable);
+        if (t->expired)
+            JUDGE(j, "DWN-24", from + slack >= durable,
+                  "a fresh address is begun at byte %lu; %lu were stored", (unsigned long)from,
+                  (unsigned long)durable);
+        j->resumed = from > 0;
+    }
+}
+
+static void on_range(struct judge *j, const struct ev *e)
+{
+    struct judge_slots *t = &j->slots;
+    unsigned long from = 0;
+    if (sscanf(ev_text(e, "range"), "bytes=%lu-", &from) != 1)
+        from = 0;
+    if (j->package == NULL)
+        return;
+    if (!j->package->heal && j->package->to < j->setup.scenario->n_versions &&
+        strcmp(judge_version_name(j, j->package->to), j->version) == 0)
+        judge_fail(j, "SEC-02", "downloads version %s, which is running", j->version);
+    judge_resume(j, from);
+    if (j->clean_start_due) {
+        JUDGE(j, "INT-09", from == 0, "after a digest mismatch the download went on at byte %lu",
+              from);
+        j->clean_start_due = j->dirty = false;
+    }
+    if (j->replaced) {
+        JUDGE(j, "DWN-33", from == 0, "the newer image is begun at byte %lu", from);
+        JUDGE(j, "DWN-10", from == 0, "another image was resumed at byte %lu", from);
+        j->replaced = false;
+    }
+    if (t->repeat_in_download && t->requests > 0 && !j->resume_expected && from == 0)
+        judge_fail(j, "CLD-20", "announced once more, the download begins again at byte 0");
+    t->repeat_in_download = t->cause_to_restart = false;
+    j->resume_expected = j->cut_since_range = false;
+    t->requests++;
+    j->phase = PHASE_DOWNLOAD;
+}
+
+static void on_request(struct judge *j, const struct ev *e)
+{
+    const bool download = strcmp(ev_text(e, "rq"), cloud_request_name(RQ_DOWNLOAD)) == 0;
+    const int kind = download ? RQ_DOWNLOAD : RQ_OTHER;
+    if (j->pause_until_ns[kind] > 0)
+        JUDGE(j, "NET-16", e->now_ns >= j->pause_until_ns[kind],
+              "asks again %ld ms before the pause after an HTTP error is over",
+              (long)((j->pause_until_ns[kind] - e->now_ns) / NS_PER_MS));
+    j->pause_until_ns[kind] = 0;
+    if (!j->main_over)
+        j->requests[kind]++;
+    if (kind == RQ_OTHER && j->faults_hit[CF_REDIRECT] > 0)
+        judge_fail(j, "DWN-27", "followed a redirect to %s", ev_text(e, "path"));
+    if (download)
+        on_range(j, e);
+}
+
+static void on_reply(struct judge *j, const struct ev *e)
+{
+    static const struct {
+        int from, to;
+        const char *id;
+    } rows[] = {
+        {300, 399, "DWN-27"}, {403, 404, "DWN-24"}, {416, 416, "DWN-13"}, {429, 599, "NET-16"}};
+    struct judge_slots *t = &j->slots;
+    const int status = (int)ev_int(e, "status", 0);
+    if (strcmp(ev_text(e, "rq"), cloud_request_name(RQ_DOWNLOAD)) != 0)
+        return;
+    j->last_download_http = status;
+    j->resume_expected = true; /* whatever follows goes on where this ended */
+    if (status >= 500 || status == 429)
+        j->pause_until_ns[RQ_DOWNLOAD] = e->now_ns + 500 * NS_PER_MS;
+    t->bad_body = status != 200 && status != 206;
+    if (!t->bad_body) {
+        j->refused_in_row = 0;
+        return;
+    }
+    judge_seen(j, "DWN-02");
+    t->causes |= CAUSE_DOWNLOAD;
+    j->refused_in_row++;
+    t->expired = t->expired || status == 403;
+    t->cause_to_restart = t->cause_to_restart || status == 416;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (status >= rows[i].from && status <= rows[i].to)
+            JUDGE(j, rows[i].id, j->refused_in_row <= NO_DATA_MAX,
+                  "%u download replies in a row with an error, the last %d", j->refused_in_row,
+                  status);
+}
+
+void judge_fetch_cloud_event(struct judge *j, const struct ev *e)
+{
+    if (ev_is(e, LANE_CLOUD, "request"))
+        on_request(j, e);
+    else if (ev_is(e, LANE_CLOUD, "reply"))
+        on_reply(j, e);
+}
+
+/* ---- verified and accepted ---- */
+
+static const char *const content_ids[] = {"DWN-01", "DWN-04", "DWN-05", "DWN-12", "DWN-13",
+                                          "DWN-14", "DWN-18", "INT-01", "INT-02", "INT-03",
+                                          "INT-04", "INT-05", "INT-07", "INT-08", "SEC-06"};
+
+static bool announced_sha256(const struct judge *j)
+{
+    const struct scenario *s = j->setup.scenario;
+    const int64_t offer = j->package == NULL ? -1 : j->package->delta_id - BUILD_DELTA_ID;
+    return offer >= 0 && offer < s->n_offers && s->offers[offer].sign == SIGN_SHA256;
+}
+
+/* The boot choice was made: what flash holds must be the image. */
+void judge_slots_accepted(struct judge *j)
+{
+    const bool intact = judge_package_intact(j);
+    judge_seen(j, "DWN-01");
+    judge_seen(j, "INT-01");
+    if (announced_sha256(j))
+        judge_seen(j, "INT-02");
+    if (j->resumed)
+        judge_seen(j, "INT-08");
+    for (size_t i = 0; !intact && i < sizeof content_ids / sizeof content_ids[0]; i++)
+        if (judge_is_seen(j, content_ids[i]))
+            judge_fail(j, content_ids[i],
+                       "chosen for the next start, but flash differs from the "
+                       "image");
+    if (j->package != NULL && j->package->len_bytes > j->setup.package_limit) {
+        judge_fail(j, "LIM-01", "accepted %u bytes; the slot holds %u", j->package->len_bytes,
+                   j->setup.package_limit);
+        judge_fail(j, "LIM-02", "accepted %u bytes; the slot holds %u", j->package->len_bytes,
+                   j->setup.package_limit);
+    }
+    if (j->package != NULL && j->package->to < j->setup.scenario->n_versions &&
+        j->setup.scenario->versions[j->package->to].images[0].grow_bytes != 0)
+        JUDGE(j, "BOT-19", intact, "an image of another size is not whole");
+    j->verified = j->pending = j->restore_allowed = true;
+    j->resumed = false;
+}
+
+static void on_verify(struct judge *j, bool ok)
+{
+    struct judge_slots *t = &j->slots;
+    const uint32_t *hit = j->faults_hit;
+    judge_seen(j, "INT-01");
+    t->verify_ok = ok;
+    if (j->silent_faults)
+        judge_seen(j, "INT-07");
+    if (ok) {
+        j->phase = PHASE_VERIFIED;
+        return;
+    }
+    t->causes |= CAUSE_VERIFY;
+    j->phase = PHASE_IDLE;
+    t->cause_to_restart = true;
+    j->clean_start_due = true;
+    if (!j->dirty && j->setup.scenario->n_flash == 0 && t->spoils == 0 &&
+        hit[CF_WRONG_DIGEST] + hit[CF_BAD_DIGEST] + hit[CF_WRONG_SIZE] + hit[CF_WRONG_SIGN] == 0 &&
+        t->bad == 0) {
+        judge_fail(j, "DWN-18", "the digest does not match, but nothing was damaged on the way");
+        if (j->cuts > 0)
+            judge_fail(j, "PWR-05",
+                       "the digest does not match after a cut, but nothing was damaged");
+    }
+}
+
+void judge_fetch_device_event(struct judge *j, const struct ev *e)
+{
+    if (ev_is(e, LANE_DEVICE, "package"))
+        on_package(j, e);
+    else if (ev_is(e, LANE_DEVICE, "verify"))
+        on_verify(j, ev_int(e, "ok", 1) != 0);
+}

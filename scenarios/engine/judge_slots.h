@@ -1,0 +1,79 @@
+/* What the judge remembers of a device with two slots on the Aliyun cloud. Judge's files only. */
+#ifndef OTABENCH_ENGINE_JUDGE_SLOTS_H
+#define OTABENCH_ENGINE_JUDGE_SLOTS_H
+
+#include "scenarios/engine/judge.h"
+
+/* What an announcement said, as far as the cloud's event shows it. */
+struct announced {
+    char version[DEVICE_TEXT_MAX]; /* "": none yet */
+    int64_t size_bytes;
+};
+
+/* Why an announcement must not be taken: one bit each, the table is in judge_announce.c. */
+#define BAD_KINDS 12
+
+/* Causes of a failure, by the stage that failed. Sets of them are masks. */
+enum { CAUSE_UPGRADE = 1, CAUSE_DOWNLOAD = 2, CAUSE_VERIFY = 4, CAUSE_BURN = 8 };
+
+struct judge_slots {
+    bool on; /* the device has two slots */
+
+    /* announcements */
+    struct announced newest;       /* the last good one, of any start */
+    bool good;                     /* a good one was delivered in this start */
+    unsigned bad;                  /* kinds of bad ones delivered in this start */
+    unsigned spoils;               /* what the script does to the push under way */
+    bool scripted;                 /* the next push is one of the script's own */
+    int64_t take_by_ns;            /* a good one must have been taken by then; 0: none waits */
+    bool owed;                     /* pending, not delivered: due at the next come-online */
+    bool came_online;              /* since then */
+    bool published;                /* a task waits for the device */
+    char refused[DEVICE_TEXT_MAX]; /* version that was given up */
+    bool on_trial, trial_push;     /* the running image is not confirmed; announced meanwhile */
+
+    /* session */
+    bool online, login_refused;
+    int64_t refused_ns, connect_ns;
+    uint32_t refusals, connects_in_row;
+    int64_t back_by_ns; /* the session must stand again by then; 0: nothing is due */
+    bool mqtt_fault;    /* of the network or the broker, in this run */
+    bool fault_in_download;
+
+    /* reports of this start */
+    uint32_t informs, logins, pushes;
+    bool reported; /* this version reached the cloud */
+    char informed[DEVICE_TEXT_MAX];
+    int64_t online_ns; /* of the first session of this start, 0: none */
+    int last_step;     /* of the task under way; 0: none */
+    bool final;        /* a failure or 100 was told for it */
+    bool step_seen;    /* progress of this task reached the cloud */
+    bool said_100;
+    unsigned causes; /* of this task so far */
+    bool record_upgrading;
+    bool finished; /* the state "all received" was told */
+
+    /* download */
+    char version[DEVICE_TEXT_MAX]; /* being fetched */
+    bool bad_body;                 /* the last reply was no data */
+    bool expired;                  /* a 403 was answered, and nothing better since */
+    bool repeat_in_download;       /* announced again while it is fetched */
+    bool cause_to_restart;         /* the next range may begin at 0 */
+    uint32_t requests;             /* ranges of this task */
+    bool verify_ok;                /* in this start */
+
+    /* boot */
+    bool chosen; /* set_boot was told, the next start tries it */
+    uint32_t chosen_slot;
+    bool slot_good[2]; /* verified in this boot */
+    bool rolled_back;
+    uint32_t back_to;
+    bool fate_crash, fate_lost;
+    char fate_version[DEVICE_TEXT_MAX];
+    bool confirmed;
+    char confirmed_version[DEVICE_TEXT_MAX];
+    uint32_t starts_since_confirm;
+    char op_part[PARTITION_NAME_MAX]; /* where the last flash operation was */
+};
+
+#endif
