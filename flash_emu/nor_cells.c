@@ -76,12 +76,33 @@ static void mark_unit_weak(struct nor *n, uint32_t addr)
     n->flags[addr / n->geo.erase_bytes] |= UNIT_WEAK;
 }
 
+static uint64_t word_at(const uint8_t *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
 static bool asks_to_raise(const uint8_t *cells, const uint8_t *data, uint32_t len_bytes)
 {
-    uint8_t raised = 0;
-    for (uint32_t i = 0; i < len_bytes; i++)
+    uint64_t raised = 0;
+    uint32_t i = 0;
+    for (; i + sizeof raised <= len_bytes; i += sizeof raised)
+        raised |= ~word_at(cells + i) & word_at(data + i);
+    for (; i < len_bytes; i++)
         raised |= (uint8_t)(~cells[i] & data[i]);
     return raised != 0;
+}
+
+static void and_cells(uint8_t *cells, const uint8_t *data, uint32_t len_bytes)
+{
+    uint32_t i = 0;
+    for (uint64_t word; i + sizeof word <= len_bytes; i += sizeof word) {
+        word = word_at(cells + i) & word_at(data + i);
+        memcpy(cells + i, &word, sizeof word);
+    }
+    for (; i < len_bytes; i++)
+        cells[i] &= data[i];
 }
 
 static void program_cells(struct nor *n, uint32_t addr, const uint8_t *data, uint32_t len_bytes,
@@ -94,11 +115,9 @@ static void program_cells(struct nor *n, uint32_t addr, const uint8_t *data, uin
         for (uint32_t i = 0; i < len_bytes; i++)
             marginal[i] |= (uint8_t)(cells[i] & ~data[i]);
     } else if (n->flags[addr / n->geo.erase_bytes] & UNIT_WEAK) {
-        for (uint32_t i = 0; i < len_bytes; i++)
-            marginal[i] &= data[i]; /* a full pulse makes the cells it drives firm */
+        and_cells(marginal, data, len_bytes); /* a full pulse makes the cells it drives firm */
     }
-    for (uint32_t i = 0; i < len_bytes; i++)
-        cells[i] &= data[i];
+    and_cells(cells, data, len_bytes);
     set_marks(n, addr, addr + len_bytes, true, false);
 }
 

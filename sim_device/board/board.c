@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes.h"
+
 #define HEAP_PATTERN 0xA5
 #define LOG_MAX      512
 #define DIGEST_CHUNK 4096u
@@ -214,26 +216,77 @@ void board_heap_drop(struct board *b)
     b->heap = (struct board_heap){.limit_bytes = b->heap.limit_bytes, .fail_at = b->heap.fail_at};
 }
 
-int board_digest_flash(struct board *b, enum digest_kind kind, uint32_t addr, uint32_t len_bytes,
-                       uint8_t *out)
+/* Reads a range piece by piece; each, if not null, gets the pieces. */
+static int read_range(struct board *b, uint32_t addr, uint32_t len_bytes,
+                      void (*each)(void *ctx, const uint8_t *data, uint32_t len_bytes), void *ctx)
 {
-    if (len_bytes > UINT32_MAX - addr)
-        return ERR_ARG;
-    struct board_digest *g = board_digest_begin(b, kind);
-    if (g == NULL)
-        return ERR_NOMEM;
     uint8_t chunk[DIGEST_CHUNK];
     int rc = 0;
     for (uint32_t done = 0; rc == 0 && done < len_bytes;) {
         uint32_t n = len_bytes - done < DIGEST_CHUNK ? len_bytes - done : DIGEST_CHUNK;
         rc = nor_read(b->nor, addr + done, chunk, n);
-        if (rc == 0)
-            digest_update(&g->d, chunk, n);
+        if (rc == 0 && each != NULL)
+            each(ctx, chunk, n);
         done += n;
     }
-    if (rc == 0)
+    return rc;
+}
+
+static bool recalled(struct board *b, int kind, uint32_t addr, uint32_t len_bytes, uint8_t *out)
+{
+    return b->memo != NULL && b->memo->find(b->memo->ctx, kind, addr, len_bytes, out);
+}
+
+static void keep(struct board *b, int kind, uint32_t addr, uint32_t len_bytes, const uint8_t *out)
+{
+    if (b->memo != NULL)
+        b->memo->keep(b->memo->ctx, kind, addr, len_bytes, out);
+}
+
+static void feed_digest(void *ctx, const uint8_t *data, uint32_t len_bytes)
+{
+    digest_update(ctx, data, len_bytes);
+}
+
+int board_digest_flash(struct board *b, enum digest_kind kind, uint32_t addr, uint32_t len_bytes,
+                       uint8_t *out)
+{
+    if (len_bytes > UINT32_MAX - addr)
+        return ERR_ARG;
+    if (recalled(b, (int)kind, addr, len_bytes, out))
+        return read_range(b, addr, len_bytes, NULL, NULL);
+    struct board_digest *g = board_digest_begin(b, kind);
+    if (g == NULL)
+        return ERR_NOMEM;
+    int rc = read_range(b, addr, len_bytes, feed_digest, &g->d);
+    if (rc == 0) {
         digest_end(&g->d, out);
+        keep(b, (int)kind, addr, len_bytes, out);
+    }
     board_digest_free(b, g);
+    return rc;
+}
+
+static void feed_crc(void *ctx, const uint8_t *data, uint32_t len_bytes)
+{
+    uint32_t *crc = ctx;
+    *crc = crc32_update(*crc, data, len_bytes);
+}
+
+int board_crc32_flash(struct board *b, uint32_t addr, uint32_t len_bytes, uint32_t *crc)
+{
+    uint8_t bytes[4];
+    *crc = 0;
+    if (len_bytes > UINT32_MAX - addr)
+        return ERR_ARG;
+    if (recalled(b, BOARD_CRC32, addr, len_bytes, bytes)) {
+        *crc = get_le32(bytes);
+        return read_range(b, addr, len_bytes, NULL, NULL);
+    }
+    int rc = read_range(b, addr, len_bytes, feed_crc, crc);
+    put_le32(bytes, *crc);
+    if (rc == 0)
+        keep(b, BOARD_CRC32, addr, len_bytes, bytes);
     return rc;
 }
 

@@ -99,6 +99,18 @@ struct board_heap {
     struct board_block *blocks; /* every live block, newest first */
 };
 
+/*
+ * Results of the digest engine over flash, kept by a bench that can tell contents apart. The chip
+ * is read all the same (time, looks, traps); only the computation is spared. kind: enum
+ * digest_kind, or BOARD_CRC32 (four bytes).
+ */
+#define BOARD_CRC32 (-1)
+struct board_memo {
+    void *ctx;
+    bool (*find)(void *ctx, int kind, uint32_t addr, uint32_t len_bytes, uint8_t *out);
+    void (*keep)(void *ctx, int kind, uint32_t addr, uint32_t len_bytes, const uint8_t *out);
+};
+
 /* Embedded in sim_board and posix_board. Filled by their constructors. */
 struct board {
     const struct board_ops *ops;
@@ -113,7 +125,8 @@ struct board {
     void *event_ctx;
     struct rng rng;  /* stream ("board", "device", boot ordinal), reseeded at each power-on */
     bool flash_busy; /* a program or erase is being waited for: ports lock on it */
-    struct board_digest *digests; /* being computed; given up by board_heap_drop */
+    struct board_digest *digests;  /* being computed; given up by board_heap_drop */
+    const struct board_memo *memo; /* null: every digest is computed */
 };
 
 /* The board of the running task; null outside any task. The one thread-local of the device side. */
@@ -160,6 +173,9 @@ bool board_literal_ip(const char *text, uint32_t *ip);
  */
 int board_digest_flash(struct board *b, enum digest_kind kind, uint32_t addr, uint32_t len_bytes,
                        uint8_t *out);
+
+/* CRC-32 (IEEE) of a range, likewise. */
+int board_crc32_flash(struct board *b, uint32_t addr, uint32_t len_bytes, uint32_t *crc);
 
 /*
  * The same engine fed by hand. The board owns what is begun, so a task that is dropped half-way

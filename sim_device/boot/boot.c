@@ -213,14 +213,14 @@ static enum boot_result step_repair(struct boot *b)
 static enum boot_result step_restore(struct boot *b)
 {
     bool finished = false;
+    uint32_t mark = b->mark;
     int rc = loader_restore(b, &finished);
     if (finished)
         return go(b, PHASE_FINISH);
-    if (rc == 0) {
-        if (!b->looked) /* looking alone is no progress */
-            b->tries = 0;
+    if (b->mark != mark) /* looking alone is no progress */
+        b->tries = 0;
+    if (rc == 0)
         return BOOT_MORE;
-    }
     if (try_again(b))
         return BOOT_MORE;
     return loader_untouched(b) ? refuse(b, ERR_IO) : bricked(b);

@@ -55,15 +55,8 @@ int loader_copy(struct boot *b, uint32_t from, uint32_t to, uint32_t len_bytes)
 
 int loader_crc(struct boot *b, uint32_t addr, uint32_t len_bytes, uint32_t *crc)
 {
-    int rc = 0;
-    *crc = 0;
-    for (uint32_t at = 0; at < len_bytes && rc == 0; at += b->page_bytes) {
-        uint32_t n = len_bytes - at < b->page_bytes ? len_bytes - at : b->page_bytes;
-        rc = loader_read(b, addr + at, b->page, n);
-        if (rc == 0)
-            *crc = crc32_update(*crc, b->page, n);
-    }
-    return rc;
+    int rc = board_crc32_flash(b->cfg.board, addr, len_bytes, crc);
+    return rc == 0 ? 0 : err_set(&b->err, rc, "flash at 0x%x cannot be read", addr);
 }
 
 int loader_sha256_is(struct boot *b, uint32_t addr, uint32_t len_bytes, const uint8_t *want)

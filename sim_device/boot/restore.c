@@ -160,6 +160,11 @@ static int do_stage(struct boot *b, const struct span *span)
         b->state.pinned = true;
         rc = early ? 0 : set_mark(b, crc);
     }
+    if (rc == 0) { /* it was read back just now */
+        b->work = WORK_COPY;
+        b->looked = true;
+        loader_forget_page(b);
+    }
     return rc;
 }
 
