@@ -10,6 +10,7 @@
 
 #include "common/digest.h"
 #include "common/vtime.h"
+#include "scenarios/cli/bench_restore.h"
 #include "scenarios/cli/cli.h"
 #include "scenarios/engine/run.h"
 
@@ -17,13 +18,22 @@
 #define YARDSTICK_RUNS  200
 
 static const char help[] =
-    "usage: otabench bench SCENARIO [--runs N] [--min-rate R] [--min-speedup S]\n\n"
+    "usage: otabench bench SCENARIO [--runs N] [--min-rate R] [--min-speedup S]\n"
+    "       otabench bench SCENARIO --restore [--stride N] [goals]\n\n"
     "Simulates one scenario N times (default 200) in this process and prints CPU time per run,\n"
     "runs per second and core, virtual against real time, memory of the emulated device, and the\n"
     "cost of a run in units of a yardstick measured in between (SHA-256 of 64 KiB).\n\n"
     "  --runs N         how often (1 to 100000)\n"
     "  --min-rate R     exit 1 below R runs per second and core\n"
     "  --min-speedup S  exit 1 below S seconds of virtual time per second of CPU time\n\n"
+    "With --restore: how fast power cuts in the restore are explored on one core, executed points\n"
+    "(the device really ran) and decided ones apart, beside the way without saved states.\n\n"
+    "  --restore              measure that instead\n"
+    "  --stride N             execute every N-th operation's cut (default 8)\n"
+    "  --min-executed R, --min-memoised R, --min-decided R\n"
+    "                         exit 1 below so many points per second\n"
+    "  --max-clean-ms T, --max-torn-ms T\n"
+    "                         exit 1 when a closure takes longer\n\n"
     "example: otabench bench scenarios/library/cms/a-clean-differential-upgrade.json --runs 500\n";
 
 static int64_t cpu_ns(void)
@@ -45,6 +55,9 @@ static int64_t yardstick_ns(const uint8_t *data)
 struct bench {
     const char *path;
     uint64_t runs, min_rate, min_speedup;
+    bool restore;
+    uint64_t stride;
+    struct bench_restore_goals goals;
 };
 
 static int parse(int argc, char **argv, struct bench *b)
@@ -52,19 +65,40 @@ static int parse(int argc, char **argv, struct bench *b)
     static const struct option longs[] = {{"runs", required_argument, NULL, 'n'},
                                           {"min-rate", required_argument, NULL, 'r'},
                                           {"min-speedup", required_argument, NULL, 's'},
+                                          {"restore", no_argument, NULL, 'R'},
+                                          {"stride", required_argument, NULL, 'S'},
+                                          {"min-executed", required_argument, NULL, 'e'},
+                                          {"min-memoised", required_argument, NULL, 'm'},
+                                          {"min-decided", required_argument, NULL, 'd'},
+                                          {"max-clean-ms", required_argument, NULL, 'c'},
+                                          {"max-torn-ms", required_argument, NULL, 't'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    *b = (struct bench){.runs = 200};
+    struct number {
+        int option;
+        uint64_t *out, max;
+    } numbers[] = {{'n', &b->runs, 100000},
+                   {'r', &b->min_rate, UINT32_MAX},
+                   {'s', &b->min_speedup, UINT32_MAX},
+                   {'S', &b->stride, 100000},
+                   {'e', &b->goals.executed_per_s, UINT32_MAX},
+                   {'m', &b->goals.memoised_per_s, UINT32_MAX},
+                   {'d', &b->goals.decided_per_s, UINT32_MAX},
+                   {'c', &b->goals.clean_ms, UINT32_MAX},
+                   {'t', &b->goals.torn_ms, UINT32_MAX}};
+    *b = (struct bench){.runs = 200, .stride = 8};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 'h') {
             (void)fputs(help, stdout);
             return -1;
         }
-        uint64_t *out = c == 'n' ? &b->runs : c == 'r' ? &b->min_rate : &b->min_speedup;
         if (c == '?')
             return cli_usage("bench", "wrong option");
-        if (!cli_number(optarg, 1, c == 'n' ? 100000 : UINT32_MAX, out))
-            return cli_usage("bench", "%s is not a number that is allowed here", optarg);
+        if (c == 'R')
+            b->restore = true;
+        for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+            if (c == numbers[i].option && !cli_number(optarg, 1, numbers[i].max, numbers[i].out))
+                return cli_usage("bench", "%s is not a number that is allowed here", optarg);
     }
     if (argc - optind != 1)
         return cli_usage("bench", "needs exactly one scenario");
@@ -129,6 +163,8 @@ int cmd_bench(int argc, char **argv)
     int rc = parse(argc, argv, &b);
     if (rc != 0)
         return rc < 0 ? EXIT_PASSED : rc;
+    if (b.restore)
+        return bench_restore(b.path, (uint32_t)b.stride, &b.goals);
     struct err err = {.text = ""};
     struct scenario *s = calloc(1, sizeof *s);
     struct world *w = world_new(&err);

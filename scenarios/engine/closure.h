@@ -107,6 +107,7 @@ struct closure_result {
     uint64_t points;   /* (operation, tear) of steps that the device did */
     uint64_t decided;  /* (node, part of it, operation, tear): those, joined and recalled; a node
                           counts once however many flash states it stands for. Saturates */
+    uint64_t first;    /* of them, with the first cut: starts from the beginning */
     uint64_t audited;  /* runs that the device repeated to their end */
     uint64_t edges;
     uint64_t mixed_starts;       /* with more weak units than are combined: 0 for a proof */

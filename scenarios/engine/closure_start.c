@@ -483,6 +483,8 @@ static void run_branch(struct closure *c, const struct branch *b)
     r->origin = closure_put_base(c, &c->origin);
     c->result.recalled += started == c->result.starts;
     c->result.decided = add_points(c->result.decided, r->points);
+    if (node_at(c, c->now_state)->depth == 0)
+        c->result.first = add_points(c->result.first, r->points);
     struct node *n = node_at(c, c->now_state);
     if (n->end < r->end)
         n->end = r->end;
