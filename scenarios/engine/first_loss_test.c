@@ -51,7 +51,7 @@ static void failures_are_counted(const void *row)
 {
     struct small_device d;
     small_open(&d, row);
-    d.subject.boot.skip_backup = true;
+    d.subject.boot.breaks.skip_backup = true;
     struct first_loss_result saved = run(&d, FIRST_LOSS_SAVED, false, 1);
     struct first_loss_result quick = run(&d, FIRST_LOSS_SAVED, true, 1);
     bool delta = ((const struct small *)row)->kind != SMALL_FULL;
