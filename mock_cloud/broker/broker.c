@@ -565,6 +565,25 @@ void broker_stop(struct broker *b)
     free(b);
 }
 
+void broker_halt(struct broker *b, int64_t now_ns)
+{
+    b->cfg.port = b->port;
+    b->cfg.tls_port = b->tls_port;
+    size_t n = b->n_devices;
+    end(b);
+    for (size_t i = 0; i < n; i++)
+        if (b->devices[i].online)
+            cloud_mqtt_offline(b->cfg.cloud, now_ns, b->devices[i].identity);
+}
+
+int broker_again(struct broker *b, struct err *err)
+{
+    int rc = b->pid != 0 ? 0 : start(b, err);
+    if (rc != 0)
+        end(b);
+    return rc;
+}
+
 uint16_t broker_port(const struct broker *b)
 {
     return b->port;
@@ -582,6 +601,8 @@ pid_t broker_pid(const struct broker *b)
 
 size_t broker_poll_fds(const struct broker *b, struct pollfd *out)
 {
+    if (b->client == NULL)
+        return 0; /* halted */
     out[0] = (struct pollfd){.fd = b->plugin_fd, .events = POLLIN};
     out[1] = (struct pollfd){.fd = mosquitto_socket(b->client), .events = POLLIN};
     if (mosquitto_want_write(b->client))
@@ -591,6 +612,8 @@ size_t broker_poll_fds(const struct broker *b, struct pollfd *out)
 
 int broker_run(struct broker *b, int64_t now_ns, struct err *err)
 {
+    if (b->client == NULL)
+        return 0; /* halted */
     int rc = read_plugin(b, now_ns, err);
     if (rc != 0)
         return rc;

@@ -41,6 +41,11 @@ struct broker;
 struct broker *broker_start(const struct broker_config *cfg, int *rc, struct err *err);
 void broker_stop(struct broker *b); /* null is fine; the child is gone afterwards */
 
+/* The broker dies and forgets every session; the cloud is told that the devices are offline. Nobody
+ * can connect until broker_again, which starts it at the same ports. 0, or as broker_start. */
+void broker_halt(struct broker *b, int64_t now_ns);
+int broker_again(struct broker *b, struct err *err);
+
 uint16_t broker_port(const struct broker *b);
 uint16_t broker_tls_port(const struct broker *b); /* 0: no TLS */
 

@@ -14,7 +14,8 @@ int cmd_device(int argc, char **argv)
         {"relay", required_argument, NULL, 'r'},    {"events", required_argument, NULL, 'e'},
         {"offset", required_argument, NULL, 'o'},   {"seed", required_argument, NULL, 'S'},
         {"cache", required_argument, NULL, 'c'},    {"heal", no_argument, NULL, 'h'},
-        {"rule", required_argument, NULL, 'R'},     {NULL, 0, NULL, 0}};
+        {"rule", required_argument, NULL, 'R'},     {"relay-mqtt", required_argument, NULL, 'm'},
+        {"ca", required_argument, NULL, 'C'},       {NULL, 0, NULL, 0}};
     struct wire_device_options o = {.event_fd = -1};
     uint64_t n = 0;
     int c;
@@ -30,6 +31,13 @@ int cmd_device(int argc, char **argv)
         case 'r':
             good = cli_number(optarg, 1, 65535, &n);
             o.relay_port = (uint16_t)n;
+            break;
+        case 'm':
+            good = cli_number(optarg, 1, 65535, &n);
+            o.relay_mqtt_port = (uint16_t)n;
+            break;
+        case 'C':
+            o.ca_path = optarg;
             break;
         case 'e':
             good = cli_number(optarg, 0, 1023, &n);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mock_cloud/aliyun/aliyun.h"
+#include "mock_cloud/broker/broker.h"
 #include "mock_cloud/cms/cms.h"
 #include "mock_cloud/mqtt/bus.h"
 #include "scenarios/engine/token.h"
@@ -189,13 +190,30 @@ static bool publish_due(struct stage *g)
     return any;
 }
 
+static void stop_broker(struct stage *g)
+{
+    if (g->bus != NULL)
+        bus_stop(g->bus, g->now_ns, true);
+    if (g->mosquitto != NULL)
+        broker_halt(g->mosquitto, g->now_ns);
+}
+
+/* On the wire it may fail; then the device cannot connect, and the judge says so. */
+static void start_broker(struct stage *g)
+{
+    if (g->bus != NULL)
+        bus_start(g->bus);
+    if (g->mosquitto != NULL)
+        (void)broker_again(g->mosquitto, NULL);
+}
+
 bool stage_act(struct stage *g)
 {
     bool any = g->broker != BROKER_STAYS;
-    if (g->broker == BROKER_TO_STOP && g->bus != NULL)
-        bus_stop(g->bus, g->now_ns, true);
-    else if (g->broker == BROKER_TO_START && g->bus != NULL)
-        bus_start(g->bus);
+    if (g->broker == BROKER_TO_STOP)
+        stop_broker(g);
+    else if (g->broker == BROKER_TO_START)
+        start_broker(g);
     g->broker = BROKER_STAYS;
     any = publish_due(g) || any;
     any = pushes_send(g) || any;
@@ -315,7 +333,8 @@ static int set_up_cloud(struct stage *g, bool listen, struct err *err)
         return ERR_NOMEM;
     for (uint32_t i = 0; rc == 0 && i < s->n_faults; i++)
         rc = cloud_add_fault(g->cloud, &s->faults[i]);
-    g->edge = edge_new(g->cloud, listen, err);
+    g->edge = g->edge_at != NULL ? edge_listen(g->cloud, g->edge_at, err)
+                                 : edge_new(g->cloud, listen, err);
     if (g->edge == NULL)
         return ERR_IO;
     g->link = link_new(&s->profile, stage_seed(g));
@@ -439,8 +458,7 @@ int stage_heal(struct stage *g, struct err *err)
                                .kind = PACKAGE_FULL,
                                .heal = true};
     if (is_aliyun(g)) {
-        if (g->bus != NULL)
-            bus_start(g->bus);
+        start_broker(g);
         rc = aliyun_stage_heal(g, err);
         return rc == 0 ? judge_add_package(g->judge, &jp) : rc;
     }

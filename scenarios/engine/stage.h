@@ -14,6 +14,7 @@
 #include "scenarios/engine/script.h"
 #include "sim_device/board/sim_tls.h"
 
+struct broker;
 struct bus;
 
 struct stage {
@@ -26,7 +27,9 @@ struct stage {
     struct edge *edge;
     bool publish_due[SCENARIO_VERSIONS_MAX];
     enum { BROKER_STAYS, BROKER_TO_STOP, BROKER_TO_START } broker; /* what is to become of it */
-    struct bus *bus; /* of the simulated world, made by its network; null on the wire */
+    struct bus *bus;          /* of the simulated world, made by its network; null on the wire */
+    struct broker *mosquitto; /* of the wire; null: none */
+    const struct edge_address *edge_at; /* where the HTTP edge listens; null: plain, on loopback */
     struct link *link;
     enum sim_tls_certificate certificate; /* what the cloud shows at TLS handshakes */
     struct judge *judge;

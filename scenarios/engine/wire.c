@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mock_cloud/broker/broker.h"
+#include "mock_cloud/tls/ca.h"
 #include "scenarios/engine/run.h"
 #include "scenarios/engine/stage.h"
 #include "scenarios/engine/wire_device.h"
@@ -43,7 +45,11 @@ struct wire {
     int64_t off_ns;                       /* of the cut that is happening */
     bool cut_by_self;                     /* the device announced its own death */
     uint64_t rule_op[SCENARIO_RULES_MAX]; /* operations the device armed */
-    enum link_door door;
+    /* of a cloud that speaks MQTT */
+    struct broker *broker;
+    struct ca_files files; /* "": no TLS */
+    char cert_pem[CA_PEM_MAX], key_pem[CA_PEM_MAX];
+    struct edge_address edge_at;
     int rc;
     struct err err;
 };
@@ -70,11 +76,12 @@ static int spawn_device(struct wire *w)
     if (pipe2(fds, O_CLOEXEC) != 0)
         return err_set(&w->err, ERR_IO, "no pipe for the device: %s", strerror(errno));
     (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    char words[6][32];
+    char words[6][32], mqtt_port[8];
     char rules[SCENARIO_RULES_MAX][64];
     char *argv[ARGS_MAX];
     size_t n = 0;
-    (void)snprintf(words[0], sizeof words[0], "%u", w->relay.port);
+    (void)snprintf(words[0], sizeof words[0], "%u", w->relay.ways[LINK_HTTP].port);
+    (void)snprintf(mqtt_port, sizeof mqtt_port, "%u", w->relay.ways[LINK_MQTT].port);
     (void)snprintf(words[1], sizeof words[1], "%" PRId64, w->g.now_ns);
     (void)snprintf(words[2], sizeof words[2], "%" PRIu64, stage_seed(&w->g));
     const char *fixed[] = {w->g.o->self_exe, "device",  "--scenario", w->scenario_path, "--flash",
@@ -85,6 +92,14 @@ static int spawn_device(struct wire *w)
     if (w->g.o->cache_dir != NULL) {
         argv[n++] = (char *)(uintptr_t) "--cache";
         argv[n++] = (char *)(uintptr_t)w->g.o->cache_dir;
+    }
+    if (w->broker != NULL) {
+        argv[n++] = (char *)(uintptr_t) "--relay-mqtt";
+        argv[n++] = mqtt_port;
+    }
+    if (w->files.ca_path[0] != '\0') {
+        argv[n++] = (char *)(uintptr_t) "--ca";
+        argv[n++] = w->files.ca_path;
     }
     if (w->heal)
         argv[n++] = (char *)(uintptr_t) "--heal";
@@ -229,7 +244,7 @@ static void break_all(void *ctx, unsigned kinds, enum link_action action, int64_
 static int poll_timeout_ms(struct wire *w, int64_t edge_next_ns, bool scripted, int64_t until_ns)
 {
     int64_t t = vtime_min(link_deadline(w->g.link), vtime_min(w->power_on_ns, edge_next_ns));
-    t = vtime_min(t, until_ns);
+    t = vtime_min(vtime_min(t, until_ns), stage_next(&w->g));
     if (scripted)
         t = vtime_min(t, script_next(w->g.script));
     int64_t left = t - w->g.now_ns;
@@ -247,8 +262,10 @@ static int run_phase(struct wire *w, int64_t until_ns, bool scripted)
             return ERR_IO;
         if (scripted)
             (void)script_time(w->g.script, w->g.now_ns);
-        struct pollfd fds[RELAY_FDS + 2];
+        struct pollfd fds[RELAY_FDS + 2 + BROKER_FDS];
         size_t n = relay_poll_fds(&w->relay, fds);
+        if (w->broker != NULL)
+            n += broker_poll_fds(w->broker, fds + n);
         fds[n++] = (struct pollfd){.fd = edge_fd(w->g.edge), .events = POLLIN};
         if (w->pid != 0)
             fds[n++] = (struct pollfd){.fd = w->pipe.fd, .events = POLLIN};
@@ -259,12 +276,11 @@ static int run_phase(struct wire *w, int64_t until_ns, bool scripted)
         relay_read(&w->relay, drain, w);
         relay_pump(&w->relay);
         edge_next = edge_run(w->g.edge, w->g.now_ns);
+        if (w->broker != NULL && w->rc == 0)
+            w->rc = broker_run(w->broker, w->g.now_ns, &w->err);
         (void)stage_act(&w->g);
         stage_collect(&w->g);
-        if (w->door != link_door_now(w->g.link)) {
-            w->door = link_door_now(w->g.link);
-            relay_door(&w->relay, w->door);
-        }
+        relay_doors(&w->relay);
         if (w->pid != 0 && w->pipe.eof)
             reap(w);
         bool over = !scripted || script_next(w->g.script) == VTIME_NEVER;
@@ -276,12 +292,51 @@ static int run_phase(struct wire *w, int64_t until_ns, bool scripted)
     return w->rc;
 }
 
+/* For the names the device knows the cloud by. */
+static int make_certificate(struct wire *w, enum sim_tls_certificate asked)
+{
+    static const enum ca_certificate kinds[SIM_TLS_CERTIFICATE_COUNT] = {
+        [SIM_TLS_GOOD] = CA_GOOD,
+        [SIM_TLS_UNTRUSTED] = CA_UNTRUSTED,
+        [SIM_TLS_WRONG_NAME] = CA_WRONG_NAME,
+        [SIM_TLS_EXPIRED] = CA_EXPIRED};
+    const char *const names[] = {w->g.s->device.mqtt_host, "ota.example"};
+    int rc = ca_ensure(w->dir, kinds[asked], names, 2, &w->files, &w->err);
+    if (rc == 0)
+        rc = ca_read_pem(w->files.cert_path, w->cert_pem, &w->err);
+    if (rc == 0)
+        rc = ca_read_pem(w->files.key_path, w->key_pem, &w->err);
+    if (rc != 0)
+        return rc;
+    w->edge_at = (struct edge_address){.cert_pem = w->cert_pem, .key_pem = w->key_pem};
+    w->g.edge_at = &w->edge_at;
+    return 0;
+}
+
+/* A bad certificate is healed with new listeners; the device keeps the CA it was given. */
+static int heal_certificate(struct wire *w)
+{
+    if (!w->g.s->device.tls || w->g.s->certificate == SIM_TLS_GOOD)
+        return 0;
+    int rc = make_certificate(w, SIM_TLS_GOOD);
+    struct edge *edge = rc == 0 ? edge_listen(w->g.cloud, &w->edge_at, &w->err) : NULL;
+    if (edge == NULL)
+        return ERR_IO;
+    edge_free(w->g.edge);
+    w->g.edge = edge;
+    w->relay.ways[LINK_HTTP].cloud_port = edge_port(edge);
+    broker_halt(w->broker, w->g.now_ns);
+    return broker_again(w->broker, &w->err);
+}
+
 static int heal(struct wire *w, bool *healed)
 {
     *healed = false;
     kill_device(w);
     w->heal = true;
-    int rc = stage_heal(&w->g, &w->err);
+    int rc = heal_certificate(w);
+    if (rc == 0)
+        rc = stage_heal(&w->g, &w->err);
     int64_t until = vtime_after(w->g.now_ns, WIRE_HEAL_NS);
     for (int i = 0; rc == 0 && i < HEAL_STARTS && w->g.now_ns < until && !*healed; i++) {
         kill_device(w);
@@ -325,6 +380,28 @@ static int make_files(struct wire *w)
     return rc;
 }
 
+static uint16_t mqtt_port_of(const struct wire *w)
+{
+    if (w->broker == NULL)
+        return 0;
+    return w->files.ca_path[0] != '\0' ? broker_tls_port(w->broker) : broker_port(w->broker);
+}
+
+static int start_broker(struct wire *w)
+{
+    bool tls = w->files.ca_path[0] != '\0';
+    struct broker_config bc = {.cloud = w->g.cloud,
+                               .dir = w->dir,
+                               .cert_path = tls ? w->files.cert_path : NULL,
+                               .key_path = tls ? w->files.key_path : NULL};
+    int rc = 0;
+    w->broker = broker_start(&bc, &rc, &w->err);
+    w->g.mosquitto = w->broker;
+    if (w->broker != NULL)
+        stage_edge_ready(&w->g);
+    return rc;
+}
+
 static int set_up(struct wire *w)
 {
     (void)clock_gettime(CLOCK_MONOTONIC, &w->start);
@@ -342,12 +419,18 @@ static int set_up(struct wire *w)
         return ERR_IO;
     struct stage_world sw = {
         .ctx = w, .cut_now = cut_now, .cut_at_op = cut_at_op, .break_all = break_all};
-    rc = stage_set_up(&w->g, &sw, true, &w->err);
+    rc = 0;
+    if (w->g.s->device.tls)
+        rc = make_certificate(w, w->g.s->certificate);
+    if (rc == 0)
+        rc = stage_set_up(&w->g, &sw, true, &w->err);
+    if (rc == 0 && w->g.s->variant == CLOUD_ALIYUN)
+        rc = start_broker(w);
     for (uint32_t i = 0; i < w->g.s->n_power; i++)
         if (w->g.s->power[i].when.kind == TRIGGER_OP)
             w->rule_op[i] = w->g.s->power[i].when.op;
     if (rc == 0)
-        rc = relay_open(&w->relay, &w->g, edge_port(w->g.edge), &w->err);
+        rc = relay_open(&w->relay, &w->g, edge_port(w->g.edge), mqtt_port_of(w), &w->err);
     return rc;
 }
 
@@ -386,6 +469,7 @@ void wire_run(const struct scenario *s, const struct run_options *o, struct run_
         stage_not_applicable(&w->err, out);
     relay_close(&w->relay);
     wire_pipe_free(&w->pipe);
+    broker_stop(w->broker);
     stage_free(&w->g);
     build_free(&w->build);
     nor_free(w->g.nor);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mock_cloud/tls/ca.h"
 #include "scenarios/engine/build.h"
 #include "scenarios/engine/script.h"
 #include "scenarios/engine/stage.h"
@@ -15,6 +16,7 @@
 struct wire_device {
     const struct wire_device_options *o;
     struct scenario s;
+    char ca_pem[CA_PEM_MAX];
     struct build build;
     struct nor *nor;
     struct trace *trace;
@@ -152,6 +154,12 @@ static int set_up(struct wire_device *d, struct err *err)
         return rc;
     if (o->heal)
         stage_heal_device(&d->s.device);
+    if (o->ca_path != NULL) {
+        rc = ca_read_pem(o->ca_path, d->ca_pem, err);
+        d->s.device.ca_pem = d->ca_pem;
+    }
+    if (rc != 0)
+        return rc;
     struct build_options bo = {.cache_dir = o->cache_dir};
     rc = build_make(&d->build, &d->s, &bo, err);
     if (rc == 0)
@@ -189,6 +197,9 @@ static int set_up(struct wire_device *d, struct err *err)
                                     .event_ctx = d,
                                     .power_lost = power_lost,
                                     .power_lost_ctx = d};
+    if (o->relay_mqtt_port != 0)
+        bc.relays[bc.n_relays++] =
+            (struct posix_relay){.port = d->s.device.mqtt_port, .relay_port = o->relay_mqtt_port};
     d->board = posix_board_new(&bc, err);
     return d->board == NULL ? ERR_IO : 0;
 }

@@ -21,6 +21,8 @@ struct wire_device_options {
     const char *flash_path;
     const char *cache_dir;
     uint16_t relay_port;
+    uint16_t relay_mqtt_port; /* for connections to the device's MQTT port; 0: none */
+    const char *ca_path;      /* PEM file the device trusts instead of its own; null: none */
     int event_fd;
     int64_t now_offset_ns;
     uint64_t seed;

@@ -34,18 +34,29 @@ static int open_listener(uint16_t port)
     return fd;
 }
 
-int relay_open(struct relay *r, struct stage *g, uint16_t cloud_port, struct err *err)
+static int open_way(struct relay_way *w, uint16_t cloud_port, struct err *err)
 {
-    *r = (struct relay){.g = g, .listen_fd = -1, .cloud_port = cloud_port};
-    for (size_t i = 0; i < RELAY_CONNS; i++)
-        r->conns[i] = (struct relay_conn){.device_fd = -1, .cloud_fd = -1};
-    r->listen_fd = open_listener(0);
     struct sockaddr_in a;
     socklen_t len = sizeof a;
-    if (r->listen_fd < 0 || getsockname(r->listen_fd, (struct sockaddr *)&a, &len) != 0)
+    *w = (struct relay_way){.listen_fd = open_listener(0), .cloud_port = cloud_port};
+    if (w->listen_fd < 0 || getsockname(w->listen_fd, (struct sockaddr *)&a, &len) != 0)
         return err_set(err, ERR_IO, "the relay cannot listen on loopback: %s", strerror(errno));
-    r->port = ntohs(a.sin_port);
+    w->port = ntohs(a.sin_port);
     return 0;
+}
+
+int relay_open(struct relay *r, struct stage *g, uint16_t http_port, uint16_t mqtt_port,
+               struct err *err)
+{
+    *r = (struct relay){.g = g};
+    for (size_t i = 0; i < RELAY_CONNS; i++)
+        r->conns[i] = (struct relay_conn){.device_fd = -1, .cloud_fd = -1};
+    for (size_t i = 0; i < RELAY_DOORS; i++)
+        r->ways[i] = (struct relay_way){.listen_fd = -1};
+    int rc = open_way(&r->ways[LINK_HTTP], http_port, err);
+    if (rc == 0 && mqtt_port != 0)
+        rc = open_way(&r->ways[LINK_MQTT], mqtt_port, err);
+    return rc;
 }
 
 static void close_fd(int *fd, bool reset)
@@ -73,14 +84,18 @@ void relay_close(struct relay *r)
         return; /* never opened */
     for (size_t i = 0; i < RELAY_CONNS; i++)
         drop(&r->conns[i], false);
-    close_fd(&r->listen_fd, false);
+    for (size_t i = 0; i < RELAY_DOORS; i++)
+        close_fd(&r->ways[i].listen_fd, false);
+    while (r->n_lost > 0)
+        close_fd(&r->lost_fds[--r->n_lost], false);
 }
 
 size_t relay_poll_fds(const struct relay *r, struct pollfd *out)
 {
     size_t n = 0;
-    if (r->listen_fd >= 0)
-        out[n++] = (struct pollfd){.fd = r->listen_fd, .events = POLLIN};
+    for (size_t i = 0; i < RELAY_DOORS; i++)
+        if (r->ways[i].listen_fd >= 0)
+            out[n++] = (struct pollfd){.fd = r->ways[i].listen_fd, .events = POLLIN};
     for (size_t i = 0; i < RELAY_CONNS; i++) {
         const struct relay_conn *c = &r->conns[i];
         if (c->device_fd >= 0 && !c->device_eof)
@@ -91,10 +106,10 @@ size_t relay_poll_fds(const struct relay *r, struct pollfd *out)
     return n;
 }
 
-static void accept_all(struct relay *r)
+static void accept_all(struct relay *r, enum link_kind kind)
 {
-    while (r->listen_fd >= 0) {
-        int fd = accept4(r->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (r->ways[kind].listen_fd >= 0) {
+        int fd = accept4(r->ways[kind].listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
         int one = 1;
@@ -103,12 +118,12 @@ static void accept_all(struct relay *r)
         for (size_t i = 0; i < RELAY_CONNS && c == NULL; i++)
             if (r->conns[i].number == 0)
                 c = &r->conns[i];
-        uint32_t number = c == NULL ? 0 : link_connect(r->g->link, r->g->now_ns);
+        uint32_t number = c == NULL ? 0 : link_connect_kind(r->g->link, kind, r->g->now_ns);
         if (number == 0) {
             (void)close(fd);
             continue;
         }
-        *c = (struct relay_conn){.number = number, .device_fd = fd, .cloud_fd = -1};
+        *c = (struct relay_conn){.number = number, .kind = kind, .device_fd = fd, .cloud_fd = -1};
         buf_init(&c->held, HELD_MAX);
         relay_event(r, "connect", number);
     }
@@ -129,7 +144,8 @@ void relay_read(struct relay *r, void (*before_cloud)(void *ctx), void *ctx)
 {
     static const size_t cap = 16384;
     uint8_t chunk[16384];
-    accept_all(r);
+    for (int kind = 0; kind < RELAY_DOORS; kind++)
+        accept_all(r, (enum link_kind)kind);
     for (size_t i = 0; i < RELAY_CONNS; i++) {
         struct relay_conn *c = &r->conns[i];
         while (c->number != 0 && c->device_fd >= 0 && !c->device_eof) {
@@ -165,11 +181,11 @@ void relay_read(struct relay *r, void (*before_cloud)(void *ctx), void *ctx)
     }
 }
 
-static int connect_cloud(const struct relay *r)
+static int connect_cloud(const struct relay *r, enum link_kind kind)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons(r->cloud_port),
+                            .sin_port = htons(r->ways[kind].cloud_port),
                             .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     if (fd < 0)
         return -1;
@@ -217,7 +233,13 @@ static void on_event(struct relay *r, const struct link_event *ev)
         return;
     switch (ev->kind) {
     case LINK_EV_CONNECTED:
-        c->cloud_fd = connect_cloud(r);
+        c->cloud_fd = connect_cloud(r, c->kind);
+        if (c->cloud_fd < 0) { /* that server is down */
+            relay_event(r, "refused", c->number);
+            link_vanish(r->g->link, c->number);
+            drop(c, true);
+            return;
+        }
         relay_event(r, "connected", c->number);
         give(c->cloud_fd, c->held.data, c->held.len_bytes);
         buf_clear(&c->held);
@@ -260,20 +282,36 @@ void relay_pump(struct relay *r)
         on_event(r, &ev);
 }
 
+/* Keeps the cloud's end open: nobody has said good-bye. */
+static void lose(struct relay *r, struct relay_conn *c)
+{
+    if (c->kind != LINK_MQTT || c->cloud_fd < 0 || r->n_lost == RELAY_LOST)
+        return;
+    r->lost_fds[r->n_lost++] = c->cloud_fd;
+    c->cloud_fd = -1;
+}
+
 void relay_device_gone(struct relay *r)
 {
     for (size_t i = 0; i < RELAY_CONNS; i++)
         if (r->conns[i].number != 0) {
             link_vanish(r->g->link, r->conns[i].number);
+            lose(r, &r->conns[i]);
             drop(&r->conns[i], false);
         }
 }
 
-void relay_door(struct relay *r, enum link_door door)
+void relay_doors(struct relay *r)
 {
-    r->door = door;
-    if (door == LINK_REFUSED)
-        close_fd(&r->listen_fd, false);
-    else if (r->listen_fd < 0)
-        r->listen_fd = open_listener(r->port);
+    for (int kind = 0; kind < RELAY_DOORS; kind++) {
+        struct relay_way *w = &r->ways[kind];
+        enum link_door door = link_door_of_kind(r->g->link, (enum link_kind)kind);
+        if (w->port == 0 || door == w->door)
+            continue;
+        w->door = door;
+        if (door == LINK_REFUSED)
+            close_fd(&w->listen_fd, false);
+        else if (w->listen_fd < 0)
+            w->listen_fd = open_listener(w->port);
+    }
 }
