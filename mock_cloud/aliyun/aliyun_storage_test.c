@@ -199,11 +199,12 @@ static void form_is_made(const void *row)
     struct bench b;
     char url[ALIYUN_URL_MAX];
     open_with_firmware(&b, url);
-    struct cloud_config cfg = *cloud_config(b.cloud);
+    struct cloud *was = b.cloud; /* owns the key in cfg */
+    struct cloud_config cfg = *cloud_config(was);
     cfg.download_port = f->port;
     cfg.download_tls = f->tls;
-    cloud_free(b.cloud);
     b.cloud = cloud_new(&cfg, faces, 1, NULL);
+    cloud_free(was);
     REQUIRE(b.cloud != NULL);
     CHECK_OK(aliyun_url(b.cloud, 0, DEVICE, 7, 1, url, NULL), NULL);
     CHECK(strncmp(url, f->want, strlen(f->want)) == 0);
