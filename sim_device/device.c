@@ -191,7 +191,7 @@ static const struct agent_kind agents[DEVICE_AGENTS] = {
     [AGENT_CMIOT] = {boot_restore, cmiot_app, false},
     [AGENT_IOT_OTA] = {boot_slots, iot_ota_app, true},
     [AGENT_AIOT] = {boot_slots, aiot_app, true},
-    [AGENT_UOTA] = {boot_slots, NULL, true},
+    [AGENT_UOTA] = {boot_slots, uota_app, true},
 };
 
 /* The version goes into requests, so it obeys the rule of configured versions. */

@@ -187,6 +187,7 @@ static void goes_on_behind_a_breakpoint(const void *row)
     write_until(&off, 2 * UNIT + 5);
     ota_finish_param_t pause = {.result_type = OTA_BREAKPOINT};
     CHECK_INT(port->hal_ota_set_boot(NULL, &pause), stat_ok);
+    CHECK_INT(port->hal_ota_write(NULL, &off, (uint8_t *)"", 1), stat_err); /* ended */
     power_on(&s);
     off = 2 * UNIT + 5;
     CHECK_INT(port->hal_ota_init(&off), stat_ok);
@@ -197,6 +198,30 @@ static void goes_on_behind_a_breakpoint(const void *row)
     ota_finish_param_t end = {.result_type = OTA_FINISH};
     CHECK_INT(port->hal_ota_set_boot(NULL, &end), stat_ok);
     boot(&s, 1);
+    site_close(&s);
+}
+
+/* A power cut between the end of writing and the boot choice costs nothing. */
+static void finishes_what_was_kept(const void *row)
+{
+    struct site s;
+    uint32_t off = 0;
+    ota_finish_param_t pause = {.result_type = OTA_BREAKPOINT}, end = {.result_type = OTA_FINISH};
+    site_open(&s, row);
+    REQUIRE(port->hal_ota_init(&off) == stat_ok);
+    write_until(&off, 5003);
+    CHECK_INT(port->hal_ota_set_boot(NULL, &pause), stat_ok);
+    power_on(&s);
+    CHECK_INT(wrong_bytes(0, 5003), 0);
+    CHECK_INT(port->hal_ota_set_boot(NULL, &end), stat_ok);
+    boot(&s, 1);
+    CHECK_INT(s.alios.slots.record.image[1].len_bytes, 5003);
+    REQUIRE(port->hal_ota_rollback(NULL, NULL) == stat_ok);
+    boot(&s, 0);
+    /* Forgotten with the next one. */
+    REQUIRE(port->hal_ota_init(NULL) == stat_ok);
+    power_on(&s);
+    CHECK_INT(port->hal_ota_set_boot(NULL, &end), stat_err);
     site_close(&s);
 }
 
@@ -260,6 +285,7 @@ static const struct test tests[] = {
     TEST_ROWS("init clears the area", init_clears_the_area, chips, chip_name),
     TEST_ROWS("pieces make one image", pieces_make_one_image, chips, chip_name),
     TEST_ROWS("goes on behind a breakpoint", goes_on_behind_a_breakpoint, chips, chip_name),
+    TEST_ROWS("finishes what was kept", finishes_what_was_kept, chips, chip_name),
     TEST_ROWS("refuses", refuses, chips, chip_name),
     {"outside a device", outside_a_device},
 };

@@ -62,15 +62,18 @@ hal_stat_t hal_ota_write(hal_ota_module_t *m, volatile uint32_t *off_set, uint8_
 hal_stat_t hal_ota_read(hal_ota_module_t *m, volatile uint32_t *off_set, uint8_t *out_buf,
                         uint32_t out_buf_len);
 /*
- * something: ota_finish_param_t. OTA_FINISH: what was written is one image; the next start tries
- * it, under the version kept as ALIOS_KV_VERSION. OTA_BREAKPOINT: what was written is in flash when
- * this returns. stat_err: nothing was written, or a differential image.
+ * something: ota_finish_param_t. OTA_BREAKPOINT: what was written is in flash when this returns,
+ * and its length is kept, over a power cut too. OTA_FINISH: what was written, or else what was kept
+ * so, is one image; the next start tries it, under the version kept as ALIOS_KV_VERSION. Either
+ * ends the writing; hal_ota_init begins again and forgets what was kept. stat_err: nothing was
+ * written, or a differential image.
  */
 hal_stat_t hal_ota_set_boot(hal_ota_module_t *m, void *something);
 /* Gives up the image on trial or pending; the next start runs the old one. stat_err: the running
  * image is confirmed. something is not used. */
 hal_stat_t hal_ota_rollback(hal_ota_module_t *m, void *something);
 
-#define ALIOS_KV_VERSION "key_ota_version" /* text, without terminator */
+#define ALIOS_KV_VERSION "key_ota_version"    /* text, without terminator; set by the client */
+#define ALIOS_KV_LENGTH  "ota_written_length" /* the port's own: u32, 0 is none */
 
 #endif

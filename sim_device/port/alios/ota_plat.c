@@ -1,6 +1,7 @@
 /* The five platform functions, over the slot that does not run. */
 #include <string.h>
 
+#include "common/bytes.h"
 #include "sim_device/port/alios/alios_port.h"
 
 static struct alios *of(const hal_ota_module_t *m)
@@ -24,6 +25,25 @@ static uint32_t granule(const struct alios *a)
     return nor_geo(a->board->nor)->granule_bytes;
 }
 
+/* Length of an image whose writing ended, 0: none. */
+static uint32_t kept_length(const struct alios *a)
+{
+    uint8_t bytes[4];
+    uint32_t len = sizeof bytes;
+    return kv_get(&a->kv, ALIOS_KV_LENGTH, bytes, &len) == 0 && len == sizeof bytes
+               ? get_le32(bytes)
+               : 0;
+}
+
+static int keep_length(struct alios *a, uint32_t length)
+{
+    uint8_t bytes[4];
+    put_le32(bytes, length);
+    return kept_length(a) == length
+               ? 0
+               : kv_set(&a->kv, ALIOS_KV_LENGTH, bytes, sizeof bytes, true, NULL);
+}
+
 hal_stat_t hal_ota_init(void *something)
 {
     struct alios *a = alios_self();
@@ -34,7 +54,7 @@ hal_stat_t hal_ota_init(void *something)
     uint32_t unit = nor_geo(a->board->nor)->erase_bytes;
     uint32_t at = resume != NULL ? *resume : 0;
     a->writing = false;
-    if (at > p->size_bytes)
+    if (at > p->size_bytes || keep_length(a, 0) != 0)
         return stat_err;
     at -= at % unit;
     /* Unit by unit, so that other tasks get at the chip in between. */
@@ -149,20 +169,20 @@ hal_stat_t hal_ota_set_boot(hal_ota_module_t *m, void *something)
     const ota_finish_param_t *param = something;
     char version[SLOTS_VERSION_MAX] = "";
     uint32_t len = sizeof version - 1;
-    if (a == NULL || param == NULL || !a->writing)
+    if (a == NULL || param == NULL)
         return stat_err;
+    uint32_t length = a->writing ? a->written_bytes : kept_length(a);
     a->writing = false;
-    if (flush(a) != 0)
+    if (length == 0 || flush(a) != 0)
         return stat_err;
     if (param->result_type == OTA_BREAKPOINT)
-        return stat_ok;
+        return keep_length(a, length) == 0 ? stat_ok : stat_err;
     if (param->firmware_type != OTA_RAW)
         return stat_err;
     if (kv_get(&a->kv, ALIOS_KV_VERSION, version, &len) != 0)
         len = 0;
     version[len] = '\0';
-    return slots_set_boot(&a->slots, a->written_bytes, NULL, version, NULL) == 0 ? stat_ok
-                                                                                 : stat_err;
+    return slots_set_boot(&a->slots, length, NULL, version, NULL) == 0 ? stat_ok : stat_err;
 }
 
 hal_stat_t hal_ota_rollback(hal_ota_module_t *m, void *something)

@@ -1,0 +1,77 @@
+/* Inside the AliOS client: what its files share. */
+#ifndef OTABENCH_AGENT_UOTA_UOTA_H
+#define OTABENCH_AGENT_UOTA_UOTA_H
+
+#include "common/digest_state.h"
+#include "sim_device/agent/uota/ota_push.h"
+#include "sim_device/agent/uota/ota_service.h"
+#include "sim_device/port/alios/alios_port.h"
+
+#define UOTA_SAVE_BYTES 8192u /* between stored positions */
+#define UOTA_STEP_GRID  5
+#define UOTA_TOPIC_MAX  128
+
+/* What stage failed. */
+enum uota_stage {
+    STAGE_NONE,
+    STAGE_INIT,    /* the announcement cannot be installed */
+    STAGE_VERSION, /* not newer */
+    STAGE_FETCH,
+    STAGE_CHECK,
+    STAGE_BURN,
+    STAGE_BOOT,
+    STAGE_CANCELLED /* something newer waits: nothing is told */
+};
+
+/* RAM of the service. */
+struct uota {
+    void *thread;
+    void *lock;  /* of inbox */
+    void *bell;  /* posted when inbox is filled */
+    void *inbox; /* payload of the newest push not looked at, null: none */
+    int inbox_bytes;
+    bool logged_in;
+    struct ota_push task;           /* being fetched; size_bytes 0: none */
+    struct ota_push next;           /* came meanwhile and is newer; size_bytes 0: none */
+    int last_step;                  /* told for the task */
+    int owed_step;                  /* a failure that could not be told; 0: none */
+    char refused[OTA_VERSION_MAX];  /* its refusal was told */
+    char given_up[OTA_VERSION_MAX]; /* failed `tries` times in this power-on */
+    uint32_t failures;
+    /* The download. */
+    uint32_t at;                /* bytes of the image written */
+    uint32_t saved;             /* position in the store */
+    uint32_t first;             /* position this download began at */
+    struct digest_state digest; /* of the first `at` bytes */
+};
+
+struct uota *uota_self(void);
+const struct device_config *uota_config(void);
+#define UOTA_EVENT(name, ...) BOARD_EVENT(board_current(), LANE_DEVICE, (name), __VA_ARGS__)
+void uota_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* ota_service.c */
+/* Progress in percent, in steps of UOTA_STEP_GRID, never falling. */
+void uota_progress(struct uota *u, uint32_t percent);
+bool uota_report_version(struct uota *u);
+/* Waits for a push and reads it: 0 and *out; ERR_NOT_FOUND: none in that time; other: not usable.
+ */
+int uota_listen(struct uota *u, uint32_t timeout_ms, struct ota_push *out);
+bool uota_is_newer(const char *version, const char *than);
+
+/* ota_resume.c */
+/* Sets at and digest to where the store says the task came; 0 without. */
+void uota_recall(struct uota *u);
+/* Stores that `at` bytes are in flash. */
+void uota_remember(struct uota *u);
+/* A new task: position 0 of it. */
+void uota_begin_record(struct uota *u);
+void uota_forget(struct uota *u);
+/* Digest of the first `at` bytes, from flash. */
+bool uota_digest_flash(struct uota *u, struct digest_state *out);
+
+/* ota_download.c */
+/* The whole of a task, up to the boot choice. */
+enum uota_stage uota_install(struct uota *u);
+
+#endif
