@@ -72,6 +72,7 @@ struct uota_quirks {
     bool double_off_bp;   /* counts the first piece of a resumed download twice */
     bool failure_reboots; /* restarts after a failed upgrade too */
     bool step_100_first;  /* reports 100, then 0, when a download begins */
+    bool step_0_first;    /* reports 0 when a download begins */
     bool own_codes;       /* reports the client's own codes, -1..-17, instead of -1..-4 */
 };
 

@@ -85,7 +85,8 @@ _Static_assert(MQTT_BREAKS == sizeof(struct device_mqtt_breaks), "every break ha
 static const struct defect uota_quirks[] = {
     UOTA_QUIRK("text-compare", text_compare),     UOTA_QUIRK("no-resume", no_resume),
     UOTA_QUIRK("double-off-bp", double_off_bp),   UOTA_QUIRK("failure-reboots", failure_reboots),
-    UOTA_QUIRK("step-100-first", step_100_first),
+    UOTA_QUIRK("step-100-first", step_100_first), UOTA_QUIRK("step-0-first", step_0_first),
+    UOTA_QUIRK("own-codes", own_codes),
 };
 #define UOTA_QUIRKS (sizeof uota_quirks / sizeof uota_quirks[0])
 _Static_assert(UOTA_QUIRKS == sizeof(struct uota_quirks), "every quirk has a word");

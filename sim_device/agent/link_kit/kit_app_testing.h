@@ -23,8 +23,9 @@ static inline void app_steps(const struct kit_world *w, char *out, size_t cap)
     const char *at = w->published;
     size_t len = 0;
     out[0] = '\0';
-    while ((at = strstr(at, "\"step\":\"")) != NULL) {
-        at += 8;
+    while ((at = strstr(at, "\"step\":")) != NULL) {
+        at += 7;
+        at += strspn(at, " \"");
         len += (size_t)snprintf(out + len, cap - len, "%.*s ", (int)strcspn(at, "\""), at);
         if (len >= cap)
             abort();

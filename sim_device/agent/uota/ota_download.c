@@ -144,7 +144,7 @@ static int store(struct uota *u, struct reply *r, const uint8_t *data, size_t le
         if (u->at % UOTA_SAVE_BYTES == 0)
             uota_remember(u);
     }
-    uota_progress(u, (uint32_t)((uint64_t)u->at * 99 / u->task.size_bytes));
+    uota_progress(u, uota_percent(u, u->at));
     return 0;
 }
 
@@ -186,9 +186,7 @@ static bool look_at_news(struct uota *u)
     const char *why = "";
     if (uota_listen(u, 0, &p) != 0)
         return false;
-    if (p.method == u->task.method && p.size_bytes == u->task.size_bytes &&
-        strcmp(p.version, u->task.version) == 0 &&
-        memcmp(p.digest, u->task.digest, digest_bytes(p.method)) == 0) {
+    if (uota_same_image(&p, &u->task)) {
         memcpy(u->task.url, p.url, sizeof p.url);
         return false;
     }

@@ -83,6 +83,10 @@ void uota_recall(struct uota *u)
         !get_number(OTA_KV_BREAKPOINT, &at) || at > u->task.size_bytes)
         return;
     u->at = u->saved = at;
+    uint32_t before =
+        u->task.size_bytes - at < UOTA_SAVE_BYTES ? u->task.size_bytes : at + UOTA_SAVE_BYTES - 1;
+    int told = (int)(uota_percent(u, before) / UOTA_STEP_GRID * UOTA_STEP_GRID);
+    u->last_step = told > u->last_step ? told : u->last_step;
     if (at == 0 || recall_context(u) || uota_digest_flash(u, &u->digest))
         return;
     u->at = u->saved = 0;

@@ -64,6 +64,11 @@ static bool tell_step(int step, const char *text)
     return publish("progress", payload);
 }
 
+uint32_t uota_percent(const struct uota *u, uint32_t at)
+{
+    return (uint32_t)((uint64_t)at * 99 / u->task.size_bytes);
+}
+
 void uota_progress(struct uota *u, uint32_t percent)
 {
     int step = (int)(percent / UOTA_STEP_GRID * UOTA_STEP_GRID);
@@ -133,6 +138,13 @@ int uota_listen(struct uota *u, uint32_t timeout_ms, struct ota_push *out)
     return rc == ERR_NOT_FOUND ? ERR_FORMAT : rc;
 }
 
+bool uota_same_image(const struct ota_push *a, const struct ota_push *b)
+{
+    return a->method == b->method && a->size_bytes == b->size_bytes &&
+           strcmp(a->version, b->version) == 0 &&
+           memcmp(a->digest, b->digest, digest_bytes(a->method)) == 0;
+}
+
 /* AliOS compares as text, over the length of the announced one. */
 bool uota_is_newer(const char *version, const char *than)
 {
@@ -172,12 +184,19 @@ static bool wanted(struct uota *u, const struct ota_push *p)
     return false;
 }
 
-static void begin_steps(struct uota *u)
+static void begin_task(struct uota *u, const struct ota_push *p)
 {
-    u->last_step = 0;
-    if (uota_config()->quirks.step_100_first)
+    const struct uota_quirks *q = &uota_config()->quirks;
+    if (!uota_same_image(&u->task, p))
+        u->last_step = 0;
+    if (strcmp(u->task.version, p->version) != 0)
+        u->failures = 0;
+    u->task = *p;
+    memset(&u->next, 0, sizeof u->next);
+    if (q->step_100_first)
         (void)tell_step(100, "OTA init");
-    (void)tell_step(0, "");
+    if (q->step_100_first || q->step_0_first)
+        (void)tell_step(0, "");
 }
 
 static void reboot_now(const struct uota *u)
@@ -201,11 +220,7 @@ static void take(struct uota *u, const struct ota_push *p)
 {
     struct ota_push now = *p;
     while (now.size_bytes > 0) {
-        if (strcmp(u->task.version, now.version) != 0)
-            u->failures = 0;
-        u->task = now;
-        memset(&u->next, 0, sizeof u->next);
-        begin_steps(u);
+        begin_task(u, &now);
         enum uota_stage stage = uota_install(u);
         if (stage == STAGE_NONE) {
             u->last_step = 100;
@@ -260,13 +275,16 @@ static void *service_main(void *arg)
 {
     struct uota *u = arg;
     uint32_t interval_ms = 0, rounds = 0;
+    bool reported = false;
     ota_user_schedule(&interval_ms, &rounds);
     for (uint32_t round = 0; round < rounds; round++) {
         if (!log_in(u, interval_ms))
             continue;
         pay(u);
-        if (uota_report_version(u))
+        if (!reported && uota_report_version(u)) {
+            reported = true;
             ota_user_reported();
+        }
         listen_for(u, interval_ms);
     }
     ota_user_done();

@@ -53,14 +53,18 @@ void uota_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* ota_service.c */
 /* Progress in percent, in steps of UOTA_STEP_GRID, never falling. */
 void uota_progress(struct uota *u, uint32_t percent);
+/* Of the task, when so much is written: 100 is for a verified image only. */
+uint32_t uota_percent(const struct uota *u, uint32_t at);
 bool uota_report_version(struct uota *u);
 /* Waits for a push and reads it: 0 and *out; ERR_NOT_FOUND: none in that time; other: not usable.
  */
 int uota_listen(struct uota *u, uint32_t timeout_ms, struct ota_push *out);
+bool uota_same_image(const struct ota_push *a, const struct ota_push *b);
 bool uota_is_newer(const char *version, const char *than);
 
 /* ota_resume.c */
-/* Sets at and digest to where the store says the task came; 0 without. */
+/* Sets at and digest to where the store says the task came; 0 without. What was told of the task
+ * before a power cut is not told again: last_step follows (RPT-04). */
 void uota_recall(struct uota *u);
 /* Stores that `at` bytes are in flash. */
 void uota_remember(struct uota *u);
