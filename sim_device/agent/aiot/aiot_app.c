@@ -18,16 +18,17 @@
 #include "sim_device/agent/aiot/aiot_ota.h"
 #include "sim_device/agent/link_kit/upgrade.h"
 
-#define STACK_BYTES  (32u << 10)
-#define PRIORITY     20
-#define RECEIVE_MS   1000u
-#define PAUSE_MS     1000u
-#define PAUSE_MAX_MS 30000u
-#define FRESH_MS     10000u
-#define GOODBYE_MS   1000u /* for the last messages to leave before the reset */
-#define BODY_BYTES   4096u
-#define SURE_NS      (30 * NS_PER_S) /* a connection that lives so long has delivered a report */
-#define CANCELLED    1               /* beside 0 and the steps of a failure */
+#define STACK_BYTES   (32u << 10)
+#define PRIORITY      20
+#define RECEIVE_MS    1000u
+#define PAUSE_MS      1000u
+#define PAUSE_MAX_MS  30000u
+#define FRESH_MS      10000u
+#define CONNECT_TRIES 4u
+#define GOODBYE_MS    1000u /* for the last messages to leave before the reset */
+#define BODY_BYTES    4096u
+#define SURE_NS       (30 * NS_PER_S) /* a connection that lives so long has delivered a report */
+#define CANCELLED     1               /* beside 0 and the steps of a failure */
 
 struct app {
     struct kit kit;
@@ -436,6 +437,8 @@ static bool set_up(struct app *a)
     const struct device_config *c = a->config;
     uint16_t port = c->mqtt_port, keep = c->keep_alive_s;
     uint32_t receive_ms = RECEIVE_MS;
+    /* A login takes several round trips. */
+    uint32_t send_ms = c->try_time_ms, connect_ms = CONNECT_TRIES * c->try_time_ms;
     aiot_ota_recv_handler_t handler = on_announcement;
     aiot_mqtt_event_handler_t events = on_event;
     void *fn, *events_fn;
@@ -455,6 +458,8 @@ static bool set_up(struct app *a)
                    {AIOT_MQTTOPT_DEVICE_SECRET, a->kit.identity.device_secret},
                    {AIOT_MQTTOPT_KEEPALIVE_SEC, &keep},
                    {AIOT_MQTTOPT_RECV_TIMEOUT_MS, &receive_ms},
+                   {AIOT_MQTTOPT_SEND_TIMEOUT_MS, &send_ms},
+                   {AIOT_MQTTOPT_CONNECT_TIMEOUT_MS, &connect_ms},
                    {AIOT_MQTTOPT_USERDATA, a},
                    {AIOT_MQTTOPT_EVENT_HANDLER, events_fn},
                    {AIOT_MQTTOPT_NETWORK_CRED, c->tls ? c->ca_pem : NULL}};

@@ -16,7 +16,7 @@
  *
  * The file comes over HTTP or HTTPS, each request for what is missing; a request that broke is
  * repeated by the next IOT_OTA_FetchYield. How often, and whether the version is wanted at all, is
- * the application's decision. Five seconds without a byte end a request.
+ * the application's decision. Five calls in a row without a byte end a request.
  */
 #ifndef OTABENCH_AGENT_IOT_OTA_IOT_EXPORT_OTA_H
 #define OTABENCH_AGENT_IOT_OTA_IOT_EXPORT_OTA_H

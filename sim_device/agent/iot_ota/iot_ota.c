@@ -14,7 +14,7 @@
 #define PROGRESS_MAX 256
 #define MODULE_MAX   64
 #define TOPIC_MAX    128
-#define SILENCE_S    5u
+#define SILENT_CALLS 5u
 
 struct iot_ota {
     struct kit *kit;
@@ -27,7 +27,7 @@ struct iot_ota {
     bool head_known;         /* of fetch */
     uint32_t skip;           /* of its body: bytes that are there already */
     uint32_t fetched;
-    uint32_t silent_s;           /* since the last byte of this request */
+    uint32_t silent_calls;       /* since the last byte of this request */
     struct board_digest *digest; /* of the bytes fetched */
     bool checked, valid;         /* the result of CHECK_FIRMWARE, once it was asked */
 };
@@ -37,7 +37,7 @@ static void drop_fetch(struct iot_ota *o)
     kit_fetch_close(o->fetch);
     o->fetch = NULL;
     o->head_known = false;
-    o->silent_s = 0;
+    o->silent_calls = 0;
 }
 
 static void drop_digest(struct iot_ota *o)
@@ -337,12 +337,11 @@ int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeo
     rc = o->head_known ? 0 : read_head(o);
     int n = rc == 0 ? read_body(o, buf, buf_len) : rc;
     if (n == KIT_FETCH_TIMEOUT) {
-        o->silent_s += timeout_s;
-        if (o->silent_s < SILENCE_S)
+        if (++o->silent_calls < SILENT_CALLS)
             return 0;
     }
     if (n > 0)
-        o->silent_s = 0;
+        o->silent_calls = 0;
     if (n <= 0) {
         drop_fetch(o);
         return IOT_OTAE_FETCH_FAILED;

@@ -120,9 +120,12 @@ static int recover(struct app *a, unsigned failures)
 /* All bytes into the slot. 0, or the step of what failed. */
 static int fetch(struct app *a)
 {
+    /* Five calls in a row may stay empty. */
+    uint32_t timeout_s = a->config->try_time_ms / 5000u;
     unsigned failures = 0;
+    timeout_s = timeout_s > 0 ? timeout_s : 1;
     while (!IOT_OTA_IsFetchFinish(a->h_ota)) {
-        int len = IOT_OTA_FetchYield(a->h_ota, a->buf_ota, sizeof(a->buf_ota), 1);
+        int len = IOT_OTA_FetchYield(a->h_ota, a->buf_ota, sizeof(a->buf_ota), timeout_s);
         int step = 0;
         if (len > 0) {
             failures = 0;

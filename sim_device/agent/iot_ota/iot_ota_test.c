@@ -91,7 +91,7 @@ static void fetches(struct kit_world *w)
     close_channel();
 }
 
-/* DWN-30: silence for its time returns 0 and keeps the state; five seconds of it end the request.
+/* DWN-30: silence for its time returns 0 and keeps the state; five such calls end the request.
  */
 static enum kw_act silent_once(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
