@@ -80,6 +80,9 @@ static void subscribes_again(struct kit_world *w)
     CHECK_INT(kit_session_unsubscribe(&s, "b"), KIT_SESSION_OK);
     w->mqtt_drop = true;
     w->subscribed[0] = '\0';
+    int64_t before = w->b->ops->now_ns(w->b);
+    CHECK_INT(kit_session_receive(&s, &m, 10 * NS_PER_S), KIT_SESSION_DOWN);
+    CHECK_INT(w->b->ops->now_ns(w->b), before);
     CHECK_INT(kit_session_receive(&s, &m, 10 * NS_PER_S), KIT_SESSION_TIMEOUT);
     CHECK_INT(s.connects, 2);
     CHECK_STR(w->subscribed, "a 1\n");

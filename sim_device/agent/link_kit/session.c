@@ -203,7 +203,7 @@ int kit_session_receive(struct kit_session *s, struct board_mqtt_message *out, i
             lock(s);
             lost(s);
             unlock(s);
-            continue;
+            return KIT_SESSION_DOWN; /* the caller wants to know at once */
         }
         if (!s->config.reconnect || s->next_try_ns > until) {
             board_sleep_ns(b, left);
@@ -213,7 +213,7 @@ int kit_session_receive(struct kit_session *s, struct board_mqtt_message *out, i
             board_sleep_ns(b, s->next_try_ns - now);
         if (kit_session_connect(s) == KIT_SESSION_ARG)
             return KIT_SESSION_DOWN;
-        /* The caller wants to know at once that it is back. */
+        /* As well when it is back. */
         if (s->client >= 0)
             return KIT_SESSION_TIMEOUT;
     }

@@ -73,7 +73,8 @@ int kit_session_subscribe(struct kit_session *s, const char *filter, uint8_t qos
 int kit_session_unsubscribe(struct kit_session *s, const char *filter);
 /*
  * The next message, within timeout_ns; comes back by itself meanwhile if so configured. OK: out is
- * filled, its payload is the caller's to board_free. TIMEOUT: none, and the session is up. DOWN.
+ * filled, its payload is the caller's to board_free. TIMEOUT: none, and the session is up. DOWN: it
+ * is not; at once when it has just been lost.
  */
 int kit_session_receive(struct kit_session *s, struct board_mqtt_message *out, int64_t timeout_ns);
 /* Disconnects in order; connect may follow. */
