@@ -21,11 +21,17 @@ static const char help[] =
     "usage: otabench explore SCENARIO... [option...]\n"
     "\n"
     "Runs each scenario once without a power cut; then once for every program and erase of that\n"
-    "run and every way an interrupted one can leave the flash, with the power cut there. All\n"
-    "requirements that always hold are judged, to the end of the heal phase.\n"
+    "run and every way an interrupted one can leave the flash, with the power cut there, and once\n"
+    "for every message between device and cloud, with the power cut behind it. All requirements\n"
+    "that always hold are judged, to the end of the heal phase.\n"
     "\n"
     "  --depth N       up to N cuts in a row: each operation of a recovery is cut as well (1 to "
     "8)\n"
+    "  --points LIST   what is cut: flash (power, in each operation), messages (power, right "
+    "after\n"
+    "                  each request or reply), net (connections, at each border of a message),\n"
+    "                  between commas; default flash,messages\n"
+    "  --net           net as well\n"
     "  --tears LIST    all (default), or some of nothing, prefix, all-but-last, scrambled,\n"
     "                  half-erased, weak, done, between commas; prefix.K is the first K bytes\n"
     "                  (prefix alone: half), scrambled.K another draw\n"
@@ -56,7 +62,7 @@ struct explore_command {
     const char *json, *html;
     unsigned jobs;
     int64_t timeout_ms;
-    bool quiet;
+    bool quiet, net;
     char cache[512];
     uint64_t *numbers; /* owned: the points of the shard */
     size_t n_numbers;
@@ -117,7 +123,8 @@ static void worker_lost(const struct exploration *x, uint32_t index, const char 
     r->point = x->points[index];
     if (r->point.n_cuts == 0) { /* a sample is drawn in the worker */
         r->point.n_cuts = 1;
-        r->point.cuts[0] = (struct run_cut){.op = 1};
+        r->point.cuts[0] =
+            (struct run_cut){.op = 1, .kind = x->n_ops > 0 ? CUT_FLASH : CUT_MESSAGE};
     }
     r->point.outcome = EXPLORE_BENCH_ERROR;
     r->point.counts[EXPLORE_BENCH_ERROR] = 1;
@@ -266,6 +273,8 @@ static int conclude(struct explore_command *c)
 enum {
     OPT_HELP = 'h',
     OPT_DEPTH = 1000,
+    OPT_POINTS,
+    OPT_NET,
     OPT_TEARS,
     OPT_SAMPLE,
     OPT_SEED,
@@ -281,6 +290,8 @@ enum {
 static const struct option longs[] = {
     {"help", no_argument, NULL, OPT_HELP},
     {"depth", required_argument, NULL, OPT_DEPTH},
+    {"points", required_argument, NULL, OPT_POINTS},
+    {"net", no_argument, NULL, OPT_NET},
     {"tears", required_argument, NULL, OPT_TEARS},
     {"sample", required_argument, NULL, OPT_SAMPLE},
     {"seed", required_argument, NULL, OPT_SEED},
@@ -329,6 +340,13 @@ static int take(int option, struct explore_command *c)
         rc = number("depth", 1, RUN_CUTS_MAX, &n);
         o->depth = (uint32_t)n;
         return rc;
+    case OPT_POINTS:
+        return explore_parse_kinds(o, optarg, &err) == 0
+                   ? 0
+                   : cli_usage("explore", "--points %s: %s", optarg, err.text);
+    case OPT_NET:
+        c->net = true;
+        return 0;
     case OPT_TEARS:
         return explore_parse_tears(o, optarg, &err) == 0
                    ? 0
@@ -415,6 +433,8 @@ int cmd_explore(int argc, char **argv)
         if (rc != 0)
             return rc;
     }
+    if (c.net)
+        c.report.options.kinds |= EXPLORE_NETWORK;
     if (optind == argc)
         return cli_usage("explore", "which scenarios? A file or folder is needed");
     (void)signal(SIGPIPE, SIG_IGN);

@@ -43,8 +43,11 @@ enum { OPT_LIBRARY = 1000, OPT_TRACE, OPT_FLASH, OPT_HTML, OPT_JSON, OPT_QUIET, 
 static bool has_cuts(const char *path, const struct token *t)
 {
     struct err err = {.text = ""};
-    struct scenario *s = t->n_cuts > 0 ? NULL : calloc(1, sizeof *s);
-    bool cuts = t->n_cuts > 0 || (s != NULL && scenario_load(s, path, &err) == 0 && s->n_power > 0);
+    bool power = false;
+    for (uint32_t i = 0; i < t->n_cuts; i++)
+        power = power || t->cuts[i].kind != CUT_NETWORK;
+    struct scenario *s = power ? NULL : calloc(1, sizeof *s);
+    bool cuts = power || (s != NULL && scenario_load(s, path, &err) == 0 && s->n_power > 0);
     free(s);
     return cuts;
 }

@@ -14,8 +14,6 @@
 #include "scenarios/cli/explore_html.h"
 #include "scenarios/cli/explore_report.h"
 
-#define STRIP_COLUMNS_PX 900
-
 /* ---- text ---- */
 
 static int put_text(struct buf *out, const char *before, const char *text, const char *behind)
@@ -99,19 +97,18 @@ static int put_row(struct buf *out, const char *name, const struct explore_row *
 
 static int put_tables(struct buf *out, const struct exploration *x, const struct explore_options *o)
 {
-    struct explore_row tears[EXPLORE_TEARS_MAX], phases[EXPLORE_PHASES];
-    explore_rows(x, o, tears, phases);
-    int rc = buf_text(out, "<div class=\"tables\"><table><tr><th>first tear</th><th>points</th>"
+    struct explore_table table;
+    const struct explore_row *row;
+    char name[EXPLORE_TEAR_NAME_MAX];
+    explore_rows(x, o, &table);
+    int rc = buf_text(out, "<div class=\"tables\"><table><tr><th>first cut</th><th>points</th>"
                            "<th>runs</th><th>failing</th></tr>\n");
-    for (uint32_t t = 0; t < o->n_tears; t++) {
-        char name[EXPLORE_TEAR_NAME_MAX];
-        explore_tear_name(&o->tears[t], name);
-        rc |= put_row(out, name, &tears[t]);
-    }
+    for (uint32_t i = 0; explore_row_at(&table, o, i, name, &row); i++)
+        rc |= put_row(out, name, row);
     rc |= buf_text(out, "</table><table><tr><th>first cut in</th><th>points</th><th>runs</th>"
                         "<th>failing</th></tr>\n");
-    for (int p = 0; p < EXPLORE_PHASES; p++)
-        rc |= put_row(out, explore_phase_name((enum explore_phase)p), &phases[p]);
+    for (int p = 0; p < RUN_PHASES; p++)
+        rc |= put_row(out, run_phase_name((enum run_phase)p), &table.phases[p]);
     rc |= buf_text(out, "</table>\n");
     if (x->n_ids > 0) {
         rc |= buf_text(out, "<table><tr><th>failed</th>"
@@ -162,35 +159,67 @@ static int put_failures(struct buf *out, const struct exploration *x)
 
 /* ---- for the script ---- */
 
-static int put_cells(struct buf *out, const struct strip *s)
+/* What a column is, for people, and how a cut of it begins in a token. */
+static int put_column(struct buf *out, const struct strip *s, uint32_t i)
 {
-    int rc = buf_text(out, "\"cells\":[");
-    for (uint32_t t = 0; t < s->n_tears; t++) {
-        rc |= buf_text(out, t == 0 ? "\"" : ",\"");
-        rc |= buf_append(out, s->cells + (size_t)t * s->n_ops, s->n_ops);
-        rc |= buf_text(out, "\"");
+    const struct exploration *x = s->x;
+    if (s->kind == CUT_FLASH) {
+        const struct run_op *op = &x->ops[i];
+        return buf_printf(out, "[%d,%u,%u,%d]", op->kind == NOR_OP_ERASE, op->addr, op->len_bytes,
+                          (int)op->phase);
     }
-    return rc | buf_text(out, "]");
+    if (s->kind == CUT_MESSAGE) {
+        const struct run_message *m = &x->messages[i];
+        return buf_printf(out, "[\"message %u: %s \\\"%s\\\"%s\",\"m%u\",%d]", i + 1,
+                          m->reply ? "reply to" : "request", cloud_request_name(m->about),
+                          m->reply ? " has arrived" : " was served", i + 1, (int)m->phase);
+    }
+    const struct run_border *b = &x->borders[i];
+    return buf_printf(
+        out, "[\"connection %u, %s \\\"%s\\\": %s (byte %" PRIu64 ")\",\"n%u%c%" PRIu64 "\",%d]",
+        b->connection, b->dir == LINK_UP ? "request" : "reply to", cloud_request_name(b->about),
+        run_place_name(b->place), b->byte, b->connection, b->dir == LINK_UP ? 'u' : 'd', b->byte,
+        (int)b->phase);
 }
 
-/* Sequences: for a cell that stands for more than its own cut. */
+static int put_strip(struct buf *out, const struct strip *s)
+{
+    int rc = buf_printf(out, "{\"columns\":%u,\"cell\":%u,\"items\":[", s->columns, s->cell_px);
+    for (uint32_t i = 0; i < s->n_columns; i++) {
+        rc |= buf_text(out, i == 0 ? "" : ",");
+        rc |= put_column(out, s, i);
+    }
+    rc |= buf_text(out, "],\"cells\":[");
+    for (uint32_t t = 0; t < s->n_rows; t++) {
+        rc |= buf_text(out, t == 0 ? "\"" : ",\"");
+        rc |= buf_append(out, s->cells + (size_t)t * s->n_columns, s->n_columns);
+        rc |= buf_text(out, "\"");
+    }
+    rc |= buf_text(out, "],\"rows\":[");
+    for (uint32_t t = 0; t < s->n_rows; t++) {
+        char name[EXPLORE_TEAR_NAME_MAX];
+        explore_strip_row_name(s, t, name);
+        rc |= buf_printf(out, "%s\"%s\"", t == 0 ? "" : ",", name);
+    }
+    return rc | buf_text(out, "]}");
+}
+
+/* Sequences: for a cell that stands for more than its own cut. Key: kind/column/row. */
 static int put_sequences(struct buf *out, const struct exploration *x,
-                         const struct explore_options *o)
+                         const struct strip strips[EXPLORE_KINDS])
 {
     int rc = buf_text(out, "\"bad\":{");
     const char *comma = "";
     for (uint32_t i = 0; i < x->n_failures; i++) {
         const struct explore_failure *f = &x->failures[i];
-        bool again = i > 0 && x->failures[i - 1].cuts[0].op == f->cuts[0].op &&
-                     x->failures[i - 1].cuts[0].tear == f->cuts[0].tear &&
-                     x->failures[i - 1].cuts[0].arg == f->cuts[0].arg;
-        if (again)
+        if (i > 0 && run_cut_same(&x->failures[i - 1].cuts[0], &f->cuts[0]))
             continue;
-        char token[SCENARIO_NAME_MAX + 64];
+        char token[RESULT_TOKEN_MAX];
         explore_token(x, f->cuts, f->n_cuts, token);
         const char *cuts = strrchr(token, '@');
-        rc |= buf_printf(out, "%s\"%" PRIu64 "/%u\":[", comma, f->cuts[0].op,
-                         explore_tear_of(x, o, &f->cuts[0]));
+        const struct run_cut *first = &f->cuts[0];
+        rc |= buf_printf(out, "%s\"%d/%u/%u\":[", comma, (int)first->kind,
+                         explore_item_of(x, first), explore_strip_row(&strips[first->kind], first));
         rc |= put_script_text(out, cuts == NULL ? "" : cuts + 1);
         rc |= buf_text(out, ",\"");
         for (uint32_t k = 0; k < f->n_ids; k++)
@@ -204,7 +233,7 @@ static int put_sequences(struct buf *out, const struct exploration *x,
 }
 
 static int put_script_data(struct buf *out, const struct explore_report *r, uint32_t index,
-                           const struct strip *s)
+                           const struct strip strips[EXPLORE_KINDS])
 {
     const struct exploration *x = &r->scenarios[index];
     const struct explore_options *o = &r->options;
@@ -212,10 +241,9 @@ static int put_script_data(struct buf *out, const struct explore_report *r, uint
     buf_init(&command, 4096);
     int rc = explore_put_replay(&command, x, NULL, 0);
     rc |= buf_printf(out,
-                     "<script type=\"application/json\" id=\"data%u\">{\"columns\":%u,\"cell\":%u,"
-                     "\"granule\":%u,\"erase\":%u,\"replay\":",
-                     index, s->columns, s->cell_px, x->geometry.granule_bytes,
-                     x->geometry.erase_bytes);
+                     "<script type=\"application/json\" id=\"data%u\">{\"granule\":%u,"
+                     "\"erase\":%u,\"replay\":",
+                     index, x->geometry.granule_bytes, x->geometry.erase_bytes);
     rc |= put_script_text(out, command.data == NULL ? "" : (const char *)command.data);
     buf_free(&command);
     rc |= buf_text(out, ",\"tears\":[");
@@ -223,9 +251,8 @@ static int put_script_data(struct buf *out, const struct explore_report *r, uint
         rc |= buf_printf(out, "%s[\"%s\",%d,%u]", t == 0 ? "" : ",",
                          nor_tear_name(o->tears[t].tear), (int)o->tears[t].tear, o->tears[t].arg);
     rc |= buf_text(out, "],\"phases\":[");
-    for (int p = 0; p < EXPLORE_PHASES; p++)
-        rc |= buf_printf(out, "%s\"%s\"", p == 0 ? "" : ",",
-                         explore_phase_name((enum explore_phase)p));
+    for (int p = 0; p < RUN_PHASES; p++)
+        rc |= buf_printf(out, "%s\"%s\"", p == 0 ? "" : ",", run_phase_name((enum run_phase)p));
     rc |= buf_text(out, "],\"parts\":[");
     for (size_t i = 0; i < x->partitions.count; i++) {
         const struct partition *p = &x->partitions.part[i];
@@ -233,62 +260,61 @@ static int put_script_data(struct buf *out, const struct explore_report *r, uint
         rc |= put_script_text(out, p->name);
         rc |= buf_printf(out, ",%u,%u]", p->offset, p->size_bytes);
     }
-    rc |= buf_text(out, "],\"ops\":[");
-    for (uint32_t i = 0; i < x->n_ops; i++) {
-        const struct explore_op *op = &x->ops[i];
-        rc |= buf_printf(out, "%s[%d,%u,%u,%d]", i == 0 ? "" : ",", op->kind == NOR_OP_ERASE,
-                         op->addr, op->len_bytes, (int)op->phase);
+    rc |= buf_text(out, "],\"strips\":[");
+    for (int k = 0; k < EXPLORE_KINDS; k++) {
+        rc |= buf_text(out, k == 0 ? "" : ",");
+        rc |= put_strip(out, &strips[k]);
     }
     rc |= buf_text(out, "],");
-    rc |= put_cells(out, s);
-    rc |= buf_text(out, ",");
-    rc |= put_sequences(out, x, o);
+    rc |= put_sequences(out, x, strips);
     return rc | buf_text(out, "}</script>\n");
 }
 
 /* ---- a scenario ---- */
 
-static int lay_out_strip(struct strip *s, const struct exploration *x,
-                         const struct explore_options *o)
+static int put_strips(struct buf *out, const struct strip strips[EXPLORE_KINDS])
 {
-    *s = (struct strip){.x = x, .n_ops = x->n_ops, .n_tears = o->n_tears, .options = o};
-    s->cell_px = x->n_ops <= 220    ? 8
-                 : x->n_ops <= 1200 ? 6
-                 : x->n_ops <= 2400 ? 4
-                 : x->n_ops <= 4800 ? 3
-                                    : 2;
-    uint32_t most = STRIP_COLUMNS_PX / s->cell_px;
-    s->bands = (x->n_ops + most - 1) / most;
-    s->columns = s->bands == 0 ? 1 : (x->n_ops + s->bands - 1) / s->bands;
-    size_t n = (size_t)s->n_ops * s->n_tears;
-    s->cells = malloc(n + 1);
-    if (s->cells == NULL)
-        return ERR_NOMEM;
-    memset(s->cells, STRIP_SKIPPED, n);
-    for (uint32_t i = 0; i < s->n_ops; i++)
-        for (uint32_t t = 0; t < s->n_tears; t++)
-            if (explore_same_tear(x, &x->ops[i], o, t) == t)
-                s->cells[(size_t)t * s->n_ops + i] = '0';
-    for (uint32_t i = 0; i < x->n_points; i++) {
-        const struct explore_point *p = &x->points[i];
-        if (p->outcome == EXPLORE_NOT_RUN)
+    static const char *const titles[EXPLORE_KINDS] = {
+        [CUT_FLASH] = "Power lost in a flash operation <span>by the way its cells are left</span>",
+        [CUT_MESSAGE] = "Power lost right after a message <span>the cloud may know more than the "
+                        "device</span>",
+        [CUT_NETWORK] = "Connection lost <span>before the byte at a border of a message</span>"};
+    int rc = 0;
+    for (int k = 0; k < EXPLORE_KINDS; k++) {
+        if (strips[k].n_columns == 0 || (strips[k].options->kinds & (1u << k)) == 0)
             continue;
-        uint32_t t = explore_tear_of(x, o, &p->cuts[0]);
-        if (t == o->n_tears)
-            continue;
-        char *cell = &s->cells[(size_t)t * s->n_ops + p->cuts[0].op - 1];
-        char worst = (char)('0' + explore_worst(p));
-        if (worst > *cell) /* samples may share a first cut */
-            *cell = worst;
+        rc |= buf_printf(out, "<h3>%s</h3>\n", titles[k]);
+        rc |= explore_html_bands(out, &strips[k]);
     }
-    return 0;
+    return rc;
+}
+
+static int put_map(struct buf *out, const struct explore_report *r, uint32_t index)
+{
+    const struct exploration *x = &r->scenarios[index];
+    struct strip strips[EXPLORE_KINDS] = {{.cells = NULL}};
+    int rc = 0;
+    for (int k = 0; k < EXPLORE_KINDS && rc == 0; k++)
+        rc = explore_strip_lay_out(&strips[k], x, &r->options, (enum run_cut_kind)k);
+    if (rc == 0) {
+        rc = buf_printf(out, "<div class=\"map\" data-index=\"%u\">\n<div class=\"bands\">\n",
+                        index);
+        rc |= put_strips(out, strips);
+        rc |= buf_text(out, "</div>\n<div class=\"flash\">\n");
+        rc |= explore_html_flash(out, &strips[CUT_FLASH]);
+        rc |= buf_text(out, "</div>\n</div>\n<p class=\"command\">Click a cell for the command "
+                            "that repeats it.</p>\n");
+        rc |= put_script_data(out, r, index, strips);
+    }
+    for (int k = 0; k < EXPLORE_KINDS; k++)
+        free(strips[k].cells);
+    return rc;
 }
 
 static int put_scenario(struct buf *out, const struct explore_report *r, uint32_t index)
 {
     const struct exploration *x = &r->scenarios[index];
     struct explore_totals t;
-    struct strip s;
     explore_sum(x, &t);
     enum verdict v = explore_verdict(x, explore_report_share(r, index));
     bool open = r->count == 1 ||
@@ -299,25 +325,16 @@ static int put_scenario(struct buf *out, const struct explore_report *r, uint32_
     if (x->cause[0] != '\0')
         return rc | put_text(out, "<p>Not explored: ", x->cause, "</p></details>\n");
     if (x->n_points == 0)
-        return rc | buf_text(out, "<p>No flash operation, no cut.</p></details>\n");
+        return rc | buf_text(out, "<p>Nothing to cut.</p></details>\n");
     rc |= put_text(out, "<p class=\"sub\">From version ", x->old_version, " to ");
     rc |= put_text(out, "", x->new_version, ". ");
     rc |= buf_printf(out,
-                     "%u flash operations, %u points, %" PRIu64 " of them done with %" PRIu64
-                     " runs; %" PRIu64 " runs failed. One column per operation, one row per way to "
-                     "tear it; a cell shows the worst that came of a cut there.</p>\n",
-                     x->n_ops, x->n_points, t.done, t.runs, t.failing);
+                     "%u flash operations, %u messages, %u points, %" PRIu64
+                     " of them done with %" PRIu64 " runs; %" PRIu64
+                     " runs failed. A cell shows the worst that came of a cut there.</p>\n",
+                     x->n_ops, x->n_messages, x->n_points, t.done, t.runs, t.failing);
     rc |= put_legend(out, x);
-    if (lay_out_strip(&s, x, &r->options) != 0)
-        return ERR_NOMEM;
-    rc |= buf_printf(out, "<div class=\"map\" data-index=\"%u\">\n<div class=\"bands\">\n", index);
-    rc |= explore_html_bands(out, &s);
-    rc |= buf_text(out, "</div>\n<div class=\"flash\">\n");
-    rc |= explore_html_flash(out, &s);
-    rc |= buf_text(out, "</div>\n</div>\n<p class=\"command\">Click a cell for the command that "
-                        "repeats it.</p>\n");
-    rc |= put_script_data(out, r, index, &s);
-    free(s.cells);
+    rc |= put_map(out, r, index);
     rc |= put_tables(out, x, &r->options);
     rc |= put_failures(out, x);
     return rc | buf_text(out, "</details>\n");
@@ -376,8 +393,7 @@ static int put_head(struct buf *out, const struct explore_report *r)
         failing += t.failing;
     }
     const struct explore_options *o = &r->options;
-    int rc =
-        buf_printf(out, "<h1>%" PRIu64 " of %" PRIu64 " power cuts did harm</h1>\n", failing, runs);
+    int rc = buf_printf(out, "<h1>%" PRIu64 " of %" PRIu64 " cuts did harm</h1>\n", failing, runs);
     rc |= buf_text(out, "<p class=\"sub\">otabench " OTABENCH_VERSION " explore, ");
     rc |= o->sample > 0
               ? buf_printf(out, "%" PRIu64 " random sequences of up to %u cuts, seed 0x%" PRIx64,
@@ -406,6 +422,7 @@ int explore_html_put(struct buf *out, const struct explore_report *r)
         rc |= put_scenario(out, r, i);
     rc |= buf_text(out, "<div id=\"tip\"></div>\n<script>\n");
     rc |= buf_text(out, explore_html_script);
+    rc |= buf_text(out, explore_html_script_map);
     rc |= buf_text(out, "</script></body></html>\n");
     return rc == 0 ? 0 : ERR_LIMIT;
 }

@@ -17,17 +17,17 @@
 
 static uint32_t rows_px(const struct strip *s)
 {
-    return s->n_tears * ROW_PX;
+    return s->n_rows * ROW_PX;
 }
 
 static char cell(const struct strip *s, uint32_t tear, uint32_t op)
 {
-    return s->cells[(size_t)tear * s->n_ops + op];
+    return s->cells[(size_t)tear * s->n_columns + op];
 }
 
 static bool op_fails(const struct strip *s, uint32_t op)
 {
-    for (uint32_t t = 0; t < s->n_tears; t++) {
+    for (uint32_t t = 0; t < s->n_rows; t++) {
         char c = cell(s, t, op);
         if (c != STRIP_SKIPPED && explore_outcome_fails((enum explore_outcome)(c - '0')))
             return true;
@@ -58,9 +58,9 @@ static int put_row(struct buf *out, const struct strip *s, uint32_t tear, uint32
 static int put_names(struct buf *out, const struct strip *s)
 {
     int rc = 0;
-    for (uint32_t t = 0; t < s->n_tears; t++) {
+    for (uint32_t t = 0; t < s->n_rows; t++) {
         char name[EXPLORE_TEAR_NAME_MAX];
-        explore_tear_name(&s->options->tears[t], name);
+        explore_strip_row_name(s, t, name);
         rc |= buf_printf(out, "<text class=\"name\" x=\"%u\" y=\"%u\">", LEFT_PX - 5,
                          MARKS_PX + t * ROW_PX + 9);
         rc |= xml_put_text(out, name);
@@ -75,7 +75,7 @@ static int put_grid(struct buf *out, const struct strip *s, uint32_t n)
     int rc = buf_text(out, "<path class=\"grid\" d=\"");
     for (uint32_t i = 1; s->cell_px >= 4 && i < n; i++)
         rc |= buf_printf(out, "M%u %uv%u", LEFT_PX + i * s->cell_px, MARKS_PX, rows_px(s));
-    for (uint32_t t = 1; t < s->n_tears; t++)
+    for (uint32_t t = 1; t < s->n_rows; t++)
         rc |= buf_printf(out, "M%u %uh%u", LEFT_PX, MARKS_PX + t * ROW_PX, n * s->cell_px);
     return rc | buf_text(out, "\"/>");
 }
@@ -93,14 +93,17 @@ static int put_marks(struct buf *out, const struct strip *s, uint32_t from, uint
 
 static int put_kinds(struct buf *out, const struct strip *s, uint32_t from, uint32_t to)
 {
-    int rc = buf_printf(out, "<text class=\"name dim\" x=\"%u\" y=\"%u\">erase, program</text>",
-                        LEFT_PX - 5, MARKS_PX + rows_px(s) + KIND_PX + 1);
+    static const char *const names[] = {[CUT_FLASH] = "erase, program",
+                                        [CUT_MESSAGE] = "reply, request",
+                                        [CUT_NETWORK] = "down, up"};
+    int rc = buf_printf(out, "<text class=\"name dim\" x=\"%u\" y=\"%u\">%s</text>", LEFT_PX - 5,
+                        MARKS_PX + rows_px(s) + KIND_PX + 1, names[s->kind]);
     for (uint32_t i = from; i < to;) {
         uint32_t k = i + 1;
-        while (k < to && s->x->ops[k].kind == s->x->ops[i].kind)
+        while (k < to && explore_strip_dark(s, k) == explore_strip_dark(s, i))
             k++;
         rc |= buf_printf(out, "<rect class=\"%s\" x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\"/>",
-                         s->x->ops[i].kind == NOR_OP_ERASE ? "erase" : "program",
+                         explore_strip_dark(s, i) ? "erase" : "program",
                          LEFT_PX + (i - from) * s->cell_px, MARKS_PX + rows_px(s) + 2,
                          (k - i) * s->cell_px, KIND_PX - 2);
         i = k;
@@ -114,14 +117,15 @@ static int put_phases(struct buf *out, const struct strip *s, uint32_t from, uin
     uint32_t y = MARKS_PX + rows_px(s) + KIND_PX + 2;
     for (uint32_t i = from; i < to;) {
         uint32_t k = i + 1;
-        while (k < to && s->x->ops[k].phase == s->x->ops[i].phase)
+        while (k < to && explore_strip_phase(s, k) == explore_strip_phase(s, i))
             k++;
-        const char *name = explore_phase_name(s->x->ops[i].phase);
+        const char *name = run_phase_name(explore_strip_phase(s, i));
         uint32_t x = LEFT_PX + (i - from) * s->cell_px, w = (k - i) * s->cell_px;
-        rc |= buf_printf(out,
-                         "<g><title>%s</title><rect class=\"phase p%d\" x=\"%u\" y=\"%u\" "
-                         "width=\"%u\" height=\"%u\"/>",
-                         name, (int)s->x->ops[i].phase, x, y, w > 1 ? w - 1 : 1, PHASE_PX - 3);
+        rc |=
+            buf_printf(out,
+                       "<g><title>%s</title><rect class=\"phase p%d\" x=\"%u\" y=\"%u\" "
+                       "width=\"%u\" height=\"%u\"/>",
+                       name, (int)explore_strip_phase(s, i), x, y, w > 1 ? w - 1 : 1, PHASE_PX - 3);
         if (w >= (uint32_t)strlen(name) * LETTER_PX + 4)
             rc |= buf_printf(out, "<text class=\"phase\" x=\"%u\" y=\"%u\">%s</text>", x + 4,
                              y + 10, name);
@@ -136,8 +140,10 @@ static int put_axis(struct buf *out, const struct strip *s, uint32_t from, uint3
     int rc = 0;
     uint32_t y = MARKS_PX + rows_px(s) + KIND_PX + PHASE_PX;
     uint32_t step = s->cell_px >= 6 ? 10 : s->cell_px >= 3 ? 20 : 50;
-    rc |= buf_printf(out, "<text class=\"name dim\" x=\"%u\" y=\"%u\">operation</text>",
-                     LEFT_PX - 14, y + 10);
+    static const char *const names[] = {
+        [CUT_FLASH] = "operation", [CUT_MESSAGE] = "message", [CUT_NETWORK] = "border"};
+    rc |= buf_printf(out, "<text class=\"name dim\" x=\"%u\" y=\"%u\">%s</text>", LEFT_PX - 14,
+                     y + 10, names[s->kind]);
     for (uint32_t i = from; i < to; i++)
         if (i == from || (i + 1) % step == 0) {
             if (i != from && (i - from) * s->cell_px < 30)
@@ -155,13 +161,15 @@ int explore_html_bands(struct buf *out, const struct strip *s)
     uint32_t width = LEFT_PX + s->columns * s->cell_px + 12;
     for (uint32_t b = 0; b < s->bands; b++) {
         uint32_t from = b * s->columns;
-        uint32_t to = from + s->columns < s->n_ops ? from + s->columns : s->n_ops;
-        rc |= buf_printf(out,
-                         "<svg class=\"band\" data-from=\"%u\" data-left=\"%d\" data-top=\"%d\" "
-                         "data-row=\"%d\" viewBox=\"0 0 %u %u\" width=\"%u\" height=\"%u\">\n",
-                         from, LEFT_PX, MARKS_PX, ROW_PX, width, height, width, height);
+        uint32_t to = from + s->columns < s->n_columns ? from + s->columns : s->n_columns;
+        rc |=
+            buf_printf(out,
+                       "<svg class=\"band\" data-strip=\"%d\" data-from=\"%u\" data-left=\"%d\" "
+                       "data-top=\"%d\" "
+                       "data-row=\"%d\" viewBox=\"0 0 %u %u\" width=\"%u\" height=\"%u\">\n",
+                       (int)s->kind, from, LEFT_PX, MARKS_PX, ROW_PX, width, height, width, height);
         rc |= put_names(out, s);
-        for (uint32_t t = 0; t < s->n_tears; t++)
+        for (uint32_t t = 0; t < s->n_rows; t++)
             rc |= put_row(out, s, t, from, to);
         rc |= put_grid(out, s, to - from);
         rc |= put_marks(out, s, from, to);
@@ -184,12 +192,12 @@ static char unit_worst(const struct strip *s, uint32_t unit, uint32_t *ops)
     char worst = STRIP_SKIPPED;
     uint32_t from = unit * s->x->geometry.erase_bytes, size = s->x->geometry.erase_bytes;
     *ops = 0;
-    for (uint32_t i = 0; i < s->n_ops; i++) {
-        const struct explore_op *op = &s->x->ops[i];
+    for (uint32_t i = 0; i < s->n_columns; i++) {
+        const struct run_op *op = &s->x->ops[i];
         if (op->addr + op->len_bytes <= from || op->addr >= from + size)
             continue;
         ++*ops;
-        for (uint32_t t = 0; t < s->n_tears; t++) {
+        for (uint32_t t = 0; t < s->n_rows; t++) {
             char c = cell(s, t, i);
             worst = c != STRIP_SKIPPED && c > worst ? c : worst;
         }

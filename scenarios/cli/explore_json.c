@@ -14,21 +14,41 @@ static int put_text(struct buf *out, const char *key, const char *value, const c
     return rc | buf_text(out, behind);
 }
 
+static const char *dir_name(enum link_dir dir)
+{
+    return dir == LINK_UP ? "up" : "down";
+}
+
 static int put_cuts(struct buf *out, const struct run_cut *cuts, uint32_t n)
 {
     int rc = buf_text(out, "\"cuts\":[");
-    for (uint32_t i = 0; i < n; i++)
-        rc |= buf_printf(out, "%s[%" PRIu64 ",\"%s\",%u]", i == 0 ? "" : ",", cuts[i].op,
-                         nor_tear_name(cuts[i].tear), cuts[i].arg);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct run_cut *c = &cuts[i];
+        rc |= buf_text(out, i == 0 ? "[" : ",[");
+        if (c->kind == CUT_FLASH)
+            rc |= buf_printf(out, "%" PRIu64 ",\"%s\",%u", c->op, nor_tear_name(c->tear), c->arg);
+        else if (c->kind == CUT_MESSAGE)
+            rc |= buf_printf(out, "\"message\",%" PRIu64, c->op);
+        else
+            rc |= buf_printf(out, "\"net\",%u,\"%s\",%" PRIu64 ",\"%s\"", c->connection,
+                             dir_name(c->dir), c->byte, explore_way_name(explore_way_of(c)));
+        rc |= buf_text(out, "]");
+    }
     return rc | buf_text(out, "]");
 }
 
 static int put_options(struct buf *out, const struct explore_report *r)
 {
     const struct explore_options *o = &r->options;
-    int rc =
-        buf_printf(out, "\"shard\":%u,\"shards\":%u,\"complete\":%s,\n\"depth\":%u,\"tears\":[",
-                   r->shard, r->shards, r->complete ? "true" : "false", o->depth);
+    int rc = buf_printf(out, "\"shard\":%u,\"shards\":%u,\"complete\":%s,\n\"kinds\":[", r->shard,
+                        r->shards, r->complete ? "true" : "false");
+    const char *comma = "";
+    for (int k = 0; k < EXPLORE_KINDS; k++)
+        if ((o->kinds & (1u << k)) != 0) {
+            rc |= buf_printf(out, "%s\"%s\"", comma, explore_kind_name((enum run_cut_kind)k));
+            comma = ",";
+        }
+    rc |= buf_printf(out, "],\"depth\":%u,\"tears\":[", o->depth);
     for (uint32_t t = 0; t < o->n_tears; t++)
         rc |= buf_printf(out, "%s[\"%s\",%u]", t == 0 ? "" : ",", nor_tear_name(o->tears[t].tear),
                          o->tears[t].arg);
@@ -55,10 +75,25 @@ static int put_ops(struct buf *out, const struct exploration *x)
 {
     int rc = buf_text(out, "  \"ops\":[");
     for (uint32_t i = 0; i < x->n_ops; i++) {
-        const struct explore_op *op = &x->ops[i];
+        const struct run_op *op = &x->ops[i];
         rc |= buf_printf(out, "%s[\"%s\",%u,%u,\"%s\"]", i == 0 ? "\n" : ",\n",
                          op->kind == NOR_OP_ERASE ? "erase" : "program", op->addr, op->len_bytes,
-                         explore_phase_name(op->phase));
+                         run_phase_name(op->phase));
+    }
+    rc |= buf_text(out, "],\n  \"messages\":[");
+    for (uint32_t i = 0; i < x->n_messages; i++) {
+        const struct run_message *m = &x->messages[i];
+        rc |= buf_printf(out, "%s[\"%s\",\"%s\",%u,\"%s\"]", i == 0 ? "\n" : ",\n",
+                         m->reply ? "reply" : "request", cloud_request_name(m->about), m->ops,
+                         run_phase_name(m->phase));
+    }
+    rc |= buf_text(out, "],\n  \"borders\":[");
+    for (uint32_t i = 0; i < x->n_borders; i++) {
+        const struct run_border *b = &x->borders[i];
+        rc |= buf_printf(out, "%s[%u,\"%s\",%" PRIu64 ",\"%s\",\"%s\",%u,%u,\"%s\"]",
+                         i == 0 ? "\n" : ",\n", b->connection, dir_name(b->dir), b->byte,
+                         run_place_name(b->place), cloud_request_name(b->about), b->ops,
+                         b->messages, run_phase_name(b->phase));
     }
     return rc | buf_text(out, "]");
 }
@@ -92,7 +127,7 @@ static int put_failures(struct buf *out, const struct exploration *x)
     int rc = buf_text(out, "  \"failures\":[");
     for (uint32_t i = 0; i < x->n_failures; i++) {
         const struct explore_failure *f = &x->failures[i];
-        char token[SCENARIO_NAME_MAX + 64];
+        char token[RESULT_TOKEN_MAX];
         explore_token(x, f->cuts, f->n_cuts, token);
         rc |= buf_printf(out, "%s{\"point\":%u,", i == 0 ? "\n" : ",\n", f->point);
         rc |= put_cuts(out, f->cuts, f->n_cuts);

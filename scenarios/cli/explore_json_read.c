@@ -111,6 +111,62 @@ static enum nor_tear next_tear(struct reader *r, const cJSON *array, const cJSON
     return tear;
 }
 
+/* Words by number, null past the end, as the parts of a report name things. */
+static const char *kind_word(int i)
+{
+    return i < EXPLORE_KINDS ? explore_kind_name((enum run_cut_kind)i) : NULL;
+}
+
+static const char *phase_word(int i)
+{
+    return i < RUN_PHASES ? run_phase_name((enum run_phase)i) : NULL;
+}
+
+static const char *op_word(int i)
+{
+    static const char *const words[] = {[NOR_OP_PROGRAM] = "program", [NOR_OP_ERASE] = "erase"};
+    return (size_t)i < sizeof words / sizeof words[0] ? words[i] : NULL;
+}
+
+static const char *message_word(int i)
+{
+    static const char *const words[] = {"request", "reply"};
+    return i < 2 ? words[i] : NULL;
+}
+
+static const char *about_word(int i)
+{
+    return i < RQ_COUNT ? cloud_request_name((enum cloud_request)i) : NULL;
+}
+
+static const char *dir_word(int i)
+{
+    return i == LINK_UP ? "up" : i == LINK_DOWN ? "down" : NULL;
+}
+
+static const char *place_word(int i)
+{
+    return i < PLACE_COUNT ? run_place_name((enum run_place)i) : NULL;
+}
+
+static const char *way_word(int i)
+{
+    return i < EXPLORE_WAYS ? explore_way_name((uint32_t)i) : NULL;
+}
+
+/* The next item must be one of those words: its number, 0 on error. */
+static int one_of(struct reader *r, const cJSON *array, const cJSON **at, const char *(*word)(int),
+                  const char *otherwise)
+{
+    const cJSON *item = *at;
+    const char *text = next_word(r, array, at);
+    for (int i = 0; r->rc == 0 && word(i) != NULL; i++)
+        if (strcmp(word(i), text) == 0)
+            return i;
+    refuse(r, item == NULL ? array : item, otherwise);
+    return 0;
+}
+
 /* ---- parts ---- */
 
 static void read_options(struct reader *r, struct explore_report *p)
@@ -127,6 +183,16 @@ static void read_options(struct reader *r, struct explore_report *p)
         (struct explore_options){.depth = (uint32_t)need_int(r, r->root, "depth", 1, RUN_CUTS_MAX)};
     o->sample = need_int(r, r->root, "sample", 0, EXPLORE_POINTS_MAX);
     o->sample_seed = need_seed(r, r->root, "sample_seed");
+    const cJSON *kinds = need_array(r, r->root, "kinds", EXPLORE_KINDS);
+    const cJSON *k;
+    cJSON_ArrayForEach(k, kinds)
+    {
+        const cJSON *at = k;
+        int i = one_of(r, kinds, &at, kind_word, "is none of flash, messages, net");
+        o->kinds |= 1u << i;
+    }
+    if (r->rc == 0 && o->kinds == 0)
+        refuse(r, kinds, "needs a kind");
     const cJSON *tears = need_array(r, r->root, "tears", EXPLORE_TEARS_MAX);
     const cJSON *t;
     cJSON_ArrayForEach(t, tears)
@@ -161,34 +227,111 @@ static void read_chip(struct reader *r, const cJSON *obj, struct exploration *x)
     }
 }
 
+/* Room for as many items as the array has; null when there are none, or no memory. */
+static void *room_for(struct reader *r, const cJSON *array, size_t item_bytes)
+{
+    int n = array == NULL ? 0 : cJSON_GetArraySize(array);
+    void *items = calloc(n > 0 ? (size_t)n : 1, item_bytes);
+    if (items == NULL && r->rc == 0)
+        r->rc = err_set(r->err, ERR_NOMEM, "no memory for %d items", n);
+    return items;
+}
+
 static void read_ops(struct reader *r, const cJSON *obj, struct exploration *x)
 {
-    const cJSON *ops = need_array(r, obj, "ops", EXPLORE_OPS_MAX);
-    int n = ops == NULL ? 0 : cJSON_GetArraySize(ops);
-    x->ops = calloc(n > 0 ? (size_t)n : 1, sizeof *x->ops);
-    if (x->ops == NULL) {
-        r->rc = err_set(r->err, ERR_NOMEM, "no memory for operations");
-        return;
-    }
+    const cJSON *ops = need_array(r, obj, "ops", RUN_LOG_OPS_MAX);
+    x->ops = room_for(r, ops, sizeof *x->ops);
     const cJSON *row;
     cJSON_ArrayForEach(row, ops)
     {
         const cJSON *at = cJSON_IsArray(row) ? row->child : NULL;
-        struct explore_op *op = &x->ops[x->n_ops++];
-        const char *kind = next_word(r, row, &at);
-        op->kind = strcmp(kind, "erase") == 0 ? NOR_OP_ERASE : NOR_OP_PROGRAM;
+        if (r->rc != 0)
+            return;
+        struct run_op *op = &x->ops[x->n_ops++];
+        op->kind = (enum nor_op_kind)one_of(r, row, &at, op_word, "is no program or erase");
         op->addr = (uint32_t)next_int(r, row, &at, x->geometry.size_bytes);
         op->len_bytes =
             (uint32_t)next_int(r, row, &at, r->rc == 0 ? x->geometry.size_bytes - op->addr : 0);
-        const char *phase = next_word(r, row, &at);
-        uint32_t p = 0;
-        while (p < EXPLORE_PHASES && strcmp(explore_phase_name((enum explore_phase)p), phase) != 0)
-            p++;
-        if (r->rc == 0 &&
-            (p == EXPLORE_PHASES || (op->kind == NOR_OP_PROGRAM && strcmp(kind, "program") != 0)))
-            refuse(r, row, "is no [\"program\" or \"erase\", address, bytes, phase]");
-        op->phase = (enum explore_phase)(p < EXPLORE_PHASES ? p : 0);
+        op->phase = (enum run_phase)one_of(r, row, &at, phase_word, "is no phase");
     }
+}
+
+static void read_messages(struct reader *r, const cJSON *obj, struct exploration *x)
+{
+    const cJSON *list = need_array(r, obj, "messages", RUN_LOG_MESSAGES_MAX);
+    x->messages = room_for(r, list, sizeof *x->messages);
+    const cJSON *row;
+    cJSON_ArrayForEach(row, list)
+    {
+        const cJSON *at = cJSON_IsArray(row) ? row->child : NULL;
+        if (r->rc != 0)
+            return;
+        struct run_message *m = &x->messages[x->n_messages++];
+        m->reply = one_of(r, row, &at, message_word, "is no request or reply") == 1;
+        m->about = (enum cloud_request)one_of(r, row, &at, about_word, "is no kind of request");
+        m->ops = (uint32_t)next_int(r, row, &at, x->n_ops);
+        m->phase = (enum run_phase)one_of(r, row, &at, phase_word, "is no phase");
+    }
+}
+
+static void read_borders(struct reader *r, const cJSON *obj, struct exploration *x)
+{
+    const cJSON *list = need_array(r, obj, "borders", RUN_LOG_MESSAGES_MAX);
+    x->borders = room_for(r, list, sizeof *x->borders);
+    const cJSON *row;
+    cJSON_ArrayForEach(row, list)
+    {
+        const cJSON *at = cJSON_IsArray(row) ? row->child : NULL;
+        if (r->rc != 0)
+            return;
+        struct run_border *b = &x->borders[x->n_borders++];
+        b->connection = (uint32_t)next_int(r, row, &at, UINT32_MAX);
+        b->dir = (enum link_dir)one_of(r, row, &at, dir_word, "is neither up nor down");
+        b->byte = next_int(r, row, &at, (uint64_t)1 << 53);
+        b->place = (enum run_place)one_of(r, row, &at, place_word, "is no place in a message");
+        b->about = (enum cloud_request)one_of(r, row, &at, about_word, "is no kind of request");
+        b->ops = (uint32_t)next_int(r, row, &at, x->n_ops);
+        b->messages = (uint32_t)next_int(r, row, &at, x->n_messages);
+        b->phase = (enum run_phase)one_of(r, row, &at, phase_word, "is no phase");
+    }
+}
+
+static void read_cut(struct reader *r, const cJSON *row, struct run_cut *c)
+{
+    const cJSON *at = cJSON_IsArray(row) ? row->child : NULL;
+    if (!cJSON_IsString(at)) {
+        c->op = next_int(r, row, &at, RUN_LOG_OPS_MAX);
+        c->tear = next_tear(r, row, &at);
+        c->arg = (uint32_t)next_int(r, row, &at, UINT32_MAX);
+        return;
+    }
+    const char *kind = next_word(r, row, &at);
+    if (strcmp(kind, "message") == 0) {
+        c->kind = CUT_MESSAGE;
+        c->op = next_int(r, row, &at, RUN_LOG_MESSAGES_MAX);
+    } else if (strcmp(kind, "net") == 0) {
+        c->kind = CUT_NETWORK;
+        c->connection = (uint32_t)next_int(r, row, &at, UINT32_MAX);
+        c->dir = (enum link_dir)one_of(r, row, &at, dir_word, "is neither up nor down");
+        c->byte = next_int(r, row, &at, (uint64_t)1 << 53);
+        c->action = explore_way((uint32_t)one_of(r, row, &at, way_word, "is no way to lose it"));
+    } else {
+        refuse(r, row, "is no cut");
+    }
+}
+
+/* Numbers of one kind rise, and the first cut is one of the run without a cut. */
+static bool in_order(const struct exploration *x, const struct run_cut *cuts, uint32_t n)
+{
+    const struct run_cut *c = &cuts[n];
+    if (n == 0 && explore_item_of(x, c) == UINT32_MAX)
+        return false;
+    if (c->kind == CUT_NETWORK)
+        return c->connection > 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (cuts[i].kind == c->kind && cuts[i].op >= c->op)
+            return false;
+    return c->op > 0;
 }
 
 static uint32_t read_cuts(struct reader *r, const cJSON *obj, struct run_cut cuts[RUN_CUTS_MAX],
@@ -199,12 +342,9 @@ static uint32_t read_cuts(struct reader *r, const cJSON *obj, struct run_cut cut
     uint32_t n = 0;
     cJSON_ArrayForEach(c, list)
     {
-        const cJSON *at = cJSON_IsArray(c) ? c->child : NULL;
-        cuts[n].op = next_int(r, c, &at, n == 0 ? x->n_ops : EXPLORE_OPS_MAX);
-        cuts[n].tear = next_tear(r, c, &at);
-        cuts[n].arg = (uint32_t)next_int(r, c, &at, UINT32_MAX);
-        if (r->rc == 0 && cuts[n].op <= (n == 0 ? 0 : cuts[n - 1].op))
-            refuse(r, c, "operation numbers must rise from 1");
+        read_cut(r, c, &cuts[n]);
+        if (r->rc == 0 && !in_order(x, cuts, n))
+            refuse(r, c, "must be a cut of this run, and numbers must rise");
         n++;
     }
     if (r->rc == 0 && n == 0)
@@ -254,9 +394,7 @@ static void read_point(struct reader *r, const cJSON *row, struct exploration *x
     struct explore_point *p = &x->points[number];
     if (p->outcome != EXPLORE_NOT_RUN)
         refuse(r, row, "is listed twice");
-    else if (!sampled && (got.n_cuts != 1 ||
-                          memcmp(&p->cuts[0].op, &got.cuts[0].op, sizeof got.cuts[0].op) != 0 ||
-                          p->cuts[0].tear != got.cuts[0].tear || p->cuts[0].arg != got.cuts[0].arg))
+    else if (!sampled && (got.n_cuts != 1 || !run_cut_same(&p->cuts[0], &got.cuts[0])))
         refuse(r, row, "is not the cut of that number");
     else
         *p = got;
@@ -338,6 +476,10 @@ static void read_scenario(struct reader *r, const cJSON *obj, const struct explo
     read_chip(r, obj, x);
     if (r->rc == 0)
         read_ops(r, obj, x);
+    if (r->rc == 0)
+        read_messages(r, obj, x);
+    if (r->rc == 0)
+        read_borders(r, obj, x);
     read_ids(r, obj, x);
     if (r->rc == 0)
         r->rc = explore_lay_out(x, o, r->err);

@@ -1,6 +1,7 @@
 #include "scenarios/cli/explore_report.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,13 +69,14 @@ static bool same_exploration(const struct exploration *a, const struct explorati
            strcmp(a->trace_sha256, b->trace_sha256) == 0 && a->n_points == b->n_points &&
            a->n_ops == b->n_ops &&
            (a->n_ops == 0 || memcmp(a->ops, b->ops, a->n_ops * sizeof *a->ops) == 0) &&
+           a->n_messages == b->n_messages && a->n_borders == b->n_borders &&
            a->n_fails == b->n_fails && memcmp(a->fails, b->fails, sizeof a->fails) == 0;
 }
 
 static bool same_options(const struct explore_options *a, const struct explore_options *b)
 {
-    bool same = a->depth == b->depth && a->n_tears == b->n_tears && a->sample == b->sample &&
-                a->sample_seed == b->sample_seed;
+    bool same = a->kinds == b->kinds && a->depth == b->depth && a->n_tears == b->n_tears &&
+                a->sample == b->sample && a->sample_seed == b->sample_seed;
     for (uint32_t t = 0; same && t < a->n_tears; t++)
         same = a->tears[t].tear == b->tears[t].tear && a->tears[t].arg == b->tears[t].arg;
     return same;
@@ -133,13 +135,21 @@ void explore_report_whole(struct explore_report *r)
 uint32_t explore_tear_of(const struct exploration *x, const struct explore_options *o,
                          const struct run_cut *cut)
 {
-    const struct explore_op *op = &x->ops[cut->op - 1];
-    for (uint32_t t = 0; t < o->n_tears; t++) {
-        struct run_cut c = explore_cut(x, op, cut->op, &o->tears[t]);
+    uint32_t item = explore_item_of(x, cut);
+    for (uint32_t t = 0; cut->kind == CUT_FLASH && item != UINT32_MAX && t < o->n_tears; t++) {
+        struct run_cut c = explore_cut(x, &x->ops[item], cut->op, &o->tears[t]);
         if (c.tear == cut->tear && c.arg == cut->arg)
             return t;
     }
     return o->n_tears;
+}
+
+uint32_t explore_way_of(const struct run_cut *cut)
+{
+    uint32_t w = 0;
+    while (w < EXPLORE_WAYS && (cut->kind != CUT_NETWORK || explore_way(w) != cut->action))
+        w++;
+    return w;
 }
 
 static void add_to_row(struct explore_row *row, const struct explore_point *p)
@@ -153,20 +163,38 @@ static void add_to_row(struct explore_row *row, const struct explore_point *p)
 }
 
 void explore_rows(const struct exploration *x, const struct explore_options *o,
-                  struct explore_row tears[EXPLORE_TEARS_MAX],
-                  struct explore_row phases[EXPLORE_PHASES])
+                  struct explore_table *out)
 {
-    memset(tears, 0, EXPLORE_TEARS_MAX * sizeof *tears);
-    memset(phases, 0, EXPLORE_PHASES * sizeof *phases);
+    memset(out, 0, sizeof *out);
     for (uint32_t i = 0; i < x->n_points; i++) {
         const struct explore_point *p = &x->points[i];
+        const struct run_cut *cut = &p->cuts[0];
         if (p->outcome == EXPLORE_NOT_RUN)
             continue;
-        uint32_t t = explore_tear_of(x, o, &p->cuts[0]);
+        uint32_t t = explore_tear_of(x, o, cut), w = explore_way_of(cut);
         if (t < o->n_tears)
-            add_to_row(&tears[t], p);
-        add_to_row(&phases[x->ops[p->cuts[0].op - 1].phase], p);
+            add_to_row(&out->tears[t], p);
+        else if (w < EXPLORE_WAYS)
+            add_to_row(&out->ways[w], p);
+        else if (cut->kind == CUT_MESSAGE)
+            add_to_row(&out->messages, p);
+        add_to_row(&out->phases[explore_phase_of(x, cut)], p);
     }
+}
+
+bool explore_row_at(const struct explore_table *t, const struct explore_options *o, uint32_t index,
+                    char name[EXPLORE_TEAR_NAME_MAX], const struct explore_row **row)
+{
+    if (index < o->n_tears) {
+        explore_tear_name(&o->tears[index], name);
+        *row = &t->tears[index];
+        return true;
+    }
+    index -= o->n_tears;
+    (void)snprintf(name, EXPLORE_TEAR_NAME_MAX, "%s",
+                   index == 0 ? "after a message" : explore_way_name(index - 1));
+    *row = index == 0 ? &t->messages : &t->ways[index <= EXPLORE_WAYS ? index - 1 : 0];
+    return index <= EXPLORE_WAYS;
 }
 
 static bool alike(const struct explore_failure *a, const struct explore_failure *b)

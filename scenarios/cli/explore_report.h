@@ -68,10 +68,20 @@ uint32_t explore_alike(const struct exploration *x, uint32_t i);
 struct explore_row {
     uint64_t points, runs, failing, errors;
 };
-/* By first tear (rows[n_tears]) and by phase of the first cut (rows[EXPLORE_PHASES]). */
+/* By the first cut: how it was made, and in which phase. */
+struct explore_table {
+    struct explore_row tears[EXPLORE_TEARS_MAX]; /* as o->tears */
+    struct explore_row messages;
+    struct explore_row ways[EXPLORE_WAYS]; /* connections lost */
+    struct explore_row phases[RUN_PHASES];
+};
 void explore_rows(const struct exploration *x, const struct explore_options *o,
-                  struct explore_row tears[EXPLORE_TEARS_MAX],
-                  struct explore_row phases[EXPLORE_PHASES]);
+                  struct explore_table *out);
+/* The rows of a table of first cuts, one after the other: name and figures. False past the end. */
+bool explore_row_at(const struct explore_table *t, const struct explore_options *o, uint32_t index,
+                    char name[EXPLORE_TEAR_NAME_MAX], const struct explore_row **row);
+/* Index for explore_way; EXPLORE_WAYS when the cut is not of the network. */
+uint32_t explore_way_of(const struct run_cut *cut);
 /* Which of o->tears made the cut; n_tears when none. */
 uint32_t explore_tear_of(const struct exploration *x, const struct explore_options *o,
                          const struct run_cut *cut);

@@ -28,10 +28,26 @@ static void fill_scenario(struct exploration *x, const struct explore_options *o
     REQUIRE(x->ops != NULL);
     x->n_ops = OPS;
     for (uint32_t i = 0; i < OPS; i++)
-        x->ops[i] = (struct explore_op){.kind = i % 3 == 0 ? NOR_OP_ERASE : NOR_OP_PROGRAM,
-                                        .addr = i * 4096,
-                                        .len_bytes = i % 3 == 0 ? 4096 : 256,
-                                        .phase = (enum explore_phase)(i % EXPLORE_PHASES)};
+        x->ops[i] = (struct run_op){.kind = i % 3 == 0 ? NOR_OP_ERASE : NOR_OP_PROGRAM,
+                                    .addr = i * 4096,
+                                    .len_bytes = i % 3 == 0 ? 4096 : 256,
+                                    .phase = (enum run_phase)(i % RUN_PHASES)};
+    x->messages = calloc(2, sizeof *x->messages);
+    x->borders = calloc(2, sizeof *x->borders);
+    REQUIRE(x->messages != NULL && x->borders != NULL);
+    x->n_messages = x->n_borders = 2;
+    for (uint32_t i = 0; i < 2; i++) {
+        x->messages[i] = (struct run_message){
+            .reply = i == 1, .about = RQ_CHECK, .ops = i, .phase = RUN_AT_PREPARE};
+        x->borders[i] = (struct run_border){.connection = 3,
+                                            .dir = i == 0 ? LINK_UP : LINK_DOWN,
+                                            .byte = 120 * i,
+                                            .place = i == 0 ? PLACE_FIRST : PLACE_BORDER,
+                                            .about = RQ_DOWNLOAD,
+                                            .ops = i,
+                                            .messages = i,
+                                            .phase = RUN_AT_SEGMENTS};
+    }
     REQUIRE_OK(explore_lay_out(x, o, &err), &err);
 }
 
@@ -49,6 +65,12 @@ static void make_result(const struct exploration *x, uint32_t i, struct explore_
     *f = (struct explore_failure){.point = i, .n_cuts = 2, .outcome = EXPLORE_BRICKED, .n_ids = 2};
     f->cuts[0] = r->point.cuts[0];
     f->cuts[1] = (struct run_cut){.op = 100 + i, .tear = TEAR_PREFIX, .arg = i};
+    if (i % 2 == 0)
+        f->cuts[1] = (struct run_cut){.kind = CUT_NETWORK,
+                                      .connection = 9,
+                                      .dir = LINK_DOWN,
+                                      .byte = i,
+                                      .action = LINK_STALL};
     memcpy(f->ids[0], "PWR-02", 7);
     memcpy(f->ids[1], i % 2 == 0 ? "BOT-01" : "RPT-02", 7);
     (void)snprintf(f->detail, sizeof f->detail, "because of \"%u\" <b>", i);
@@ -68,6 +90,7 @@ static void make_report(struct explore_report *r, uint32_t shard, uint32_t shard
     *r = (struct explore_report){.shard = shard, .shards = shards, .count = 2};
     explore_options_default(&r->options);
     r->options.depth = 2;
+    r->options.kinds |= EXPLORE_NETWORK;
     r->scenarios = calloc(2, sizeof *r->scenarios);
     REQUIRE(r->scenarios != NULL);
     for (uint32_t s = 0; s < 2; s++)
@@ -263,13 +286,21 @@ static const struct bad_row {
     {"another cut", "\"cuts\":[[1,\"nothing\",0]]", "\"cuts\":[[2,\"nothing\",0]]",
      "is not the cut of that number"},
     {"a cut beyond", "\"cuts\":[[1,\"nothing\",0]]", "\"cuts\":[[8,\"nothing\",0]]",
-     "whole number in range"},
+     "must be a cut of this run"},
     {"a cut at zero", "\"cuts\":[[1,\"nothing\",0]]", "\"cuts\":[[0,\"nothing\",0]]", "must rise"},
     {"no cut", "\"cuts\":[[1,\"nothing\",0]]", "\"cuts\":[]", "needs a cut"},
     {"an unknown outcome", "\"outcome\":\"kept-old\"", "\"outcome\":\"fine\"", "is no outcome"},
     {"half a run", "\"kept-old\":1}", "\"kept-old\":0.5}", "whole number in range"},
-    {"an unknown phase", ",\"segments\"]", ",\"lunch\"]", "is no [\"program\""},
-    {"an unknown operation", "[\"program\",", "[\"read\",", "is no [\"program\""},
+    {"an unknown phase", ",\"segments\"]", ",\"lunch\"]", "is no phase"},
+    {"an unknown kind", "\"kinds\":[\"flash\"", "\"kinds\":[\"sector\"", "is none of flash"},
+    {"an unknown message", "[\"reply\",", "[\"answer\",", "is no request or reply"},
+    {"a message of nothing", ",\"check\",", ",\"chess\",", "is no kind of request"},
+    {"an unknown direction", "[3,\"up\",", "[3,\"left\",", "is neither up nor down"},
+    {"an unknown place", "\"begin of body\"", "\"end\"", "is no place in a message"},
+    {"an unknown way", ",\"reset\"]", ",\"boom\"]", "is no way to lose it"},
+    {"a message beyond", "[\"message\",2]", "[\"message\",3]", "must be a cut of this run"},
+    {"a cut of nothing", "[\"message\",2]", "[\"massage\",2]", "is no cut"},
+    {"an unknown operation", "[\"program\",", "[\"read\",", "is no program or erase"},
     {"an operation outside", "[\"program\",4096,256", "[\"program\",65536,256", "in range"},
     {"an unknown requirement", "\"ids\":[\"PWR-02\"", "\"ids\":[\"PWR-99\"", "is no requirement"},
     {"a partition outside", "\"offset\":32768", "\"offset\":65000", "size_bytes"},
@@ -328,23 +359,30 @@ static void the_page_fetches_nothing_and_quotes_everything(void)
 static void rows_add_up(void)
 {
     struct explore_report r;
-    struct explore_row tears[EXPLORE_TEARS_MAX], phases[EXPLORE_PHASES];
+    struct explore_table table;
+    const struct explore_row *row;
+    char name[EXPLORE_TEAR_NAME_MAX];
     make_report(&r, 1, 1, UINT64_MAX);
     for (uint32_t s = 0; s < r.count; s++) {
         const struct exploration *x = &r.scenarios[s];
         struct explore_totals t;
         struct explore_row sum[2] = {{.points = 0}, {.points = 0}};
         explore_sum(x, &t);
-        explore_rows(x, &r.options, tears, phases);
-        for (uint32_t i = 0; i < r.options.n_tears; i++) {
-            sum[0].points += tears[i].points;
-            sum[0].runs += tears[i].runs;
-            sum[0].failing += tears[i].failing;
+        explore_rows(x, &r.options, &table);
+        uint32_t rows = 0;
+        for (; explore_row_at(&table, &r.options, rows, name, &row); rows++) {
+            sum[0].points += row->points;
+            sum[0].runs += row->runs;
+            sum[0].failing += row->failing;
         }
-        for (uint32_t i = 0; i < EXPLORE_PHASES; i++) {
-            sum[1].points += phases[i].points;
-            sum[1].runs += phases[i].runs;
-            sum[1].failing += phases[i].failing;
+        CHECK_INT(rows, r.options.n_tears + 1 + EXPLORE_WAYS);
+        CHECK_INT(table.messages.points, 2);
+        for (uint32_t i = 0; i < EXPLORE_WAYS; i++)
+            CHECK_INT(table.ways[i].points, 2);
+        for (uint32_t i = 0; i < RUN_PHASES; i++) {
+            sum[1].points += table.phases[i].points;
+            sum[1].runs += table.phases[i].runs;
+            sum[1].failing += table.phases[i].failing;
         }
         for (int i = 0; i < 2; i++) {
             CHECK_INT(sum[i].points, x->n_points);

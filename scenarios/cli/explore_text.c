@@ -46,7 +46,7 @@ static int put_skipped(struct buf *out, const struct exploration *x,
                        const struct explore_options *o)
 {
     int rc = 0;
-    for (uint32_t t = 0; t < o->n_tears; t++)
+    for (uint32_t t = 0; t < o->n_tears && (o->kinds & EXPLORE_FLASH) != 0; t++)
         for (uint32_t like = 0; like < t; like++)
             for (int kind = NOR_OP_PROGRAM; kind <= NOR_OP_ERASE; kind++) {
                 uint32_t n = 0;
@@ -68,7 +68,7 @@ static int put_row(struct buf *out, const char *name, const struct explore_row *
 {
     if (row->points == 0)
         return 0;
-    int rc = buf_printf(out, "    %-14s %8" PRIu64 " %8" PRIu64 " %8" PRIu64, name, row->points,
+    int rc = buf_printf(out, "    %-15s %7" PRIu64 " %8" PRIu64 " %8" PRIu64, name, row->points,
                         row->runs, row->failing);
     if (row->errors > 0)
         rc |= buf_printf(out, "  (%" PRIu64 " bench errors)", row->errors);
@@ -77,17 +77,16 @@ static int put_row(struct buf *out, const char *name, const struct explore_row *
 
 static int put_tables(struct buf *out, const struct exploration *x, const struct explore_options *o)
 {
-    struct explore_row tears[EXPLORE_TEARS_MAX], phases[EXPLORE_PHASES];
-    explore_rows(x, o, tears, phases);
-    int rc = buf_printf(out, "    %-14s %8s %8s %8s\n", "first tear", "points", "runs", "failing");
-    for (uint32_t t = 0; t < o->n_tears; t++) {
-        char name[EXPLORE_TEAR_NAME_MAX];
-        explore_tear_name(&o->tears[t], name);
-        rc |= put_row(out, name, &tears[t]);
-    }
-    rc |= buf_printf(out, "    %-14s %8s %8s %8s\n", "first cut in", "points", "runs", "failing");
-    for (int p = 0; p < EXPLORE_PHASES; p++)
-        rc |= put_row(out, explore_phase_name((enum explore_phase)p), &phases[p]);
+    struct explore_table table;
+    const struct explore_row *row;
+    char name[EXPLORE_TEAR_NAME_MAX];
+    explore_rows(x, o, &table);
+    int rc = buf_printf(out, "    %-15s %7s %8s %8s\n", "first cut", "points", "runs", "failing");
+    for (uint32_t i = 0; explore_row_at(&table, o, i, name, &row); i++)
+        rc |= put_row(out, name, row);
+    rc |= buf_printf(out, "    %-15s %7s %8s %8s\n", "first cut in", "points", "runs", "failing");
+    for (int p = 0; p < RUN_PHASES; p++)
+        rc |= put_row(out, run_phase_name((enum run_phase)p), &table.phases[p]);
     return rc;
 }
 
@@ -133,7 +132,10 @@ int explore_text_put(struct buf *out, const struct explore_report *r, uint32_t f
         }
         struct explore_totals t;
         explore_sum(x, &t);
-        rc |= buf_printf(out, "  %u flash operations, %u points", x->n_ops, x->n_points);
+        rc |= buf_printf(out, "  %u flash operations, %u messages", x->n_ops, x->n_messages);
+        if ((r->options.kinds & EXPLORE_NETWORK) != 0)
+            rc |= buf_printf(out, ", %u borders", x->n_borders);
+        rc |= buf_printf(out, ", %u points", x->n_points);
         if (r->shards > 1)
             rc |= buf_printf(out, ", %" PRIu64 " in this shard", share);
         rc |= t.done < share ? buf_printf(out, ", only %" PRIu64 " done\n", t.done)

@@ -8,6 +8,7 @@
 
 #include "common/rng.h"
 #include "scenarios/engine/explore_internal.h"
+#include "scenarios/engine/token.h"
 
 static const struct {
     const char *name;
@@ -65,10 +66,12 @@ static enum explore_outcome judge_run(const struct exploration *x, const struct 
         (void)snprintf(f->detail, sizeof f->detail, "%.*s", RESULT_DETAIL_MAX - 1, r->cause);
         return f->outcome = EXPLORE_BENCH_ERROR;
     }
-    if (r->main_ops < cuts[n - 1].op) {
+    if (r->cut_missed > 0 && r->cut_missed <= n) {
+        char cut[TOKEN_CUT_MAX];
+        token_print_cut(&cuts[r->cut_missed - 1], cut);
         (void)snprintf(f->detail, sizeof f->detail,
-                       "the cut at operation %" PRIu64 " never happened: only %" PRIu64 " ran",
-                       cuts[n - 1].op, r->main_ops);
+                       "the cut %s never happened: only %" PRIu64 " operations ran", cut,
+                       r->main_ops);
         return f->outcome = EXPLORE_BENCH_ERROR;
     }
     for (uint32_t i = 0; i < r->n_checks; i++) {
@@ -117,9 +120,9 @@ static void count_ids(struct explore_result *out, const struct explore_failure *
     }
 }
 
-/* Runs the sequence and counts it. rec: lists its operations as well (may be null). */
+/* Runs the sequence and counts it. log: lists what happens in it as well (may be null). */
 static enum explore_outcome run_cuts(struct explorer *e, const struct run_cut *cuts, uint32_t n,
-                                     struct op_recorder *rec)
+                                     struct run_log *log)
 {
     struct run_result r;
     struct explore_failure f;
@@ -127,13 +130,19 @@ static enum explore_outcome run_cuts(struct explorer *e, const struct run_cut *c
     ro.mode = RUN_SIM;
     memcpy(ro.cuts, cuts, n * sizeof *cuts);
     ro.n_cuts = n;
-    ro.sink = (struct trace_sink){.line = rec == NULL ? NULL : op_recorder_line, .ctx = rec};
+    ro.sink = (struct trace_sink){.line = NULL};
+    ro.probe = (struct run_probe){.ctx = NULL};
+    if (log != NULL) {
+        log->fault = &cuts[n - 1];
+        ro.sink = run_log_sink(log);
+        ro.probe = run_log_probe(log);
+    }
     world_run(e->w, e->s, &ro, &r);
     enum explore_outcome o = judge_run(e->x, &r, cuts, n, &f);
-    if (rec != NULL && rec->rc != 0 && o < EXPLORE_BENCH_ERROR) {
+    if (log != NULL && run_log_end(log) != 0 && o < EXPLORE_BENCH_ERROR) {
         o = f.outcome = EXPLORE_BENCH_ERROR;
-        (void)snprintf(f.detail, sizeof f.detail, "its operations cannot be listed: %s",
-                       err_name(rec->rc));
+        (void)snprintf(f.detail, sizeof f.detail, "what it does cannot be listed: %s",
+                       err_name(log->rc));
     }
     e->out->flash_ops += r.flash_ops;
     e->out->point.counts[o]++;
@@ -147,31 +156,11 @@ static enum explore_outcome run_cuts(struct explorer *e, const struct run_cut *c
 
 /* ---- every sequence below a cut ---- */
 
-/* The operations behind the last cut of a sequence, and the next one to cut. */
+/* What happened behind the last cut of a sequence, and the walk over it. */
 struct level {
-    struct op_recorder rec;
-    uint32_t op, tear; /* op: index into rec.ops */
+    struct run_log log;
+    struct explore_walk walk;
 };
-
-static bool next_cut(const struct explorer *e, struct level *l, struct run_cut *cut)
-{
-    for (; l->op < l->rec.n; l->op++, l->tear = 0)
-        while (l->tear < e->o->n_tears) {
-            const struct explore_op *op = &l->rec.ops[l->op];
-            uint32_t t = l->tear++;
-            if (explore_same_tear(e->x, op, e->o, t) != t)
-                continue;
-            *cut = explore_cut(e->x, op, (uint64_t)l->op + 1, &e->o->tears[t]);
-            return true;
-        }
-    return false;
-}
-
-static void leave(struct level *l)
-{
-    free(l->rec.ops);
-    *l = (struct level){.op = 0};
-}
 
 /*
  * Depth first, by running every sequence from the start. A sequence that fails is not made longer:
@@ -180,29 +169,34 @@ static void leave(struct level *l)
 static void walk(struct explorer *e)
 {
     struct run_cut cuts[RUN_CUTS_MAX];
-    struct level levels[RUN_CUTS_MAX] = {{.op = 0}};
+    struct level levels[RUN_CUTS_MAX] = {{.log = {.n_ops = 0}}};
     uint32_t n = 1;
     cuts[0] = e->x->points[e->index].cuts[0];
     bool first = true;
     while (n > 0) {
-        if (!first && !next_cut(e, &levels[n - 1], &cuts[n - 1])) {
-            leave(&levels[n - 1]);
+        struct level *l = &levels[n - 1];
+        if (!first && !explore_walk_next(&l->walk, &cuts[n - 1])) {
+            run_log_free(&l->log);
             n--;
             if (n == 1)
                 break;
             continue;
         }
-        struct level below = {.op = (uint32_t)cuts[n - 1].op};
+        struct level *below = &levels[n < RUN_CUTS_MAX ? n : 0];
         bool deeper = n < e->o->depth;
-        enum explore_outcome o = run_cuts(e, cuts, n, deeper ? &below.rec : NULL);
+        if (deeper)
+            below->log = (struct run_log){.n_ops = 0};
+        enum explore_outcome o = run_cuts(e, cuts, n, deeper ? &below->log : NULL);
         if (first)
             e->out->point.outcome = o;
         first = false;
         if (deeper && o < EXPLORE_BENCH_ERROR) {
-            levels[n] = below;
+            explore_walk_init(&below->walk, e->x, e->o, &below->log,
+                              run_log_mark(&below->log, &cuts[n - 1]));
             n++;
         } else {
-            leave(&below);
+            if (deeper)
+                run_log_free(&below->log);
             if (n == 1)
                 break;
         }
@@ -211,17 +205,22 @@ static void walk(struct explorer *e)
 
 /* ---- a random sequence ---- */
 
-static void draw_cut(const struct explorer *e, struct rng *rng, const struct explore_op *ops,
-                     uint64_t from, uint64_t to, struct run_cut *cut)
+/* Any cut behind a place in a run, each as likely; false when there is none. */
+static bool draw_cut(const struct explorer *e, struct rng *rng, const struct run_log *log,
+                     struct run_mark after, struct run_cut *cut)
 {
-    uint64_t number = from + rng_below(rng, to - from + 1);
-    const struct explore_op *op = &ops[number - 1];
-    uint32_t differ[EXPLORE_TEARS_MAX];
-    uint32_t n = 0;
-    for (uint32_t t = 0; t < e->o->n_tears; t++)
-        if (explore_same_tear(e->x, op, e->o, t) == t)
-            differ[n++] = t;
-    *cut = explore_cut(e->x, op, number, &e->o->tears[differ[rng_below(rng, n)]]);
+    struct explore_walk w;
+    uint64_t n = 0;
+    explore_walk_init(&w, e->x, e->o, log, after);
+    while (explore_walk_next(&w, cut))
+        n++;
+    if (n == 0)
+        return false;
+    uint64_t chosen = rng_below(rng, n);
+    explore_walk_init(&w, e->x, e->o, log, after);
+    for (uint64_t i = 0; i <= chosen; i++)
+        (void)explore_walk_next(&w, cut);
+    return true;
 }
 
 /* Where the second cut can be is known only after a run with the first: each beginning of the
@@ -229,21 +228,23 @@ static void draw_cut(const struct explorer *e, struct rng *rng, const struct exp
 static void run_sample(struct explorer *e)
 {
     struct explore_point *p = &e->out->point;
-    struct op_recorder rec = {.ops = NULL};
+    struct run_log base = explore_base(e->x), log = {.n_ops = 0};
+    struct run_mark after = {.ops = 0};
     struct rng rng;
     rng_init(&rng, e->o->sample_seed, e->x->name, "explore sample", e->index);
     uint64_t length = 1 + rng_below(&rng, e->o->depth);
-    draw_cut(e, &rng, e->x->ops, 1, e->x->n_ops, &p->cuts[0]);
+    (void)draw_cut(e, &rng, &base, after, &p->cuts[0]); /* there is one: it was laid out */
     for (p->n_cuts = 1;; p->n_cuts++) {
         bool last = p->n_cuts == length;
-        free(rec.ops);
-        rec = (struct op_recorder){.ops = NULL};
-        p->outcome = run_cuts(e, p->cuts, p->n_cuts, last ? NULL : &rec);
-        if (last || p->outcome >= EXPLORE_BENCH_ERROR || rec.n <= p->cuts[p->n_cuts - 1].op)
+        run_log_free(&log);
+        p->outcome = run_cuts(e, p->cuts, p->n_cuts, last ? NULL : &log);
+        if (last || p->outcome >= EXPLORE_BENCH_ERROR)
             break;
-        draw_cut(e, &rng, rec.ops, p->cuts[p->n_cuts - 1].op + 1, rec.n, &p->cuts[p->n_cuts]);
+        after = run_log_mark(&log, &p->cuts[p->n_cuts - 1]);
+        if (!draw_cut(e, &rng, &log, after, &p->cuts[p->n_cuts]))
+            break;
     }
-    free(rec.ops);
+    run_log_free(&log);
 }
 
 void explore_run(const struct exploration *x, const struct scenario *s,

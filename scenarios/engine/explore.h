@@ -1,22 +1,23 @@
 /*
  * Exploring: every power cut a scenario can meet, one run each.
  *
- * The scenario runs once without a cut and must pass; its N flash operations up to the heal phase
- * are the cut points. A point is one operation with one tear; it is run from the start, cut there,
- * switched on again, and judged at the end of its heal phase by everything that always holds. With
- * a depth above 1 every operation of the recovery is cut as well, and so on; with a sample,
- * sequences are drawn instead of listed.
+ * The scenario runs once without a cut and must pass. What it does up to the heal phase gives the
+ * points: power lost in a flash operation, with one tear; power lost right after a message, when
+ * the cloud may know more than the device; and, when asked for, a connection lost at a border of a
+ * message. A point is run from the start, cut there, switched on again, and judged at the end of
+ * its heal phase by everything that always holds. With a depth above 1 everything that follows in
+ * the recovery is cut as well, and so on; with a sample, sequences are drawn instead of listed.
  *
- * Points are numbered from 0 by operation, then tear. A point's result depends on the scenario and
+ * Points are numbered from 0: operations, by number, then tear; messages; borders, by connection
+ * lost at them, then way. A point's result depends on the scenario and
  * the options alone: whoever runs it, in whatever order, finds the same.
  */
 #ifndef OTABENCH_ENGINE_EXPLORE_H
 #define OTABENCH_ENGINE_EXPLORE_H
 
-#include "scenarios/engine/run.h"
+#include "scenarios/engine/run_log.h"
 
 #define EXPLORE_TEARS_MAX    16
-#define EXPLORE_OPS_MAX      1000000u
 #define EXPLORE_POINTS_MAX   2000000u
 #define EXPLORE_FAILURES_MAX 1000u /* kept per scenario, the first by number; all are counted */
 #define EXPLORE_IDS_MAX      16
@@ -30,17 +31,29 @@ struct explore_tear {
 /* "scrambled", "prefix", "prefix.64" */
 void explore_tear_name(const struct explore_tear *t, char out[EXPLORE_TEAR_NAME_MAX]);
 
+/* What is cut. */
+enum { EXPLORE_FLASH = 1, EXPLORE_MESSAGES = 2, EXPLORE_NETWORK = 4 };
+#define EXPLORE_KINDS 3
+const char *explore_kind_name(enum run_cut_kind kind); /* "flash", "messages", "net" */
+/* Ways to lose a connection: reset, close, stall (for good). */
+#define EXPLORE_WAYS 3
+enum link_action explore_way(uint32_t index);
+const char *explore_way_name(uint32_t index); /* "reset", "close", "silence" */
+
 struct explore_options {
+    unsigned kinds; /* of EXPLORE_FLASH, ... */
     uint32_t depth; /* cuts in a row, 1..RUN_CUTS_MAX */
     struct explore_tear tears[EXPLORE_TEARS_MAX];
     uint32_t n_tears;
     uint64_t sample; /* 0: every point; else so many random sequences of 1..depth cuts */
     uint64_t sample_seed;
 };
-/* Depth 1, every tear once, no sample. */
+/* Flash and messages, depth 1, every tear once, no sample. */
 void explore_options_default(struct explore_options *o);
 /* "all", or tear names between commas, each with an optional ".ARG". ERR_FORMAT tells. */
 int explore_parse_tears(struct explore_options *o, const char *list, struct err *err);
+/* "flash", "messages", "net" between commas. ERR_FORMAT tells. */
+int explore_parse_kinds(struct explore_options *o, const char *list, struct err *err);
 
 /* How a run ended, from good to bad. */
 enum explore_outcome {
@@ -56,27 +69,6 @@ enum explore_outcome {
 };
 const char *explore_outcome_name(enum explore_outcome o); /* "reached-new", "kept-old", ... */
 bool explore_outcome_fails(enum explore_outcome o);
-
-/* What the update was doing when an operation began, from the events before it. */
-enum explore_phase {
-    EXPLORE_AT_START, /* firmware start, nothing asked yet */
-    EXPLORE_AT_REGISTER,
-    EXPLORE_AT_PREPARE,  /* package announced: record of the download */
-    EXPLORE_AT_SEGMENTS, /* download */
-    EXPLORE_AT_VERIFY,   /* digest, record of the pending package, download report */
-    EXPLORE_AT_BOOT,
-    EXPLORE_AT_RESTORE,
-    EXPLORE_AT_RESULT, /* restored or refused: records of the result */
-    EXPLORE_AT_REPORT,
-    EXPLORE_PHASES
-};
-const char *explore_phase_name(enum explore_phase p);
-
-struct explore_op {
-    enum nor_op_kind kind;
-    uint32_t addr, len_bytes;
-    enum explore_phase phase;
-};
 
 /* One sequence that failed, or that the bench could not judge. */
 struct explore_failure {
@@ -125,8 +117,12 @@ struct exploration {
     uint32_t n_fails;
     struct nor_geometry geometry; /* name and text are not valid */
     struct partition_table partitions;
-    struct explore_op *ops; /* of the run without a cut; operation n is ops[n - 1]; owned */
+    struct run_op *ops; /* of the run without a cut; operation n is ops[n - 1]; owned */
     uint32_t n_ops;
+    struct run_message *messages; /* the same; owned */
+    uint32_t n_messages;
+    struct run_border *borders; /* owned */
+    uint32_t n_borders;
     struct explore_point *points; /* owned */
     uint32_t n_points;
     struct explore_failure *failures; /* by point number; owned */
@@ -157,17 +153,23 @@ int explore_put(struct exploration *x, uint32_t index, const struct explore_resu
 int explore_put_failure(struct exploration *x, const struct explore_failure *f);
 void explore_put_id(struct exploration *x, const struct explore_id *id);
 
+/* Of the run without a cut: what the update was doing there, and which item of its list a cut
+ * belongs to; UINT32_MAX when none. */
+uint32_t explore_item_of(const struct exploration *x, const struct run_cut *cut);
+enum run_phase explore_phase_of(const struct exploration *x, const struct run_cut *cut);
+/* What was asked of the cloud; null of a flash operation. */
+const char *explore_about(const struct exploration *x, const struct run_cut *cut);
 /* The tear in o->tears before `t` that leaves the same cells on this operation, or t itself. */
-uint32_t explore_same_tear(const struct exploration *x, const struct explore_op *op,
+uint32_t explore_same_tear(const struct exploration *x, const struct run_op *op,
                            const struct explore_options *o, uint32_t t);
 /* The cut that tear t makes of operation number `number`. */
-struct run_cut explore_cut(const struct exploration *x, const struct explore_op *op,
-                           uint64_t number, const struct explore_tear *t);
+struct run_cut explore_cut(const struct exploration *x, const struct run_op *op, uint64_t number,
+                           const struct explore_tear *t);
 
 /* Worst outcome of a point's runs. */
 enum explore_outcome explore_worst(const struct explore_point *p);
 void explore_token(const struct exploration *x, const struct run_cut *cuts, uint32_t n,
-                   char out[SCENARIO_NAME_MAX + 64]);
+                   char out[RESULT_TOKEN_MAX]);
 
 /* Sums over an exploration. */
 struct explore_totals {

@@ -4,14 +4,21 @@
 
 #include "scenarios/engine/explore.h"
 
-/* A trace sink that keeps the flash operations of the main phase. */
-struct op_recorder {
-    struct explore_op *ops; /* owned by who made the recorder */
-    uint32_t n, cap;
-    enum explore_phase phase;
-    bool over;
-    int rc; /* ERR_LIMIT, ERR_NOMEM, ERR_BENCH: the list is not complete */
+/* A walk over all that can be cut in a run behind a place in it. */
+struct explore_walk {
+    const struct exploration *x;
+    const struct explore_options *o;
+    const struct run_log *log;
+    struct run_mark after;
+    enum run_cut_kind kind; /* of the next one, as are */
+    uint32_t item, way;
 };
-void op_recorder_line(void *ctx, int64_t t_ns, enum lane lane, const char *line, size_t len_bytes);
+void explore_walk_init(struct explore_walk *w, const struct exploration *x,
+                       const struct explore_options *o, const struct run_log *log,
+                       struct run_mark after);
+/* False when there is no more. */
+bool explore_walk_next(struct explore_walk *w, struct run_cut *cut);
+/* The run without a cut, not owned. */
+struct run_log explore_base(const struct exploration *x);
 
 #endif

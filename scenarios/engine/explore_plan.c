@@ -12,7 +12,8 @@
 
 void explore_options_default(struct explore_options *o)
 {
-    *o = (struct explore_options){.depth = 1, .sample_seed = 1};
+    *o = (struct explore_options){
+        .kinds = EXPLORE_FLASH | EXPLORE_MESSAGES, .depth = 1, .sample_seed = 1};
     for (int t = 0; t < TEAR_COUNT; t++)
         o->tears[o->n_tears++].tear = (enum nor_tear)t;
 }
@@ -83,8 +84,8 @@ int explore_parse_tears(struct explore_options *o, const char *list, struct err 
     }
 }
 
-struct run_cut explore_cut(const struct exploration *x, const struct explore_op *op,
-                           uint64_t number, const struct explore_tear *t)
+struct run_cut explore_cut(const struct exploration *x, const struct run_op *op, uint64_t number,
+                           const struct explore_tear *t)
 {
     struct run_cut c = {.op = number, .tear = t->tear, .arg = t->arg};
     if (t->tear == TEAR_PREFIX && t->arg == 0)
@@ -93,7 +94,7 @@ struct run_cut explore_cut(const struct exploration *x, const struct explore_op 
 }
 
 /* Both leave the same cells: the same plan, and nothing that is drawn differently. */
-static bool same_cells(const struct exploration *x, const struct explore_op *op,
+static bool same_cells(const struct exploration *x, const struct run_op *op,
                        const struct explore_tear *a, const struct explore_tear *b)
 {
     struct tear_outcome plan[2];
@@ -113,7 +114,7 @@ static bool same_cells(const struct exploration *x, const struct explore_op *op,
            (!drawn || cut[0].arg == cut[1].arg);
 }
 
-uint32_t explore_same_tear(const struct exploration *x, const struct explore_op *op,
+uint32_t explore_same_tear(const struct exploration *x, const struct run_op *op,
                            const struct explore_options *o, uint32_t t)
 {
     for (uint32_t i = 0; i < t; i++)
@@ -122,140 +123,189 @@ uint32_t explore_same_tear(const struct exploration *x, const struct explore_op 
     return t;
 }
 
-/* ---- operations ---- */
+/* ---- what is cut ---- */
 
-static const char *const phase_names[EXPLORE_PHASES] = {
-    [EXPLORE_AT_START] = "start",     [EXPLORE_AT_REGISTER] = "register",
-    [EXPLORE_AT_PREPARE] = "prepare", [EXPLORE_AT_SEGMENTS] = "segments",
-    [EXPLORE_AT_VERIFY] = "verify",   [EXPLORE_AT_BOOT] = "boot",
-    [EXPLORE_AT_RESTORE] = "restore", [EXPLORE_AT_RESULT] = "result",
-    [EXPLORE_AT_REPORT] = "report",
-};
-
-const char *explore_phase_name(enum explore_phase p)
-{
-    return (unsigned)p < EXPLORE_PHASES ? phase_names[p] : "unknown";
-}
-
-/* The event that begins a phase. */
 static const struct {
-    enum lane lane;
-    const char *event, *request; /* request null: any */
-    enum explore_phase phase;
-} phase_rows[] = {
-    {LANE_BOOT, "boot", NULL, EXPLORE_AT_BOOT},
-    {LANE_BOOT, "prove", NULL, EXPLORE_AT_RESTORE},
-    {LANE_BOOT, "restore", NULL, EXPLORE_AT_RESTORE},
-    {LANE_BOOT, "restored", NULL, EXPLORE_AT_RESULT},
-    {LANE_BOOT, "refuse", NULL, EXPLORE_AT_RESULT},
-    {LANE_DEVICE, "start", NULL, EXPLORE_AT_START},
-    {LANE_DEVICE, "package", NULL, EXPLORE_AT_PREPARE},
-    {LANE_DEVICE, "verify", NULL, EXPLORE_AT_VERIFY},
-    {LANE_CLOUD, "request", "register", EXPLORE_AT_REGISTER},
-    {LANE_CLOUD, "request", "download", EXPLORE_AT_SEGMENTS},
-    {LANE_CLOUD, "request", "report-upgrade", EXPLORE_AT_REPORT},
+    const char *name;
+    unsigned flag;
+} kind_rows[EXPLORE_KINDS] = {
+    [CUT_FLASH] = {"flash", EXPLORE_FLASH},
+    [CUT_MESSAGE] = {"messages", EXPLORE_MESSAGES},
+    [CUT_NETWORK] = {"net", EXPLORE_NETWORK},
 };
 
-static enum explore_phase phase_after(enum explore_phase now, enum lane lane, const char *event,
-                                      const char *request)
+const char *explore_kind_name(enum run_cut_kind kind)
 {
-    for (size_t i = 0; i < sizeof phase_rows / sizeof phase_rows[0]; i++)
-        if (phase_rows[i].lane == lane && strcmp(phase_rows[i].event, event) == 0 &&
-            (phase_rows[i].request == NULL || strcmp(phase_rows[i].request, request) == 0))
-            return phase_rows[i].phase;
-    return now;
+    return (unsigned)kind < EXPLORE_KINDS ? kind_rows[kind].name : "unknown";
 }
 
-/* Copies the string value of a key out of a trace line, whose keys and words need no unescaping. */
-static void line_text(const char *line, const char *key, char out[32])
+int explore_parse_kinds(struct explore_options *o, const char *list, struct err *err)
 {
-    char quoted[40];
-    (void)snprintf(quoted, sizeof quoted, "\"%s\":\"", key);
-    const char *at = strstr(line, quoted);
-    out[0] = '\0';
-    if (at == NULL)
-        return;
-    at += strlen(quoted);
-    size_t n = strcspn(at, "\"");
-    n = n < 31 ? n : 31;
-    memcpy(out, at, n);
-    out[n] = '\0';
-}
-
-static uint64_t line_number(const char *line, const char *key)
-{
-    char quoted[40];
-    (void)snprintf(quoted, sizeof quoted, "\"%s\":", key);
-    const char *at = strstr(line, quoted);
-    return at == NULL ? 0 : strtoull(at + strlen(quoted), NULL, 10);
-}
-
-static void record_op(struct op_recorder *r, const char *line, enum nor_op_kind kind)
-{
-    if (r->n >= EXPLORE_OPS_MAX) {
-        r->rc = ERR_LIMIT;
-        return;
+    o->kinds = 0;
+    for (const char *at = list;; at++) {
+        size_t n = strcspn(at, ",");
+        unsigned flag = 0;
+        for (int i = 0; i < EXPLORE_KINDS; i++)
+            if (strlen(kind_rows[i].name) == n && memcmp(kind_rows[i].name, at, n) == 0)
+                flag = kind_rows[i].flag;
+        if (flag == 0)
+            return err_set(err, ERR_FORMAT, "\"%.*s\" is none of flash, messages, net", (int)n, at);
+        if ((o->kinds & flag) != 0)
+            return err_set(err, ERR_FORMAT, "\"%.*s\" is listed twice", (int)n, at);
+        o->kinds |= flag;
+        at += n;
+        if (*at == '\0')
+            return 0;
     }
-    if (r->n == r->cap) {
-        uint32_t cap = r->cap == 0 ? 1024 : r->cap * 2;
-        struct explore_op *grown = realloc(r->ops, cap * sizeof *grown);
-        if (grown == NULL) {
-            r->rc = ERR_NOMEM;
-            return;
+}
+
+static const struct {
+    const char *name;
+    enum link_action action;
+} way_rows[EXPLORE_WAYS] = {{"reset", LINK_RESET}, {"close", LINK_CLOSE}, {"silence", LINK_STALL}};
+
+enum link_action explore_way(uint32_t index)
+{
+    return way_rows[index < EXPLORE_WAYS ? index : 0].action;
+}
+
+const char *explore_way_name(uint32_t index)
+{
+    return index < EXPLORE_WAYS ? way_rows[index].name : "unknown";
+}
+
+struct run_log explore_base(const struct exploration *x)
+{
+    return (struct run_log){.ops = x->ops,
+                            .n_ops = x->n_ops,
+                            .messages = x->messages,
+                            .n_messages = x->n_messages,
+                            .borders = x->borders,
+                            .n_borders = x->n_borders};
+}
+
+uint32_t explore_item_of(const struct exploration *x, const struct run_cut *cut)
+{
+    if (cut->kind != CUT_NETWORK) {
+        uint32_t n = cut->kind == CUT_FLASH ? x->n_ops : x->n_messages;
+        return cut->op >= 1 && cut->op <= n ? (uint32_t)cut->op - 1 : UINT32_MAX;
+    }
+    for (uint32_t i = 0; i < x->n_borders; i++)
+        if (x->borders[i].connection == cut->connection && x->borders[i].dir == cut->dir &&
+            x->borders[i].byte == cut->byte)
+            return i;
+    return UINT32_MAX;
+}
+
+enum run_phase explore_phase_of(const struct exploration *x, const struct run_cut *cut)
+{
+    uint32_t i = explore_item_of(x, cut);
+    if (i == UINT32_MAX)
+        return RUN_AT_START;
+    return cut->kind == CUT_FLASH     ? x->ops[i].phase
+           : cut->kind == CUT_MESSAGE ? x->messages[i].phase
+                                      : x->borders[i].phase;
+}
+
+const char *explore_about(const struct exploration *x, const struct run_cut *cut)
+{
+    uint32_t i = explore_item_of(x, cut);
+    if (i == UINT32_MAX || cut->kind == CUT_FLASH)
+        return NULL;
+    return cloud_request_name(cut->kind == CUT_MESSAGE ? x->messages[i].about
+                                                       : x->borders[i].about);
+}
+
+/* ---- the walk ---- */
+
+void explore_walk_init(struct explore_walk *w, const struct exploration *x,
+                       const struct explore_options *o, const struct run_log *log,
+                       struct run_mark after)
+{
+    *w = (struct explore_walk){
+        .x = x, .o = o, .log = log, .after = after, .kind = CUT_FLASH, .item = after.ops};
+}
+
+static bool next_op(struct explore_walk *w, struct run_cut *cut)
+{
+    for (; w->item < w->log->n_ops; w->item++, w->way = 0)
+        while (w->way < w->o->n_tears) {
+            const struct run_op *op = &w->log->ops[w->item];
+            uint32_t t = w->way++;
+            if (explore_same_tear(w->x, op, w->o, t) != t)
+                continue;
+            *cut = explore_cut(w->x, op, (uint64_t)w->item + 1, &w->o->tears[t]);
+            return true;
         }
-        r->ops = grown;
-        r->cap = cap;
-    }
-    if (line_number(line, "op") != (uint64_t)r->n + 1)
-        r->rc = ERR_BENCH; /* two operations overlapped: numbers are not in order */
-    r->ops[r->n++] = (struct explore_op){.kind = kind,
-                                         .addr = (uint32_t)line_number(line, "addr"),
-                                         .len_bytes = (uint32_t)line_number(line, "len"),
-                                         .phase = r->phase};
+    return false;
 }
 
-void op_recorder_line(void *ctx, int64_t t_ns, enum lane lane, const char *line, size_t len_bytes)
+static bool next_message(struct explore_walk *w, struct run_cut *cut)
 {
-    (void)t_ns;
-    (void)len_bytes;
-    struct op_recorder *r = ctx;
-    if (r->over || r->rc != 0)
-        return;
-    char event[32], request[32];
-    line_text(line, "event", event);
-    if (lane == LANE_BENCH) {
-        r->over = strcmp(event, "heal") == 0;
-    } else if (lane == LANE_FLASH) {
-        if (strcmp(event, "program") == 0)
-            record_op(r, line, NOR_OP_PROGRAM);
-        else if (strcmp(event, "erase") == 0)
-            record_op(r, line, NOR_OP_ERASE);
-    } else {
-        line_text(line, "rq", request);
-        r->phase = phase_after(r->phase, lane, event, request);
+    if (w->item >= w->log->n_messages)
+        return false;
+    *cut = (struct run_cut){.kind = CUT_MESSAGE, .op = ++w->item};
+    return true;
+}
+
+static bool next_border(struct explore_walk *w, struct run_cut *cut)
+{
+    for (; w->item < w->log->n_borders; w->item++, w->way = 0) {
+        const struct run_border *b = &w->log->borders[w->item];
+        bool begun = w->after.begun > 0 && b->begun <= w->after.begun;
+        if (begun || b->ops < w->after.ops || b->messages < w->after.messages ||
+            w->way == EXPLORE_WAYS)
+            continue;
+        *cut = (struct run_cut){.kind = CUT_NETWORK,
+                                .connection = b->connection,
+                                .dir = b->dir,
+                                .byte = b->byte,
+                                .action = explore_way(w->way++)};
+        return true;
     }
+    return false;
+}
+
+bool explore_walk_next(struct explore_walk *w, struct run_cut *cut)
+{
+    static bool (*const next[EXPLORE_KINDS])(struct explore_walk *, struct run_cut *) = {
+        [CUT_FLASH] = next_op, [CUT_MESSAGE] = next_message, [CUT_NETWORK] = next_border};
+    for (; w->kind < EXPLORE_KINDS; w->kind++) {
+        if ((w->o->kinds & kind_rows[w->kind].flag) != 0 && next[w->kind](w, cut))
+            return true;
+        w->item = w->kind == CUT_FLASH ? w->after.messages : 0;
+        w->way = 0;
+    }
+    return false;
 }
 
 /* ---- points ---- */
 
+static int too_many(const struct exploration *x, struct err *err)
+{
+    return err_set(err, ERR_LIMIT,
+                   "%s: %u operations, %u messages and %u borders give more than %u points; take "
+                   "fewer tears or kinds, or a sample",
+                   x->name, x->n_ops, x->n_messages, x->n_borders, EXPLORE_POINTS_MAX);
+}
+
 static int lay_out_all(struct exploration *x, const struct explore_options *o, struct err *err)
 {
-    uint64_t most = (uint64_t)x->n_ops * o->n_tears;
-    if (most > EXPLORE_POINTS_MAX)
-        return err_set(err, ERR_LIMIT,
-                       "%s: %u operations with %u tears are more than %u points; take fewer tears "
-                       "or a sample",
-                       x->name, x->n_ops, o->n_tears, EXPLORE_POINTS_MAX);
-    x->points = calloc(most > 0 ? most : 1, sizeof *x->points);
+    struct run_log base = explore_base(x);
+    struct explore_walk w;
+    struct run_cut cut;
+    uint64_t n = 0;
+    explore_walk_init(&w, x, o, &base, (struct run_mark){.ops = 0});
+    while (n <= EXPLORE_POINTS_MAX && explore_walk_next(&w, &cut))
+        n++;
+    if (n > EXPLORE_POINTS_MAX)
+        return too_many(x, err);
+    x->points = calloc(n > 0 ? n : 1, sizeof *x->points);
     if (x->points == NULL)
-        return err_set(err, ERR_NOMEM, "no memory for %" PRIu64 " points", most);
-    for (uint32_t i = 0; i < x->n_ops; i++)
-        for (uint32_t t = 0; t < o->n_tears; t++)
-            if (explore_same_tear(x, &x->ops[i], o, t) == t) {
-                struct explore_point *p = &x->points[x->n_points++];
-                p->cuts[0] = explore_cut(x, &x->ops[i], i + 1, &o->tears[t]);
-                p->n_cuts = 1;
-            }
+        return err_set(err, ERR_NOMEM, "no memory for %" PRIu64 " points", n);
+    explore_walk_init(&w, x, o, &base, (struct run_mark){.ops = 0});
+    while (explore_walk_next(&w, &cut))
+        x->points[x->n_points++] = (struct explore_point){.cuts = {cut}, .n_cuts = 1};
     return 0;
 }
 
@@ -268,7 +318,11 @@ int explore_lay_out(struct exploration *x, const struct explore_options *o, stru
         return lay_out_all(x, o, err);
     if (o->sample > EXPLORE_POINTS_MAX)
         return err_set(err, ERR_LIMIT, "a sample has at most %u sequences", EXPLORE_POINTS_MAX);
-    uint32_t n = x->n_ops == 0 ? 0 : (uint32_t)o->sample;
+    struct run_log base = explore_base(x);
+    struct explore_walk w;
+    struct run_cut cut;
+    explore_walk_init(&w, x, o, &base, (struct run_mark){.ops = 0});
+    uint32_t n = explore_walk_next(&w, &cut) ? (uint32_t)o->sample : 0;
     x->points = calloc(n > 0 ? n : 1, sizeof *x->points);
     if (x->points == NULL)
         return err_set(err, ERR_NOMEM, "no memory for %u points", n);
@@ -303,11 +357,11 @@ static void explain(struct err *why, const struct run_result *r)
 }
 
 static int read_baseline(struct exploration *x, const struct scenario *s,
-                         const struct run_result *r, struct op_recorder *rec, struct err *err)
+                         const struct run_result *r, struct run_log *log, struct err *err)
 {
-    if (rec->rc != 0)
-        return err_set(err, rec->rc, "%s: its operations cannot be listed: %s", s->path,
-                       err_name(rec->rc));
+    if (run_log_end(log) != 0)
+        return err_set(err, log->rc, "%s: what it does cannot be listed: %s", s->path,
+                       err_name(log->rc));
     memcpy(x->name, r->name, sizeof x->name);
     memcpy(x->path, r->path, sizeof x->path);
     memcpy(x->new_version, r->final_version, sizeof x->new_version);
@@ -326,12 +380,18 @@ static int read_baseline(struct exploration *x, const struct scenario *s,
             x->baseline = VERDICT_EXPECTED_FAIL;
         return 0;
     }
-    if (rec->n != r->main_ops)
+    if (log->n_ops != r->main_ops)
         return err_set(err, ERR_BENCH, "%s: %u operations in the trace, %" PRIu64 " on the chip",
-                       s->path, rec->n, r->main_ops);
-    x->ops = rec->ops;
-    x->n_ops = rec->n;
-    rec->ops = NULL;
+                       s->path, log->n_ops, r->main_ops);
+    x->ops = log->ops;
+    x->n_ops = log->n_ops;
+    x->messages = log->messages;
+    x->n_messages = log->n_messages;
+    x->borders = log->borders;
+    x->n_borders = log->n_borders;
+    log->ops = NULL;
+    log->messages = NULL;
+    log->borders = NULL;
     return 0;
 }
 
@@ -342,33 +402,36 @@ int explore_prepare(struct exploration *x, struct scenario *s, const struct expl
     memcpy(x->fails, s->expect.fails, sizeof x->fails);
     x->n_fails = s->expect.n_fails;
     s->expect.n_fails = 0;
-    struct op_recorder rec = {.phase = EXPLORE_AT_START};
+    struct run_log log = {.n_ops = 0};
     struct run_options ro = *run;
     ro.mode = RUN_SIM;
     ro.n_cuts = 0;
-    ro.sink = (struct trace_sink){.line = op_recorder_line, .ctx = &rec};
+    ro.sink = run_log_sink(&log);
+    ro.probe = run_log_probe(&log);
     struct run_result *r = calloc(1, sizeof *r);
     if (r == NULL)
         return err_set(err, ERR_NOMEM, "no memory for a result");
     world_run(w, s, &ro, r);
-    int rc = read_baseline(x, s, r, &rec, err);
+    int rc = read_baseline(x, s, r, &log, err);
     if (rc == 0)
         rc = explore_lay_out(x, o, err);
     free(r);
-    free(rec.ops);
+    run_log_free(&log);
     return rc;
 }
 
 void explore_free(struct exploration *x)
 {
     free(x->ops);
+    free(x->messages);
+    free(x->borders);
     free(x->points);
     free(x->failures);
     *x = (struct exploration){.n_ops = 0};
 }
 
 void explore_token(const struct exploration *x, const struct run_cut *cuts, uint32_t n,
-                   char out[SCENARIO_NAME_MAX + 64])
+                   char out[RESULT_TOKEN_MAX])
 {
     struct token t = {.seed = x->seed, .n_cuts = n};
     memcpy(t.name, x->name, sizeof t.name);

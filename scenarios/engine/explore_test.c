@@ -31,6 +31,7 @@ static void set_up(struct bench *b, const char *device, const char *expect, uint
     test_tmpdir(b->cache);
     b->run.cache_dir = b->cache;
     explore_options_default(&b->o);
+    b->o.kinds = EXPLORE_FLASH; /* the others: explore_net_test.c */
     b->s = calloc(1, sizeof *b->s);
     b->w = world_new(&err);
     REQUIRE(b->s != NULL && b->w != NULL);
@@ -91,7 +92,7 @@ static void tears_that_leave_the_same(const void *arg)
 {
     const struct same_row *row = arg;
     struct exploration x = {.geometry = {.granule_bytes = row->granule_bytes}};
-    struct explore_op op = {.kind = row->kind, .len_bytes = row->len_bytes};
+    struct run_op op = {.kind = row->kind, .len_bytes = row->len_bytes};
     struct explore_options o;
     struct err err = {.text = ""};
     REQUIRE_OK(explore_parse_tears(&o, row->tears, &err), &err);
@@ -142,22 +143,21 @@ static void points_are_numbered_by_operation_and_tear(void)
 static void operations_know_their_phase(void)
 {
     struct bench b;
-    uint32_t seen[EXPLORE_PHASES] = {0};
+    uint32_t seen[RUN_PHASES] = {0};
     set_up(&b, "", "", 300);
     lay_out(&b, "nothing");
-    enum explore_phase first = b.x.ops[0].phase, last = b.x.ops[b.x.n_ops - 1].phase;
-    CHECK_INT(first, EXPLORE_AT_PREPARE);
-    CHECK_INT(last, EXPLORE_AT_REPORT);
+    enum run_phase first = b.x.ops[0].phase, last = b.x.ops[b.x.n_ops - 1].phase;
+    CHECK_INT(first, RUN_AT_PREPARE);
+    CHECK_INT(last, RUN_AT_REPORT);
     for (uint32_t i = 0; i < b.x.n_ops; i++) {
         const struct partition *p = partition_at(&b.x.partitions, b.x.ops[i].addr);
         REQUIRE(p != NULL);
         seen[b.x.ops[i].phase]++;
         if (strcmp(p->name, "app") == 0)
-            CHECK_INT(b.x.ops[i].phase, EXPLORE_AT_RESTORE);
+            CHECK_INT(b.x.ops[i].phase, RUN_AT_RESTORE);
     }
-    static const enum explore_phase all[] = {EXPLORE_AT_PREPARE, EXPLORE_AT_SEGMENTS,
-                                             EXPLORE_AT_VERIFY,  EXPLORE_AT_RESTORE,
-                                             EXPLORE_AT_RESULT,  EXPLORE_AT_REPORT};
+    static const enum run_phase all[] = {RUN_AT_PREPARE, RUN_AT_SEGMENTS, RUN_AT_VERIFY,
+                                         RUN_AT_RESTORE, RUN_AT_RESULT,   RUN_AT_REPORT};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         CHECK(seen[all[i]] > 0);
     tear_down(&b);
@@ -406,7 +406,7 @@ static void a_failing_sequence_is_not_made_longer(void)
     lay_out(&b, "nothing");
     bool alone = false, second = false;
     for (uint32_t i = 0; i < b.x.n_points && !(alone && second); i++) {
-        if (b.x.ops[i].phase != EXPLORE_AT_RESTORE)
+        if (b.x.ops[i].phase != RUN_AT_RESTORE)
             continue;
         run_point(&b, i, r);
         if (r->point.outcome == EXPLORE_BRICKED) {

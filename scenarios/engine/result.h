@@ -26,6 +26,7 @@ enum run_mode { RUN_SIM, RUN_WIRE };
 
 #define RESULT_CHECKS_MAX 160
 #define RESULT_DETAIL_MAX 160
+#define RESULT_TOKEN_MAX  (SCENARIO_NAME_MAX + 256)
 
 struct check_result {
     char id[REQUIREMENT_ID_MAX]; /* requirement ID, or "EXPECT" */
@@ -39,11 +40,12 @@ struct run_result {
     enum run_mode mode;
     uint64_t seed;
     enum verdict verdict;
-    char cause[ERR_TEXT_MAX];           /* error and inconclusive: why; else empty */
-    char token[SCENARIO_NAME_MAX + 64]; /* "cms/name#5eed@137t3" */
+    char cause[ERR_TEXT_MAX];     /* error and inconclusive: why; else empty */
+    char token[RESULT_TOKEN_MAX]; /* "cms/name#5eed@137t3" */
     char trace_sha256[65];
     int64_t virtual_ns, wall_ns;
     uint32_t cuts, boots;
+    uint32_t cut_missed; /* the first of the token's cuts that never happened, from 1; 0: none */
     uint64_t flash_ops, main_ops; /* whole run; up to the heal phase */
     uint32_t requests;
     uint64_t bytes_down;

@@ -6,15 +6,38 @@
 #define OTABENCH_ENGINE_RUN_H
 
 #include "common/trace.h"
+#include "common/vtime.h"
 #include "scenarios/engine/result.h"
 
-/* A power cut at a flash operation, as replay tokens and explorers give it. */
+/* What replay tokens and explorers cut. Numbers count over the whole run, from 1. */
+enum run_cut_kind {
+    CUT_FLASH,   /* power, in a flash operation */
+    CUT_MESSAGE, /* power, right after a request was served or its reply has arrived */
+    CUT_NETWORK  /* a connection, before a byte of it passes */
+};
 struct run_cut {
-    uint64_t op; /* absolute number, from 1 */
+    uint64_t op; /* number of the operation, or of the message */
     enum nor_tear tear;
     uint32_t arg; /* the tear's bytes, see nor.h */
+    enum run_cut_kind kind;
+    uint32_t connection; /* CUT_NETWORK: which; how: reset, close, or silence for good */
+    enum link_dir dir;
+    uint64_t byte;
+    enum link_action action;
 };
 #define RUN_CUTS_MAX 8
+/* A connection that is silent so long is a black hole: no run lasts that long. */
+#define RUN_SILENCE_NS (7 * 86400 * NS_PER_S)
+
+/* What the trace does not say. Calls may be null; main phase and heal phase alike. */
+struct run_probe {
+    void *ctx;
+    /* A message that CUT_MESSAGE counts: a request was served, or a whole reply has arrived. */
+    void (*message)(void *ctx, bool reply, uint32_t connection);
+    /* Bytes enter a connection at byte `at` of that direction. */
+    void (*bytes)(void *ctx, uint32_t connection, enum link_dir dir, uint64_t at,
+                  const uint8_t *data, size_t len_bytes);
+};
 
 struct run_options {
     uint64_t seed; /* 0: the scenario's own */
@@ -27,9 +50,10 @@ struct run_options {
     const char
         *flash_out; /* non-null: the flash image at the end of the main phase is saved there */
     struct run_cut
-        cuts[RUN_CUTS_MAX]; /* besides the scenario's own; operation numbers rise; sim only */
+        cuts[RUN_CUTS_MAX]; /* besides the scenario's own; numbers of a kind rise; sim only */
     uint32_t n_cuts;
     struct trace_sink sink; /* line may be null */
+    struct run_probe probe; /* sim only */
 };
 
 /* A reusable simulated world: cloud, HTTP edge and caches survive between runs, nothing that can

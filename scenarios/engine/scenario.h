@@ -79,18 +79,19 @@ struct offer_spec {
 
 /* What sets a fault off. */
 enum trigger_kind {
-    TRIGGER_TIME,  /* at_ns */
-    TRIGGER_OP,    /* flash operation number (power rules only) */
-    TRIGGER_EVENT, /* the nth event of that lane and name, optionally with one field equal to a
-                      value */
-    TRIGGER_BYTE,  /* network: byte of a connection */
-    TRIGGER_REPLY  /* network: byte of the nth reply to a kind of request */
+    TRIGGER_TIME,   /* at_ns */
+    TRIGGER_OP,     /* flash operation number (power rules only) */
+    TRIGGER_EVENT,  /* the nth event of that lane and name, optionally with one field equal to a
+                       value */
+    TRIGGER_BYTE,   /* network: byte of a connection */
+    TRIGGER_REPLY,  /* network: byte of the nth reply to a kind of request */
+    TRIGGER_MESSAGE /* power: right after that message (run.h); simulated runs only */
 };
 struct trigger {
     enum trigger_kind kind;
     int64_t at_ns;
-    uint64_t op; /* TRIGGER_OP: absolute; TRIGGER_EVENT in power rules: this many operations after
-                    it (0: at once) */
+    uint64_t op; /* TRIGGER_OP, TRIGGER_MESSAGE: absolute; TRIGGER_EVENT in power rules: this many
+                    operations after it (0: at once) */
     enum lane lane;
     char event[32];
     char field[24];      /* empty: any */

@@ -178,7 +178,7 @@ static int net_check(const struct reader *r, const cJSON *obj, void *item)
     const cJSON *when = cJSON_GetObjectItemCaseSensitive(obj, "when");
     const char *word = net_word(net_kind_of(item));
     enum trigger_kind kind = rule->when.kind;
-    if (kind == TRIGGER_OP)
+    if (kind == TRIGGER_OP || kind == TRIGGER_MESSAGE)
         return json_error(r->root, when, r->err,
                           "a network fault is set off by at_ms, event, connection or reply");
     if (kind == TRIGGER_EVENT && rule->when.op != 0)
@@ -262,7 +262,7 @@ static int power_check(const struct reader *r, const cJSON *obj, void *item)
     const struct power_rule *rule = item;
     if (rule->when.kind == TRIGGER_BYTE || rule->when.kind == TRIGGER_REPLY)
         return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "when"), r->err,
-                          "a power cut is set off by at_ms, op or event");
+                          "a power cut is set off by at_ms, op, message or event");
     return 0;
 }
 

@@ -168,7 +168,7 @@ static const struct bad bads[] = {
     {", \"power\": [{\"when\": {\"op\": 0}}]}",
      "$.power[0].when.op: is 0, must be an integer from 1"},
     {", \"power\": [{\"when\": {\"connection\": 1, \"byte\": 0}}]}",
-     "$.power[0].when: a power cut is set off by at_ms, op or event"},
+     "$.power[0].when: a power cut is set off by at_ms, op, message or event"},
     {", \"power\": [{\"when\": {\"op\": 1}, \"tear\": \"half\"}]}",
      "$.power[0].tear: |\"half-erased\""},
     {", \"power\": [{\"when\": {\"op\": 1}, \"off_ms\": -1}]}", "$.power[0].off_ms: is -1"},

@@ -67,7 +67,7 @@ static const char *trigger_word(int kind)
 {
     static const char *const words[] = {
         [TRIGGER_TIME] = "at_ms",      [TRIGGER_OP] = "op",       [TRIGGER_EVENT] = "event",
-        [TRIGGER_BYTE] = "connection", [TRIGGER_REPLY] = "reply",
+        [TRIGGER_BYTE] = "connection", [TRIGGER_REPLY] = "reply", [TRIGGER_MESSAGE] = "message",
     };
     return (unsigned)kind < sizeof words / sizeof words[0] ? words[kind] : NULL;
 }
@@ -94,7 +94,7 @@ static int trigger_decide(const struct reader *r, const cJSON *obj, void *item)
     if (found != 1)
         return json_error(r->root, obj, r->err,
                           "needs exactly one of \"at_ms\", \"op\", \"event\", \"connection\", "
-                          "\"reply\"");
+                          "\"reply\", \"message\"");
     return 0;
 }
 
@@ -204,7 +204,7 @@ static const char *request_word(int index)
     return index <= RQ_ANY ? cloud_request_name((enum cloud_request)index) : NULL;
 }
 
-/* "op" and "plus_ops" share a member: one is absolute, the other counts from the event. */
+/* "op", "message" and "plus_ops" share a member: two are absolute, one counts from the event. */
 #define TRIGGER(m) MEMBER(struct trigger, m)
 static const struct field trigger_fields[] = {
     {"at_ms", FIELD_MS, TRIGGER(at_ns)},
@@ -217,6 +217,7 @@ static const struct field trigger_fields[] = {
     {"reply", FIELD_WORD, TRIGGER(request), .word = request_word},
     {"nth", FIELD_INT, TRIGGER(nth), .min = 1, .max = UINT32_MAX},
     {"byte", FIELD_SIZE, TRIGGER(byte), .max = EXACT_MAX},
+    {"message", FIELD_SIZE, TRIGGER(op), .min = 1, .max = EXACT_MAX},
 };
 static const struct key_use trigger_uses[] = {
     {TRIGGER_TIME, "at_ms", true},      {TRIGGER_OP, "op", true},
@@ -225,6 +226,7 @@ static const struct key_use trigger_uses[] = {
     {TRIGGER_BYTE, "connection", true}, {TRIGGER_BYTE, "dir", false},
     {TRIGGER_BYTE, "byte", true},       {TRIGGER_REPLY, "reply", true},
     {TRIGGER_REPLY, "nth", false},      {TRIGGER_REPLY, "byte", true},
+    {TRIGGER_MESSAGE, "message", true},
 };
 const struct table trigger_table = {.name = "trigger",
                                     COUNTED(trigger_fields),

@@ -148,6 +148,15 @@ void script_event(struct script *x, int64_t now_ns, enum lane lane, const char *
         }
 }
 
+void script_message(struct script *x, int64_t now_ns, uint64_t number)
+{
+    for (uint32_t i = 0; i < x->s->n_power && !x->stopped; i++) {
+        const struct trigger *t = &x->s->power[i].when;
+        if (!x->power[i].fired && t->kind == TRIGGER_MESSAGE && t->op == number)
+            fire_power(x, i, now_ns);
+    }
+}
+
 int64_t script_time(struct script *x, int64_t now_ns)
 {
     if (x->stopped)

@@ -35,6 +35,8 @@ void script_free(struct script *x);
 void script_start(struct script *x, int64_t now_ns);
 void script_event(struct script *x, int64_t now_ns, enum lane lane, const char *event,
                   const struct trace_field *fields, size_t n);
+/* Message `number` of the run has passed: power rules that wait for it. */
+void script_message(struct script *x, int64_t now_ns, uint64_t number);
 /* Fires everything due; returns the next time something is due, VTIME_NEVER if nothing. */
 int64_t script_time(struct script *x, int64_t now_ns);
 int64_t script_next(const struct script *x);

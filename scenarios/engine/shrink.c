@@ -153,9 +153,12 @@ bool shrink_try(struct shrinking *x, cJSON *candidate)
 
 /* ---- looking for a cut's new place ---- */
 
+/* The number of the operation or message that a power rule waits for; null: of neither. */
 static cJSON *op_of(const cJSON *rule)
 {
-    return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(rule, "when"), "op");
+    const cJSON *when = cJSON_GetObjectItemCaseSensitive(rule, "when");
+    cJSON *op = cJSON_GetObjectItemCaseSensitive(when, "op");
+    return op != NULL ? op : cJSON_GetObjectItemCaseSensitive(when, "message");
 }
 
 /* Every cut at an absolute operation moves by as much. Null: there is none, or one would leave the
@@ -233,15 +236,32 @@ static void images_from_anywhere(struct scenario *s)
 
 static int add_cuts(struct scenario *s, const struct run_options *run, struct err *err)
 {
-    if (s->n_power + run->n_cuts > SCENARIO_RULES_MAX)
-        return err_set(err, ERR_LIMIT, "%u power rules and %u cuts are more than %d", s->n_power,
-                       run->n_cuts, SCENARIO_RULES_MAX);
-    for (uint32_t i = 0; i < run->n_cuts; i++)
-        s->power[s->n_power++] =
-            (struct power_rule){.when = {.kind = TRIGGER_OP, .op = run->cuts[i].op, .nth = 1},
-                                .tear = run->cuts[i].tear,
-                                .tear_bytes = run->cuts[i].arg,
-                                .off_ns = NS_PER_S};
+    uint32_t most = s->n_power > s->n_net ? s->n_power : s->n_net;
+    if (most + run->n_cuts > SCENARIO_RULES_MAX)
+        return err_set(err, ERR_LIMIT, "%u rules and %u cuts are more than %d", most, run->n_cuts,
+                       SCENARIO_RULES_MAX);
+    for (uint32_t i = 0; i < run->n_cuts; i++) {
+        const struct run_cut *c = &run->cuts[i];
+        enum trigger_kind kind = c->kind == CUT_MESSAGE ? TRIGGER_MESSAGE : TRIGGER_OP;
+        if (c->kind == CUT_NETWORK)
+            s->net[s->n_net++] =
+                (struct net_rule){.when = {.kind = TRIGGER_BYTE,
+                                           .connection = c->connection,
+                                           .dir = c->dir,
+                                           .byte = c->byte,
+                                           .nth = 1},
+                                  .action = NET_BYTE,
+                                  .byte_action = c->action,
+                                  .mask = 1,
+                                  .profile = s->profile,
+                                  .duration_ns = c->action == LINK_STALL ? RUN_SILENCE_NS : 0};
+        else
+            s->power[s->n_power++] =
+                (struct power_rule){.when = {.kind = kind, .op = c->op, .nth = 1},
+                                    .tear = c->tear,
+                                    .tear_bytes = c->arg,
+                                    .off_ns = NS_PER_S};
+    }
     if (run->seed != 0)
         s->seed = run->seed;
     return 0;

@@ -49,8 +49,8 @@ struct shrink_options {
 
 struct shrink_result {
     char requirement[REQUIREMENT_ID_MAX];
-    char detail[RESULT_DETAIL_MAX];     /* of the smallest */
-    char token[SCENARIO_NAME_MAX + 64]; /* it came from */
+    char detail[RESULT_DETAIL_MAX]; /* of the smallest */
+    char token[RESULT_TOKEN_MAX];   /* it came from */
     struct shrink_size before, after;
     uint32_t runs, steps; /* simulated, and of them those that helped */
     bool exhausted;       /* runs_max was reached: there may be a smaller one */

@@ -193,13 +193,14 @@ static bool step_ops(struct shrinking *x)
     for (uint32_t rule = 0; rule < x->now->n_power; rule++)
         for (uint32_t i = 0; i < OP_STEPS_MAX; i++) {
             const struct trigger *t = &x->now->power[rule].when;
-            if (t->kind != TRIGGER_OP || t->op < 2)
+            if ((t->kind != TRIGGER_OP && t->kind != TRIGGER_MESSAGE) || t->op < 2)
                 break;
             cJSON *copy = copy_of(x);
             cJSON *list = cJSON_GetObjectItemCaseSensitive(copy, "power");
             cJSON *when =
                 cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(list, (int)rule), "when");
-            cJSON *op = cJSON_GetObjectItemCaseSensitive(when, "op");
+            cJSON *op =
+                cJSON_GetObjectItemCaseSensitive(when, t->kind == TRIGGER_OP ? "op" : "message");
             if (op != NULL)
                 (void)cJSON_SetNumberHelper(op, (double)(t->op - 1));
             if (!shrink_try(x, copy))

@@ -64,13 +64,35 @@ static int on_connect(void *ctx, int sock, uint32_t ip, uint16_t port)
     return 0;
 }
 
+/* Bytes go onto the link. */
+static void enter(struct sim_net_bridge *b, struct net_conn *c, enum link_dir dir, const void *data,
+                  size_t len_bytes, int64_t now_ns)
+{
+    const struct run_probe *p = &b->g->o->probe;
+    uint64_t at = link_sent(b->g->link, c->number, dir);
+    if (link_enter(b->g->link, c->number, dir, data, len_bytes, now_ns) == 0 && p->bytes != NULL)
+        p->bytes(p->ctx, c->number, dir, at, data, len_bytes);
+    if (dir == LINK_DOWN)
+        c->said_bytes += len_bytes;
+}
+
+/* Bytes have reached the device; once they are all that was said, that was a message. */
+static void arrived(struct sim_net_bridge *b, struct net_conn *c, size_t len_bytes)
+{
+    c->arrived_bytes += len_bytes;
+    if (c->arrived_bytes != c->said_bytes || c->counted_bytes == c->said_bytes)
+        return;
+    c->counted_bytes = c->said_bytes;
+    stage_arrived(b->g, c->number);
+}
+
 static int on_send(void *ctx, int sock, const void *data, size_t len_bytes)
 {
     struct sim_net_bridge *b = ctx;
     struct net_conn *c = by_sock(b, sock);
     if (c == NULL)
         return -1;
-    (void)link_enter(b->g->link, c->number, LINK_UP, data, len_bytes, b->g->now_ns);
+    enter(b, c, LINK_UP, data, len_bytes, b->g->now_ns);
     return (int)len_bytes;
 }
 
@@ -112,7 +134,7 @@ static bool read_cloud(struct sim_net_bridge *b, struct net_conn *c)
         ssize_t n = recv(c->fd, chunk, sizeof chunk, MSG_DONTWAIT);
         if (n > 0) {
             b->g->bytes_down += (uint64_t)n;
-            (void)link_enter(b->g->link, c->number, LINK_DOWN, chunk, (size_t)n, b->g->now_ns);
+            enter(b, c, LINK_DOWN, chunk, (size_t)n, b->g->now_ns);
             any = true;
         } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             break;
@@ -155,10 +177,11 @@ static void write_cloud(struct sim_net_bridge *b, struct net_conn *c, const uint
 static void bus_send(void *ctx, int64_t now_ns, uint32_t conn, const void *data, size_t len_bytes)
 {
     struct sim_net_bridge *b = ctx;
-    if (by_number(b, conn) == NULL)
+    struct net_conn *c = by_number(b, conn);
+    if (c == NULL)
         return; /* the device vanished and nobody has noticed yet */
     b->g->bytes_down += len_bytes;
-    (void)link_enter(b->g->link, conn, LINK_DOWN, data, len_bytes, now_ns);
+    enter(b, c, LINK_DOWN, data, len_bytes, now_ns);
 }
 
 static void bus_close(void *ctx, int64_t now_ns, uint32_t conn)
@@ -208,9 +231,10 @@ static void unwrap(struct sim_net_bridge *b, struct net_conn *c, const uint8_t *
     buf_init(&answer, 2 * SIM_TLS_RECORD_MAX);
     int rc = sim_tls_server_data(c->tls, b->g->certificate, *data, *len_bytes, &answer, &plain,
                                  &plain_bytes);
-    if (answer.len_bytes > 0)
-        (void)link_enter(b->g->link, c->number, LINK_DOWN, answer.data, answer.len_bytes,
-                         b->g->now_ns);
+    if (answer.len_bytes > 0) {
+        enter(b, c, LINK_DOWN, answer.data, answer.len_bytes, b->g->now_ns);
+        c->counted_bytes = c->said_bytes; /* a handshake changes nobody's state */
+    }
     buf_free(&answer);
     *data = plain;
     *len_bytes = plain_bytes;
@@ -254,10 +278,12 @@ static void on_event(struct sim_net_bridge *b, const struct link_event *ev)
         drop(c);
         return;
     case LINK_EV_DATA:
-        if (ev->dir == LINK_DOWN && c->sock >= 0)
+        if (ev->dir == LINK_DOWN && c->sock >= 0) {
             sim_net_data(b->board, c->sock, ev->data, ev->len_bytes);
-        else if (ev->dir == LINK_UP)
+            arrived(b, c, ev->len_bytes);
+        } else if (ev->dir == LINK_UP) {
             give_cloud(b, c, ev->data, ev->len_bytes);
+        }
         break;
     case LINK_EV_EOF:
         if (ev->dir == LINK_DOWN && c->sock >= 0) {

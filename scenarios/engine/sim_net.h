@@ -16,11 +16,14 @@
 #define NET_HTTPS_PORT 443
 
 struct net_conn {
-    uint32_t number; /* of the link; 0: slot free */
-    int sock;        /* the device's socket; -1: it is gone */
-    uint16_t port;   /* it connected to */
-    int fd;          /* our end of the cloud's socketpair; -1: not open, or the bus has it */
-    bool on_bus;     /* the bus knows it */
+    uint32_t number;        /* of the link; 0: slot free */
+    int sock;               /* the device's socket; -1: it is gone */
+    uint16_t port;          /* it connected to */
+    int fd;                 /* our end of the cloud's socketpair; -1: not open, or the bus has it */
+    bool on_bus;            /* the bus knows it */
+    uint64_t said_bytes;    /* what the cloud has sent, */
+    uint64_t arrived_bytes; /* what of it, and of TLS, has reached the device, */
+    uint64_t counted_bytes; /* and what has been counted as a message */
     struct sim_tls_server *tls; /* null: plain; owned */
 };
 

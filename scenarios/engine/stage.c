@@ -24,6 +24,8 @@ void stage_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
     trace_emit(g->trace, now_ns, lane, event, fields, n);
     judge_event(g->judge, now_ns, lane, event, fields, n);
     script_event(g->script, now_ns, lane, event, fields, n);
+    if (lane == LANE_CLOUD && strcmp(event, "request") == 0)
+        stage_message(g, false, g->current_conn);
 }
 
 static const uint8_t *flash_now(void *ctx)
@@ -66,11 +68,6 @@ static uint32_t foreign_change(void *ctx)
 }
 
 /* ---- script ---- */
-
-struct stage_script {
-    struct stage *g;
-    struct stage_world w;
-};
 
 static void on_net(void *ctx, int64_t now_ns, const struct net_rule *rule, bool begin)
 {
@@ -427,6 +424,8 @@ void stage_main_over(struct stage *g, struct run_result *out, char *missed, size
         judge_expectations(g->judge);
     (void)snprintf(out->final_version, sizeof out->final_version, "%s", stage_version(g));
     out->main_ops = nor_op_count(g->nor);
+    out->cut_missed = stage_missed_cut(g);
+    g->counts_messages = false;
     const char *m = script_missed(g->script);
     (void)snprintf(missed, missed_cap, "%s", m == NULL ? "" : m);
     const struct cloud_fault *f;

@@ -41,8 +41,12 @@ struct stage {
     bool rule_reported[LINK_RULES_MAX];
     uint32_t n_link_rules;
     uint64_t bytes_down;
-    void *script_ctx;            /* owned */
-    struct stage_pushes *pushes; /* owned: messages for the device, sent and to be sent */
+    bool counts_messages; /* set by a world that calls stage_arrived, over in the heal phase */
+    uint64_t n_messages;
+    uint32_t cut_rule[RUN_CUTS_MAX]; /* link rule of each CUT_NETWORK of the token */
+    bool cut_happened[RUN_CUTS_MAX]; /* other cuts of the token */
+    void *script_ctx;                /* owned */
+    struct stage_pushes *pushes;     /* owned: messages for the device, sent and to be sent */
 };
 
 /* How the world cuts power and tears down live connections; the rest of the script is served by the
@@ -72,6 +76,16 @@ void stage_edge_ready(struct stage *g);
  * between two events, never within one. True: something was done. */
 bool stage_act(struct stage *g);
 int64_t stage_next(const struct stage *g); /* when it has something to do */
+/* The whole of what the cloud sent last on that connection has reached the device: a message, as a
+ * request is that the cloud serves (run.h). */
+void stage_arrived(struct stage *g, uint32_t connection);
+/* Arms the network cuts of the token. Power cuts at operations are the world's; those at messages
+ * are asked of it with rule SCENARIO_RULES_MAX. */
+void stage_arm_cuts(struct stage *g);
+/* The token's power cut at that message (kind) and number has happened. */
+void stage_cut_happened(struct stage *g, enum run_cut_kind kind, uint64_t number);
+/* The first of the token's cuts that has not happened, from 1; 0: none. */
+uint32_t stage_missed_cut(const struct stage *g);
 /* Looks for byte rules the link has applied since the last call and reports them. */
 void stage_collect(struct stage *g);
 

@@ -4,6 +4,14 @@
 
 #include "scenarios/engine/stage.h"
 
+struct stage_script {
+    struct stage *g;
+    struct stage_world w;
+};
+
+/* A message of the run, in the order they are counted. */
+void stage_message(struct stage *g, bool reply, uint32_t connection);
+
 struct stage_pushes *pushes_new(void);
 void pushes_free(struct stage_pushes *p);
 /* The script's message of that number is to be sent at the next occasion. */

@@ -22,7 +22,7 @@ static bool number(const char **at, int base, uint64_t max, uint64_t *out)
     return true;
 }
 
-static bool one_cut(const char **at, struct run_cut *c)
+static bool flash_cut(const char **at, struct run_cut *c)
 {
     uint64_t tear;
     uint64_t arg = 0;
@@ -38,6 +38,62 @@ static bool one_cut(const char **at, struct run_cut *c)
     }
     c->tear = (enum nor_tear)tear;
     c->arg = (uint32_t)arg;
+    return true;
+}
+
+static bool message_cut(const char **at, struct run_cut *c)
+{
+    c->kind = CUT_MESSAGE;
+    return number(at, 10, UINT64_MAX - 1, &c->op) && c->op > 0;
+}
+
+static const struct {
+    char letter;
+    enum link_action action;
+} actions[] = {{'r', LINK_RESET}, {'c', LINK_CLOSE}, {'s', LINK_STALL}};
+
+static bool network_cut(const char **at, struct run_cut *c)
+{
+    uint64_t connection;
+    c->kind = CUT_NETWORK;
+    if (!number(at, 10, UINT32_MAX, &connection) || connection == 0 || (**at != 'u' && **at != 'd'))
+        return false;
+    c->connection = (uint32_t)connection;
+    c->dir = **at == 'u' ? LINK_UP : LINK_DOWN;
+    ++*at;
+    if (!number(at, 10, UINT64_MAX - 1, &c->byte))
+        return false;
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+        if (**at == actions[i].letter) {
+            c->action = actions[i].action;
+            ++*at;
+            return true;
+        }
+    return false;
+}
+
+static bool one_cut(const char **at, struct run_cut *c)
+{
+    if (**at == 'm' || **at == 'n') {
+        bool message = **at == 'm';
+        ++*at;
+        return message ? message_cut(at, c) : network_cut(at, c);
+    }
+    return flash_cut(at, c);
+}
+
+/* Whether a cut may follow those in front of it. */
+static bool rises(const struct token *t, const struct run_cut *c)
+{
+    for (uint32_t i = 0; i < t->n_cuts; i++) {
+        const struct run_cut *b = &t->cuts[i];
+        if (b->kind != c->kind)
+            continue;
+        if (c->kind != CUT_NETWORK
+                ? b->op >= c->op
+                : b->connection == c->connection && b->dir == c->dir && b->byte >= c->byte)
+            return false;
+    }
     return true;
 }
 
@@ -65,11 +121,12 @@ int token_parse(struct token *t, const char *text, struct err *err)
         struct run_cut *c = &t->cuts[t->n_cuts];
         if (!one_cut(&at, c))
             return err_set(err, ERR_FORMAT,
-                           "the cut \"%.30s\" is not OPERATIONtTEAR with a tear of 0 to %d; %s",
+                           "the cut \"%.30s\" is not OPERATIONtTEAR with a tear of 0 to %d, nor "
+                           "mMESSAGE, nor nCONNECTIONdBYTEr with d or u, and r, c or s; %s",
                            start, TEAR_COUNT - 1, form);
-        if (t->n_cuts > 0 && c->op <= t->cuts[t->n_cuts - 1].op)
-            return err_set(err, ERR_FORMAT, "operation numbers must rise, %" PRIu64 " does not",
-                           c->op);
+        if (!rises(t, c))
+            return err_set(err, ERR_FORMAT,
+                           "operation and message numbers must rise, \"%.30s\" does not", start);
         t->n_cuts++;
     } while (*at == ',');
     if (*at != '\0')
@@ -77,14 +134,30 @@ int token_parse(struct token *t, const char *text, struct err *err)
     return 0;
 }
 
+void token_print_cut(const struct run_cut *c, char out[TOKEN_CUT_MAX])
+{
+    if (c->kind == CUT_MESSAGE) {
+        (void)snprintf(out, TOKEN_CUT_MAX, "m%" PRIu64, c->op);
+    } else if (c->kind == CUT_NETWORK) {
+        char how = '?';
+        for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+            if (actions[i].action == c->action)
+                how = actions[i].letter;
+        (void)snprintf(out, TOKEN_CUT_MAX, "n%" PRIu32 "%c%" PRIu64 "%c", c->connection,
+                       c->dir == LINK_UP ? 'u' : 'd', c->byte, how);
+    } else if (c->arg > 0) {
+        (void)snprintf(out, TOKEN_CUT_MAX, "%" PRIu64 "t%d.%" PRIu32, c->op, (int)c->tear, c->arg);
+    } else {
+        (void)snprintf(out, TOKEN_CUT_MAX, "%" PRIu64 "t%d", c->op, (int)c->tear);
+    }
+}
+
 void token_print(const struct token *t, char out[TOKEN_MAX])
 {
     int n = snprintf(out, TOKEN_MAX, "%s#%" PRIx64, t->name, t->seed);
     for (uint32_t i = 0; i < t->n_cuts && n > 0 && n < TOKEN_MAX; i++) {
-        const struct run_cut *c = &t->cuts[i];
-        n += snprintf(out + n, (size_t)(TOKEN_MAX - n), "%c%" PRIu64 "t%d", i == 0 ? '@' : ',',
-                      c->op, (int)c->tear);
-        if (c->arg > 0 && n < TOKEN_MAX)
-            n += snprintf(out + n, (size_t)(TOKEN_MAX - n), ".%u", c->arg);
+        char cut[TOKEN_CUT_MAX];
+        token_print_cut(&t->cuts[i], cut);
+        n += snprintf(out + n, (size_t)(TOKEN_MAX - n), "%c%s", i == 0 ? '@' : ',', cut);
     }
 }

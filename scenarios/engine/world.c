@@ -46,7 +46,8 @@ struct run {
     int64_t power_on_ns;         /* when power returns; VTIME_NEVER while on or off for good */
     bool on, idle;
     bool cut_now;
-    uint32_t cut_rule;
+    uint32_t cut_rule; /* SCENARIO_RULES_MAX: the token's, at that message */
+    uint64_t cut_message;
     struct armed armed[ARMED_MAX];
     uint32_t n_armed;
 };
@@ -100,6 +101,8 @@ static void armed_cut_fired(struct run *r)
         if (r->armed[i].op == nor_op_count(r->g.nor)) {
             off_ns = r->armed[i].off_ns;
             script_hit_power(r->g.script, r->armed[i].rule);
+            if (r->armed[i].rule == SCENARIO_RULES_MAX)
+                stage_cut_happened(&r->g, CUT_FLASH, r->armed[i].op);
             r->armed[i].op = 0;
         }
     went_off(r, off_ns);
@@ -107,11 +110,15 @@ static void armed_cut_fired(struct run *r)
 
 static void cut_at_once(struct run *r)
 {
-    const struct power_rule *p = &r->g.s->power[r->cut_rule];
+    static const struct power_rule of_token = {.tear = TEAR_NOTHING, .off_ns = NS_PER_S};
+    bool scripted = r->cut_rule < SCENARIO_RULES_MAX;
+    const struct power_rule *p = scripted ? &r->g.s->power[r->cut_rule] : &of_token;
     r->cut_now = false;
     if (!r->on)
         return; /* power is off already: this cut never happened */
     script_hit_power(r->g.script, r->cut_rule);
+    if (!scripted)
+        stage_cut_happened(&r->g, CUT_MESSAGE, r->cut_message);
     bench_before_cut(nor_op_count(r->g.nor), 0, 0);
     sim_board_power_off(r->board, r->g.now_ns, p->tear, p->tear_bytes);
     went_off(r, p->off_ns);
@@ -123,6 +130,7 @@ static void script_cut_now(void *ctx, int64_t now_ns, uint32_t rule)
     (void)now_ns;
     r->cut_now = true;
     r->cut_rule = rule;
+    r->cut_message = r->g.n_messages;
 }
 
 static void script_cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t op, bool relative)
@@ -308,7 +316,11 @@ static bool run_main(struct run *r)
           F_INT("seed", stage_seed(g)));
     script_start(g->script, 0);
     (void)script_time(g->script, 0);
+    g->counts_messages = true;
+    stage_arm_cuts(g);
     for (uint32_t i = 0; i < g->o->n_cuts; i++) {
+        if (g->o->cuts[i].kind != CUT_FLASH)
+            continue;
         struct armed a = {.op = g->o->cuts[i].op,
                           .rule = SCENARIO_RULES_MAX,
                           .tear = g->o->cuts[i].tear,
