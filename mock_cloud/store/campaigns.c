@@ -21,24 +21,50 @@ int store_put_firmware(struct store *s, const struct store_firmware *f, struct e
     return row_run(s, &r, "put a firmware", err);
 }
 
+static int read_firmware(struct store *s, struct row *r, struct store_firmware *out,
+                         struct err *err)
+{
+    int rc = row_get(s, r, "get a firmware", err);
+    if (rc == 0) {
+        out->delta_id = row_int(r);
+        row_text(r, out->product_id, sizeof out->product_id);
+        row_text(r, out->module, sizeof out->module);
+        row_text(r, out->version, sizeof out->version);
+        out->sign = (enum firmware_sign)row_int(r);
+        out->diff = row_int(r) != 0;
+        out->over_mqtt = row_int(r) != 0;
+        out->verified = row_int(r) != 0;
+        out->file_count = (uint32_t)row_int(r);
+        row_text(r, out->extra, sizeof out->extra);
+    }
+    row_end(r);
+    return rc;
+}
+
 int store_get_firmware(struct store *s, int64_t delta_id, struct store_firmware *out,
                        struct err *err)
 {
     struct row r = row_begin(s, ST_GET_FIRMWARE);
     row_bind_int(&r, delta_id);
-    int rc = row_get(s, &r, "get a firmware", err);
-    if (rc == 0) {
-        out->delta_id = row_int(&r);
-        row_text(&r, out->product_id, sizeof out->product_id);
-        row_text(&r, out->module, sizeof out->module);
-        row_text(&r, out->version, sizeof out->version);
-        out->sign = (enum firmware_sign)row_int(&r);
-        out->diff = row_int(&r) != 0;
-        out->over_mqtt = row_int(&r) != 0;
-        out->verified = row_int(&r) != 0;
-        out->file_count = (uint32_t)row_int(&r);
-        row_text(&r, out->extra, sizeof out->extra);
-    }
+    return read_firmware(s, &r, out, err);
+}
+
+int store_find_firmware(struct store *s, const char *product_id, const char *module,
+                        const char *version, struct store_firmware *out, struct err *err)
+{
+    struct row r = row_begin(s, ST_FIND_FIRMWARE);
+    row_bind_text(&r, product_id);
+    row_bind_text(&r, module);
+    row_bind_text(&r, version);
+    return read_firmware(s, &r, out, err);
+}
+
+int store_last_package(struct store *s, int64_t *delta_id, struct err *err)
+{
+    struct row r = row_begin(s, ST_LAST_PACKAGE);
+    int rc = row_get(s, &r, "get the last package", err);
+    if (rc == 0)
+        *delta_id = row_int(&r);
     row_end(&r);
     return rc;
 }

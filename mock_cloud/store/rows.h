@@ -37,6 +37,8 @@ enum statement {
     ST_MESSAGE_AT,
     ST_PUT_FIRMWARE,
     ST_GET_FIRMWARE,
+    ST_FIND_FIRMWARE,
+    ST_LAST_PACKAGE,
     ST_PUT_FILE,
     ST_GET_FILE,
     ST_PUT_TASK,

@@ -149,6 +149,9 @@ static const char *const statements[ST_COUNT] = {
     [ST_PUT_FIRMWARE] = "INSERT OR REPLACE INTO firmware(" FIRMWARE_COLUMNS ")"
                         " VALUES(?,?,?,?,?,?,?,?,?,?)",
     [ST_GET_FIRMWARE] = "SELECT " FIRMWARE_COLUMNS " FROM firmware WHERE delta_id = ?",
+    [ST_FIND_FIRMWARE] = "SELECT " FIRMWARE_COLUMNS " FROM firmware WHERE product_id = ?"
+                         " AND module = ? AND version = ? ORDER BY delta_id DESC LIMIT 1",
+    [ST_LAST_PACKAGE] = "SELECT coalesce(max(delta_id), 0) FROM package",
     [ST_PUT_FILE] = "INSERT OR REPLACE INTO file(firmware_id, number, package_id, name, sha256_hex)"
                     " VALUES(?,?,?,?,?)",
     [ST_GET_FILE] = "SELECT firmware_id, number, package_id, name, sha256_hex FROM file"

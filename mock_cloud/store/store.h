@@ -178,6 +178,11 @@ struct store_task {
 int store_put_firmware(struct store *s, const struct store_firmware *f, struct err *err);
 int store_get_firmware(struct store *s, int64_t delta_id, struct store_firmware *out,
                        struct err *err);
+/* The newest firmware of that version. */
+int store_find_firmware(struct store *s, const char *product_id, const char *module,
+                        const char *version, struct store_firmware *out, struct err *err);
+/* The highest package id in use, 0 when there is none. */
+int store_last_package(struct store *s, int64_t *delta_id, struct err *err);
 int store_put_file(struct store *s, const struct store_file *f, struct err *err);
 int store_get_file(struct store *s, int64_t firmware_id, uint32_t number, struct store_file *out,
                    struct err *err);

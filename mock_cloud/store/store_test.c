@@ -372,6 +372,18 @@ static void firmware_and_files_come_back(void)
     CHECK_INT(got.file_count, 2);
     CHECK_STR(got.extra, "{\"a\":1}");
     CHECK_ERR(store_get_firmware(s, 8, &got, &err), ERR_NOT_FOUND);
+    f.delta_id = 9;
+    CHECK_OK(store_put_firmware(s, &f, &err), &err);
+    CHECK_OK(store_find_firmware(s, "p", "mcu", "2.0", &got, &err), &err);
+    CHECK_INT(got.delta_id, 9);
+    CHECK_ERR(store_find_firmware(s, "p", "", "2.0", &got, &err), ERR_NOT_FOUND);
+    int64_t last = 1;
+    CHECK_OK(store_last_package(s, &last, &err), &err);
+    CHECK_INT(last, 0);
+    struct store_package package = sample_package(12, "", "2.0");
+    CHECK_OK(store_put_package(s, &package, "abcd", &err), &err);
+    CHECK_OK(store_last_package(s, &last, &err), &err);
+    CHECK_INT(last, 12);
     f.file_count = STORE_FILES_MAX + 1;
     CHECK_ERR(store_put_firmware(s, &f, &err), ERR_LIMIT);
     f.file_count = 1;

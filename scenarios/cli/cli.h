@@ -41,6 +41,7 @@ int cmd_explore(int argc, char **argv);
 int cmd_closure(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_cloud(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 
 /* Prints "otabench COMMAND: <formatted>" and where help is to be found; returns EXIT_USAGE. */

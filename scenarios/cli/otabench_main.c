@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"closure", "prove the restore under any number of power cuts", cmd_closure},
     {"merge", "put the shards of an exploration together", cmd_merge},
     {"bench", "measure how fast a scenario simulates", cmd_bench},
+    {"cloud", "run the mock cloud for real devices", cmd_cloud},
     {"device", NULL, cmd_device},
 };
 

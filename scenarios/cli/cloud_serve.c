@@ -1,0 +1,375 @@
+#include "scenarios/cli/cloud_serve.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/vtime.h"
+#include "mock_cloud/aliyun/aliyun.h"
+#include "mock_cloud/broker/broker.h"
+#include "mock_cloud/cms/cms.h"
+#include "mock_cloud/http/edge.h"
+#include "mock_cloud/tls/ca.h"
+
+#define KEY_BYTES      16
+#define PATH_TEXT_MAX  256
+#define WAIT_MAX_NS    NS_PER_S
+#define IDLE_LIMIT_S   30 /* some real clients never end their request (aliyun note §7) */
+#define LINE_BYTES_MAX 4096
+
+struct serve {
+    struct serve_config cfg;
+    char dir[PATH_TEXT_MAX];
+    bool own_dir; /* made here, removed at the end */
+    char key[2 * KEY_BYTES + 1];
+    struct ca_files ca;
+    bool has_ca;
+    int64_t now_ns;
+    struct store *store;
+    struct cloud *cloud;
+    struct edge *http, *https;
+    struct broker *broker;
+    struct buf line;
+};
+
+/* ---- the log ---- */
+
+/* What each event is to people, and which of its fields they see without --log debug. */
+static const struct {
+    const char *event;
+    const char *fields; /* blank-separated keys; null: only with debug */
+} shown[] = {
+    {"login", "identity code"},
+    {"online", "identity"},
+    {"offline", "identity"},
+    {"message", "rq identity"},
+    {"push", "identity topic delivered"},
+    {"request", "rq method range"},
+    {"reply", "rq status bytes"},
+    {"record", "delta_id device state download upgrade"},
+    {"late", "delta_id device state download upgrade"},
+    {"refused", "identity what"},
+    {"error", "what"},
+};
+
+static bool names(const char *list, const char *key)
+{
+    size_t len = strlen(key);
+    for (const char *at = list; (at = strstr(at, key)) != NULL; at += len)
+        if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
+bool serve_line(enum serve_log level, const char *event, const struct trace_field *fields, size_t n,
+                struct buf *out)
+{
+    const char *keys = NULL;
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++)
+        if (strcmp(shown[i].event, event) == 0)
+            keys = shown[i].fields;
+    if (level == LOG_QUIET || (keys == NULL && level != LOG_DEBUG))
+        return false;
+    (void)buf_text(out, event);
+    for (size_t i = 0; i < n; i++) {
+        if (level != LOG_DEBUG && !names(keys, fields[i].key))
+            continue;
+        if (fields[i].text == NULL)
+            (void)buf_printf(out, " %s=%lld", fields[i].key, (long long)fields[i].integer);
+        else
+            (void)buf_printf(out, " %s=%s", fields[i].key, fields[i].text);
+    }
+    /* What devices wrote may not move the cursor of whoever reads along. */
+    for (size_t i = 0; i < out->len_bytes; i++)
+        if (out->data[i] < ' ' || out->data[i] == 0x7f)
+            out->data[i] = '?';
+    return true;
+}
+
+static void on_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
+                     const struct trace_field *fields, size_t n)
+{
+    struct serve *s = ctx;
+    time_t second = (time_t)(now_ns / NS_PER_S);
+    struct tm tm;
+    char clock[32];
+    (void)lane;
+    buf_clear(&s->line);
+    if (!serve_line(s->cfg.log, event, fields, n, &s->line))
+        return;
+    (void)gmtime_r(&second, &tm);
+    (void)strftime(clock, sizeof clock, "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)fprintf(s->cfg.log_file, "%s.%03dZ %s\n", clock, (int)(now_ns / NS_PER_MS % 1000),
+                  (const char *)s->line.data);
+    (void)fflush(s->cfg.log_file);
+}
+
+/* ---- the state ---- */
+
+/* Never goes back, whatever the machine's clock does. */
+int64_t serve_now_ns(struct serve *s)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    int64_t now_ns = (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+    if (now_ns > s->now_ns)
+        s->now_ns = now_ns;
+    return s->now_ns;
+}
+
+static int path_in(const struct serve *s, const char *name, char out[PATH_TEXT_MAX],
+                   struct err *err)
+{
+    int len = snprintf(out, PATH_TEXT_MAX, "%s/%s", s->dir, name);
+    return len < PATH_TEXT_MAX ? 0 : err_set(err, ERR_LIMIT, "%s: the path is too long", s->dir);
+}
+
+static int open_dir(struct serve *s, struct err *err)
+{
+    if (s->cfg.state_dir == NULL) {
+        (void)snprintf(s->dir, sizeof s->dir, "/tmp/otabench-cloud-XXXXXX");
+        if (mkdtemp(s->dir) == NULL)
+            return err_set(err, ERR_IO, "%s: %s", s->dir, strerror(errno));
+        s->own_dir = true;
+        return 0;
+    }
+    if ((size_t)snprintf(s->dir, sizeof s->dir, "%s", s->cfg.state_dir) >= sizeof s->dir)
+        return err_set(err, ERR_LIMIT, "%s: the path is too long", s->cfg.state_dir);
+    if (mkdir(s->dir, 0700) != 0 && errno != EEXIST)
+        return err_set(err, ERR_IO, "%s: %s", s->dir, strerror(errno));
+    return 0;
+}
+
+/* The key that signs URLs and makes secrets: random, made once per state. */
+static int open_key(struct serve *s, struct err *err)
+{
+    uint8_t raw[KEY_BYTES];
+    char path[PATH_TEXT_MAX];
+    int rc = path_in(s, "key", path, err);
+    if (rc != 0)
+        return rc;
+    FILE *f = fopen(path, "re");
+    if (f != NULL) {
+        size_t got = fread(s->key, 1, sizeof s->key - 1, f);
+        (void)fclose(f);
+        return got == sizeof s->key - 1 && hex_decode(raw, KEY_BYTES, s->key)
+                   ? 0
+                   : err_set(err, ERR_FORMAT, "%s: must hold %d hex digits", path, 2 * KEY_BYTES);
+    }
+    if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw)
+        return err_set(err, ERR_IO, "no random bytes: %s", strerror(errno));
+    hex_encode(s->key, raw, sizeof raw);
+    mode_t mask = umask(0077);
+    f = fopen(path, "wxe");
+    (void)umask(mask);
+    if (f == NULL)
+        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    bool good = fwrite(s->key, 1, sizeof s->key - 1, f) == sizeof s->key - 1;
+    good = fflush(f) == 0 && fsync(fileno(f)) == 0 && good;
+    good = fclose(f) == 0 && good;
+    return good ? 0 : err_set(err, ERR_IO, "%s: cannot be written", path);
+}
+
+static int open_store(struct serve *s, struct err *err)
+{
+    char path[PATH_TEXT_MAX];
+    int rc = path_in(s, "cloud.db", path, err);
+    if (rc != 0)
+        return rc;
+    s->store = store_open(s->cfg.state_dir == NULL ? NULL : path, err);
+    return s->store == NULL ? ERR_IO : 0;
+}
+
+static int open_cloud(struct serve *s, struct err *err)
+{
+    static const struct face *const faces[] = {&cms_face, &aliyun_face};
+    struct cloud_config cfg = {.store = s->store,
+                               .url_lifetime_ns = s->cfg.url_lifetime_ns,
+                               .download_tls = s->cfg.tls,
+                               .task_timeout_ns = s->cfg.task_timeout_ns,
+                               .project_key = s->key,
+                               .event = on_event,
+                               .event_ctx = s};
+    const char *host = s->cfg.host == NULL ? s->cfg.bind_ip : s->cfg.host;
+    if ((size_t)snprintf(cfg.download_host, sizeof cfg.download_host, "%s", host) >=
+        sizeof cfg.download_host)
+        return err_set(err, ERR_ARG, "host \"%s\": longer than %zu bytes", host,
+                       sizeof cfg.download_host - 1);
+    s->cloud = cloud_new(&cfg, faces, 2, err);
+    return s->cloud == NULL ? ERR_ARG : 0;
+}
+
+/* ---- the edges ---- */
+
+static int open_ca(struct serve *s, struct err *err)
+{
+    const char *names[] = {s->cfg.bind_ip, s->cfg.host};
+    int rc = ca_ensure(s->dir, CA_GOOD, names, s->cfg.host == NULL ? 1 : 2, &s->ca, err);
+    s->has_ca = rc == 0;
+    return rc;
+}
+
+static int open_http(struct serve *s, struct err *err)
+{
+    const struct edge_address at = {
+        .bind_ip = s->cfg.bind_ip, .port = s->cfg.http_port, .idle_limit_s = IDLE_LIMIT_S};
+    s->http = edge_listen(s->cloud, &at, err);
+    return s->http == NULL ? ERR_IO : 0;
+}
+
+static int open_https(struct serve *s, struct err *err)
+{
+    char cert[CA_PEM_MAX], key[CA_PEM_MAX];
+    int rc = ca_read_pem(s->ca.cert_path, cert, err);
+    if (rc == 0)
+        rc = ca_read_pem(s->ca.key_path, key, err);
+    if (rc != 0)
+        return rc;
+    const struct edge_address at = {.bind_ip = s->cfg.bind_ip,
+                                    .port = s->cfg.https_port,
+                                    .cert_pem = cert,
+                                    .key_pem = key,
+                                    .idle_limit_s = IDLE_LIMIT_S};
+    s->https = edge_listen(s->cloud, &at, err);
+    if (s->https == NULL)
+        return ERR_IO;
+    char host[sizeof cloud_config(s->cloud)->download_host];
+    (void)snprintf(host, sizeof host, "%s", cloud_config(s->cloud)->download_host);
+    cloud_set_download(s->cloud, host, edge_port(s->cfg.tls ? s->https : s->http));
+    return 0;
+}
+
+static int open_mqtt(struct serve *s, struct err *err)
+{
+    const struct broker_config cfg = {.cloud = s->cloud,
+                                      .dir = s->dir,
+                                      .bind_ip = s->cfg.bind_ip,
+                                      .port = s->cfg.mqtt_port,
+                                      .cert_path = s->ca.cert_path,
+                                      .key_path = s->ca.key_path,
+                                      .tls_port = s->cfg.mqtts_port};
+    int rc = 0;
+    if (s->cfg.no_mqtt)
+        return 0;
+    s->broker = broker_start(&cfg, &rc, err);
+    return rc;
+}
+
+struct serve *serve_open(const struct serve_config *cfg, struct err *err)
+{
+    static int (*const steps[])(struct serve * s, struct err * err) = {
+        open_dir, open_key, open_store, open_cloud, open_ca, open_http, open_https, open_mqtt,
+    };
+    struct serve *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        (void)err_set(err, ERR_NOMEM, "no memory");
+        return NULL;
+    }
+    s->cfg = *cfg;
+    buf_init(&s->line, LINE_BYTES_MAX);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        if (steps[i](s, err) != 0) {
+            serve_close(s);
+            return NULL;
+        }
+    }
+    return s;
+}
+
+/* The folder was made here and holds files only. */
+static void remove_dir(const char *dir)
+{
+    char path[PATH_TEXT_MAX + NAME_MAX + 2];
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+    if (d == NULL)
+        return;
+    while ((entry = readdir(d)) != NULL) {
+        (void)snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
+        (void)unlink(path);
+    }
+    (void)closedir(d);
+    (void)rmdir(dir);
+}
+
+void serve_close(struct serve *s)
+{
+    if (s == NULL)
+        return;
+    broker_stop(s->broker);
+    edge_free(s->https);
+    edge_free(s->http);
+    cloud_free(s->cloud);
+    store_close(s->store);
+    if (s->own_dir)
+        remove_dir(s->dir);
+    buf_free(&s->line);
+    free(s);
+}
+
+struct cloud *serve_cloud(struct serve *s)
+{
+    return s->cloud;
+}
+
+uint16_t serve_http_port(const struct serve *s)
+{
+    return edge_port(s->http);
+}
+
+uint16_t serve_https_port(const struct serve *s)
+{
+    return edge_port(s->https);
+}
+
+uint16_t serve_mqtt_port(const struct serve *s)
+{
+    return s->broker == NULL ? 0 : broker_port(s->broker);
+}
+
+uint16_t serve_mqtts_port(const struct serve *s)
+{
+    return s->broker == NULL ? 0 : broker_tls_port(s->broker);
+}
+
+const char *serve_ca_path(const struct serve *s)
+{
+    return s->has_ca ? s->ca.ca_path : "";
+}
+
+/* ---- serving ---- */
+
+int serve_run(struct serve *s, int64_t until_ns, int stop_fd, struct err *err)
+{
+    for (;;) {
+        int64_t now_ns = serve_now_ns(s), edge_ns = VTIME_NEVER;
+        int rc = s->broker == NULL ? 0 : broker_run(s->broker, now_ns, err);
+        if (rc != 0)
+            return rc;
+        edge_ns = vtime_min(edge_run(s->http, now_ns), edge_run(s->https, now_ns));
+        if (cloud_due_ns(s->cloud) <= now_ns)
+            (void)cloud_tick(s->cloud, now_ns);
+        if (now_ns >= until_ns)
+            return 0;
+        int64_t wake_ns = vtime_min(vtime_min(until_ns, edge_ns),
+                                    vtime_min(cloud_due_ns(s->cloud), now_ns + WAIT_MAX_NS));
+        struct pollfd fds[BROKER_FDS + 3];
+        size_t n = s->broker == NULL ? 0 : broker_poll_fds(s->broker, fds);
+        fds[n++] = (struct pollfd){.fd = edge_fd(s->http), .events = POLLIN};
+        fds[n++] = (struct pollfd){.fd = edge_fd(s->https), .events = POLLIN};
+        fds[n] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
+        int64_t wait_ms = wake_ns <= now_ns ? 0 : (wake_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+        if (poll(fds, (nfds_t)n + 1, (int)wait_ms) < 0 && errno != EINTR)
+            return err_set(err, ERR_IO, "cannot wait: %s", strerror(errno));
+        if (fds[n].revents != 0)
+            return 1;
+    }
+}

@@ -1,0 +1,49 @@
+/*
+ * Serving devices in real time: one thread that polls the HTTP and MQTT edges of one cloud. Its
+ * clock is that of the machine, so what is kept in a file stays true over a restart.
+ */
+#ifndef OTABENCH_CLI_CLOUD_SERVE_H
+#define OTABENCH_CLI_CLOUD_SERVE_H
+
+#include <stdio.h>
+
+#include "mock_cloud/cloud.h"
+
+enum serve_log { LOG_QUIET, LOG_INFO, LOG_DEBUG };
+
+struct serve_config {
+    const char *state_dir; /* kept there; null: in memory, a folder of its own for the edges */
+    const char *bind_ip;   /* IPv4 literal of the listeners */
+    const char *host;      /* what URLs name; null: bind_ip */
+    uint16_t http_port, https_port, mqtt_port, mqtts_port; /* 0: a free one */
+    bool tls;                                              /* URLs begin with https */
+    bool no_mqtt;                                          /* HTTP alone */
+    int64_t url_lifetime_ns, task_timeout_ns;
+    enum serve_log log;
+    FILE *log_file;
+};
+
+struct serve;
+
+/* Opens the state and all listeners. Null with the story in err. */
+struct serve *serve_open(const struct serve_config *cfg, struct err *err);
+void serve_close(struct serve *s); /* null is fine */
+
+struct cloud *serve_cloud(struct serve *s);
+int64_t serve_now_ns(struct serve *s);
+uint16_t serve_http_port(const struct serve *s);
+uint16_t serve_https_port(const struct serve *s); /* 0: there is none */
+uint16_t serve_mqtt_port(const struct serve *s);
+uint16_t serve_mqtts_port(const struct serve *s);
+const char *serve_ca_path(const struct serve *s); /* "": there is none */
+
+/* Serves until the time, or until something arrives on stop_fd (-1: nothing can). 0, 1: stopped;
+ * ERR_IO when an edge is gone. */
+int serve_run(struct serve *s, int64_t until_ns, int stop_fd, struct err *err);
+
+/* One line about an event of the cloud as the log shows it at that level: no payloads, bodies,
+ * URLs or secrets below LOG_DEBUG. False: it is not shown. */
+bool serve_line(enum serve_log level, const char *event, const struct trace_field *fields, size_t n,
+                struct buf *out);
+
+#endif

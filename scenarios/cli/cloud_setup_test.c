@@ -1,0 +1,316 @@
+#include "scenarios/cli/cloud_setup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/testing/testing.h"
+#include "mock_cloud/aliyun/aliyun.h"
+#include "mock_cloud/campaigns/campaigns.h"
+#include "scenarios/cli/cloud_serve.h"
+
+struct bench {
+    struct store *store;
+    struct cloud *cloud;
+    struct cloud_setup setup;
+    char dir[TEST_PATH_MAX], path[TEST_PATH_MAX + 32];
+};
+
+static void bench_open(struct bench *b)
+{
+    static const struct face *const faces[] = {&aliyun_face};
+    struct err err = {""};
+    memset(b, 0, sizeof *b);
+    b->store = store_open(NULL, &err);
+    REQUIRE_OK(b->store == NULL ? ERR_IO : 0, &err);
+    struct cloud_config cfg = {
+        .store = b->store, .download_host = "h", .download_port = 80, .project_key = "k"};
+    b->cloud = cloud_new(&cfg, faces, 1, &err);
+    REQUIRE_OK(b->cloud == NULL ? ERR_IO : 0, &err);
+    b->setup.cloud = b->cloud;
+    test_tmpdir(b->dir);
+}
+
+static void bench_close(struct bench *b)
+{
+    cloud_free(b->cloud);
+    store_close(b->store);
+}
+
+static void put_file(struct bench *b, const char *name, const char *text)
+{
+    (void)snprintf(b->path, sizeof b->path, "%s/%s", b->dir, name);
+    FILE *f = fopen(b->path, "w");
+    REQUIRE(f != NULL);
+    (void)fputs(text, f);
+    REQUIRE(fclose(f) == 0);
+}
+
+static int read_setup(struct bench *b, const char *text, struct err *err)
+{
+    put_file(b, "setup.json", text);
+    return setup_file(&b->setup, b->path, err);
+}
+
+static const char whole[] =
+    "{\"otabench_cloud\": 1, // comments are fine\n"
+    " \"aliyun\": [{\"product_key\": \"pk\", \"devices\": [{\"name\": \"d1\", \"secret\": \"s1\"},"
+    "  {\"name\": \"d2\"}, {\"name\": \"sub\", \"gateway\": \"d1\"}],\n"
+    "  \"firmware\": [{\"version\": \"2.0\", \"file\": \"a.bin\", \"sign\": \"sha256\","
+    "    \"module\": \"mcu\", \"extra\": {\"a\": [1, \"x\"]},"
+    "    \"tasks\": [{\"kind\": \"verify\", \"device\": \"d1\"}, {\"kind\": \"batch\"}]},\n"
+    "   {\"version\": \"3.0\", \"files\": [{\"name\": \"x\", \"file\": \"a.bin\"},"
+    "    {\"name\": \"y\", \"file\": \"b.bin\"}]}],\n"
+    "  \"config\": {\"id\": \"c1\", \"file\": \"b.bin\"}}],\n"
+    " \"cms\": [{\"product_id\": \"cp\", \"secret\": \"cs\", \"packages\": [{\"from\": \"1.0\","
+    "  \"to\": \"1.1\", \"file\": \"b.bin\"}]}]}";
+
+static void a_file_sets_all_up(void)
+{
+    struct bench b;
+    struct err err = {""};
+    struct store_device d;
+    struct store_firmware f;
+    struct store_file file;
+    struct store_config config;
+    struct store_package p;
+    char gateway[STORE_TEXT_MAX];
+    bench_open(&b);
+    put_file(&b, "a.bin", "aaaa");
+    put_file(&b, "b.bin", "bb");
+    CHECK_OK(read_setup(&b, whole, &err), &err);
+    CHECK_OK(store_get_device(b.store, "d1&pk", &d, &err), &err);
+    CHECK_STR(d.secret, "s1");
+    CHECK_STR(d.mid, "d1");
+    CHECK_OK(store_get_device(b.store, "d2&pk", &d, &err), &err);
+    CHECK_INT(strlen(d.secret), 32);
+    CHECK_OK(store_get_gateway(b.store, "sub&pk", gateway, &err), &err);
+    CHECK_STR(gateway, "d1&pk");
+    CHECK_OK(store_find_firmware(b.store, "pk", "mcu", "2.0", &f, &err), &err);
+    CHECK_INT(f.sign, SIGN_SHA256);
+    CHECK_STR(f.extra, "{\"a\":[1,\"x\"]}");
+    CHECK_OK(store_find_firmware(b.store, "pk", "", "3.0", &f, &err), &err);
+    CHECK_OK(store_get_file(b.store, f.delta_id, 2, &file, &err), &err);
+    CHECK_STR(file.name, "y");
+    CHECK_OK(store_get_config(b.store, "pk", &config, &err), &err);
+    CHECK_STR(config.config_id, "c1");
+    CHECK_OK(store_find_offer(b.store, "cp", "1.0", 1, &p, &err), &err);
+    CHECK_STR(p.to_version, "1.1");
+    CHECK_STR(b.setup.device_id, "d1&pk");
+    bench_close(&b);
+}
+
+static void a_batch_waits_for_its_verification(void)
+{
+    struct bench b;
+    struct err err = {""};
+    struct store_record rec;
+    struct store_firmware f;
+    bench_open(&b);
+    put_file(&b, "a.bin", "aaaa");
+    put_file(&b, "b.bin", "bb");
+    CHECK_OK(read_setup(&b, whole, &err), &err);
+    CHECK_INT(b.setup.task_count, 2);
+    CHECK_INT(setup_start(&b.setup, 1, &err), 1);
+    CHECK_INT(b.setup.task_count, 1);
+    CHECK_INT(setup_start(&b.setup, 2, &err), 0);
+    CHECK_OK(store_find_firmware(b.store, "pk", "mcu", "2.0", &f, &err), &err);
+    CHECK_OK(store_get_record(b.store, f.delta_id, "d1&pk", &rec, &err), &err);
+    CHECK_INT(rec.state, RECORD_PENDING);
+    CHECK_OK(campaign_version(b.cloud, 3, "d2&pk", "mcu", "1.0", &err), &err);
+    CHECK_OK(campaign_version(b.cloud, 3, "d1&pk", "mcu", "2.0", &err), &err);
+    CHECK_INT(setup_start(&b.setup, 4, &err), 1);
+    CHECK_INT(b.setup.task_count, 0);
+    CHECK_OK(store_get_record(b.store, f.delta_id, "d2&pk", &rec, &err), &err);
+    CHECK_INT(rec.state, RECORD_PENDING);
+    bench_close(&b);
+}
+
+static void twice_changes_nothing(void)
+{
+    struct bench b;
+    struct err err = {""};
+    int64_t before = 0, after = 0;
+    struct store_record rec;
+    bench_open(&b);
+    put_file(&b, "a.bin", "aaaa");
+    put_file(&b, "b.bin", "bb");
+    CHECK_OK(read_setup(&b, whole, &err), &err);
+    CHECK_INT(setup_start(&b.setup, 1, &err), 1);
+    CHECK_OK(campaign_version(b.cloud, 3, "d1&pk", "mcu", "2.0", &err), &err);
+    CHECK_INT(setup_start(&b.setup, 2, &err), 1);
+    CHECK_OK(store_last_package(b.store, &before, &err), &err);
+    b.setup.task_count = 0;
+    CHECK_OK(read_setup(&b, whole, &err), &err);
+    CHECK_INT(setup_start(&b.setup, 5, &err), 0);
+    CHECK_INT(b.setup.task_count, 0);
+    CHECK_OK(store_last_package(b.store, &after, &err), &err);
+    CHECK_INT(after, before);
+    CHECK_OK(store_record_at(b.store, 0, &rec, &err), &err);
+    CHECK_INT(rec.state, RECORD_SUCCESS);
+    /* Other contents are another firmware. */
+    put_file(&b, "a.bin", "aaab");
+    CHECK_OK(read_setup(&b, whole, &err), &err);
+    CHECK_OK(store_last_package(b.store, &after, &err), &err);
+    CHECK(after > before);
+    bench_close(&b);
+}
+
+struct bad_row {
+    const char *text, *says;
+};
+
+static const struct bad_row bad[] = {
+    {"{", "setup.json"},
+    {"[]", "$: must be an object"},
+    {"{}", "needs \"otabench_cloud\""},
+    {"{\"otabench_cloud\": 2}", "$.otabench_cloud: is 2"},
+    {"{\"otabench_cloud\": 1, \"tencent\": []}", "tencent"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [7]}", "$.aliyun[0]: must be an object"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{}]}", "$.aliyun[0]: needs \"product_key\""},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"a/b\"}]}", "product_key"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"devices\": [{\"name\": "
+     "\"+\"}]}]}",
+     "$.aliyun[0].devices[0]: name is"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
+     "\"1\"}]}]}",
+     "$.aliyun[0].firmware[0]: needs either"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
+     "\"1\", \"file\": \"none.bin\"}]}]}",
+     "none.bin"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
+     "\"1\", \"files\": [{\"name\": \"a\", \"file\": \"a.bin\"}]}]}]}",
+     "\"files\" has 2 to 20"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
+     "\"1\", \"file\": \"a.bin\", \"sign\": \"crc\"}]}]}",
+     "$.aliyun[0].firmware[0].sign"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
+     "\"1\", \"file\": \"a.bin\", \"tasks\": [{\"kind\": \"verify\"}]}]}]}",
+     "needs \"device\""},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
+     "\"1\", \"file\": \"a.bin\", \"tasks\": [{\"kind\": \"batch\", \"device\": \"d\"}]}]}]}",
+     "a batch has no \"device\""},
+};
+
+static void bad_file_is_refused(const void *row)
+{
+    const struct bad_row *r = row;
+    struct bench b;
+    struct err err = {""};
+    struct store_product p;
+    bench_open(&b);
+    put_file(&b, "a.bin", "aaaa");
+    CHECK(read_setup(&b, r->text, &err) < 0);
+    CHECK_HAS(err.text, r->says);
+    CHECK_ERR(store_get_product(b.store, "p", &p, NULL), ERR_NOT_FOUND); /* nothing was changed */
+    bench_close(&b);
+}
+
+static const char *bad_name(const void *row)
+{
+    return ((const struct bad_row *)row)->text;
+}
+
+static void options_set_up(void)
+{
+    struct bench b;
+    struct err err = {""};
+    struct store_device d;
+    char option[TEST_PATH_MAX + 64];
+    bench_open(&b);
+    put_file(&b, "a.bin", "aaaa");
+    CHECK_OK(setup_device(&b.setup, "pk", "d1:secret", &err), &err);
+    CHECK_OK(setup_device(&b.setup, "pk", "d1", &err), &err);
+    CHECK_OK(store_get_device(b.store, "d1&pk", &d, &err), &err);
+    CHECK_STR(d.secret, "secret");
+    (void)snprintf(option, sizeof option, "2.0=%s", b.path);
+    CHECK_OK(setup_firmware(&b.setup, "pk", "d1", option, &err), &err);
+    CHECK_INT(b.setup.firmware_id, 1);
+    CHECK_INT(setup_start(&b.setup, 1, &err), 1);
+    CHECK_ERR(setup_firmware(&b.setup, "pk", "d1", "2.0", &err), ERR_ARG);
+    CHECK_HAS(err.text, "VERSION=FILE");
+    CHECK_ERR(setup_firmware(&b.setup, "pk", "d1", "2.0=/none", &err), ERR_IO);
+    CHECK_ERR(setup_device(&b.setup, "p/k", "d1", &err), ERR_ARG);
+    CHECK_ERR(setup_device(&b.setup, "pk", "d#", &err), ERR_ARG);
+    CHECK_ERR(setup_device(&b.setup, "pk", "d1:", &err), ERR_ARG);
+    bench_close(&b);
+}
+
+struct line_row {
+    const char *name, *event;
+    enum serve_log level;
+    struct trace_field fields[3];
+    const char *want; /* null: not shown */
+};
+
+#define T(k, v)                                                                                    \
+    {                                                                                              \
+        .key = (k), .text = (v)                                                                    \
+    }
+#define N(k, v)                                                                                    \
+    {                                                                                              \
+        .key = (k), .integer = (v)                                                                 \
+    }
+static const struct line_row lines[] = {
+    {"a push without its payload",
+     "push",
+     LOG_INFO,
+     {T("identity", "d"), T("payload", "http://h/?Signature=x"), N("delivered", 1)},
+     "push identity=d delivered=1"},
+    {"a push with it",
+     "push",
+     LOG_DEBUG,
+     {T("identity", "d"), T("payload", "http://h/"), N("delivered", 1)},
+     "push identity=d payload=http://h/ delivered=1"},
+    {"a request without its path",
+     "request",
+     LOG_INFO,
+     {T("rq", "download"), T("path", "/fota/1/0/abc"), T("range", "bytes=0-")},
+     "request rq=download range=bytes=0-"},
+    {"a message without its words",
+     "message",
+     LOG_INFO,
+     {T("rq", "inform"), T("identity", "d"), T("payload", "secret")},
+     "message rq=inform identity=d"},
+    {"what nobody knows", "strange", LOG_INFO, {T("a", "b"), N("c", 1), N("d", 2)}, NULL},
+    {"what nobody knows, in full",
+     "strange",
+     LOG_DEBUG,
+     {T("a", "b"), N("c", 1), N("d", 2)},
+     "strange a=b c=1 d=2"},
+    {"control characters",
+     "refused",
+     LOG_INFO,
+     {T("identity", "a\x1b[2J\n"), T("what", "x"), N("d", 2)},
+     "refused identity=a?[2J? what=x"},
+    {"nothing when quiet",
+     "record",
+     LOG_QUIET,
+     {T("device", "d"), T("state", "failed"), N("delta_id", 2)},
+     NULL},
+};
+
+static void line_is_shown(const void *row)
+{
+    const struct line_row *r = row;
+    struct buf out;
+    buf_init(&out, 1024);
+    CHECK_INT(serve_line(r->level, r->event, r->fields, 3, &out), r->want != NULL);
+    if (r->want != NULL)
+        CHECK_STR((const char *)out.data, r->want);
+    buf_free(&out);
+}
+
+static const char *line_name(const void *row)
+{
+    return ((const struct line_row *)row)->name;
+}
+
+static const struct test tests[] = {
+    {"a file sets all up", a_file_sets_all_up},
+    {"a batch waits for its verification", a_batch_waits_for_its_verification},
+    {"setting up twice changes nothing", twice_changes_nothing},
+    TEST_ROWS("refused:", bad_file_is_refused, bad, bad_name),
+    {"options set up", options_set_up},
+    TEST_ROWS("log line of", line_is_shown, lines, line_name),
+};
+TEST_MAIN("cloud set-up", tests)
