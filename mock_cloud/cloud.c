@@ -105,11 +105,11 @@ void cloud_refused(struct cloud *c, int64_t now_ns, const char *identity, const 
     cloud_event(c, now_ns, "refused", fields, 2);
 }
 
-void cloud_offered(struct cloud *c, int64_t now_ns, const char *device_id)
+void cloud_offered(struct cloud *c, int64_t now_ns, const char *device_id, int64_t delta_id)
 {
     for (size_t i = 0; i < c->face_count; i++)
         if (c->face[i]->offered != NULL)
-            c->face[i]->offered(c, now_ns, device_id);
+            c->face[i]->offered(c, now_ns, device_id, delta_id);
 }
 
 void cloud_code(struct cloud *c, int code)

@@ -109,7 +109,11 @@ struct cloud_config {
     char download_host[64];  /* what deltaUrl names; at most 32 characters for real clients (cms-ota
                                 §1.7) */
     uint16_t download_port;
-    bool download_tls; /* signed storage: URLs begin with https */
+    /* Signed storage: URLs begin with https; their signature is that of a content network; from so
+     * many refusals of one expired URL on, its upgrade has failed (0: never). */
+    bool download_tls;
+    bool auth_key;
+    uint32_t refusals_max;
     /* What now_ns 0 is in Unix time: for what devices see of absolute time (signed URLs). */
     int64_t unix_start_s;
     int64_t task_timeout_ns; /* an upgrading record without a terminal report fails after this
@@ -208,8 +212,8 @@ void cloud_event(struct cloud *c, int64_t now_ns, const char *event,
 void cloud_wake(struct cloud *c, int64_t at_ns);
 /* "refused": what a device asked for and may not have, or what could not be read. */
 void cloud_refused(struct cloud *c, int64_t now_ns, const char *identity, const char *what);
-/* Tells all faces that a record of the device has become pending (face.h: offered). */
-void cloud_offered(struct cloud *c, int64_t now_ns, const char *device_id);
+/* Tells all faces that the device's record of a package has become pending (face.h: offered). */
+void cloud_offered(struct cloud *c, int64_t now_ns, const char *device_id, int64_t delta_id);
 /* Numbers an announcement (RQ_PUSH) within another request or a tick; the end restores that. */
 void cloud_begin_push(struct cloud *c, int64_t now_ns);
 void cloud_end_push(struct cloud *c);

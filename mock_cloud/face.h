@@ -76,8 +76,8 @@ struct face {
                     const struct mqtt_message *m);
     void (*offline)(struct cloud *c, int64_t now_ns, const char *identity);
 
-    /* A record of this device has become pending: tell the device, if it is there. */
-    void (*offered)(struct cloud *c, int64_t now_ns, const char *device_id);
+    /* The device's record of this package has become pending: tell the device, if it is there. */
+    void (*offered)(struct cloud *c, int64_t now_ns, const char *device_id, int64_t delta_id);
 
     /* What is due by itself; returns when it wants to be called next, VTIME_NEVER: not. */
     int64_t (*tick)(struct cloud *c, int64_t now_ns);

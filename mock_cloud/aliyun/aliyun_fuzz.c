@@ -17,7 +17,7 @@
 #include "common/vtime.h"
 #include "mock_cloud/aliyun/aliyun.h"
 #include "mock_cloud/aliyun/login.h"
-#include "mock_cloud/aliyun/storage.h"
+#include "mock_cloud/aliyun/signed_url.h"
 #include "mock_cloud/campaigns/campaigns.h"
 
 #define PK       "pk"

@@ -192,20 +192,26 @@ static const struct form_row forms[] = {
     {"port 80 with TLS is", 80, true, "https://ota.example:80/ota/"},
 };
 
-static void form_is_made(const void *row)
+/* The same cloud with another configuration. */
+static void reopen(struct bench *b, const struct cloud_config *cfg)
 {
     static const struct face *const faces[] = {&aliyun_face};
+    struct cloud *again = cloud_new(cfg, faces, 1, NULL);
+    REQUIRE(again != NULL);
+    cloud_free(b->cloud);
+    b->cloud = again;
+}
+
+static void form_is_made(const void *row)
+{
     const struct form_row *f = row;
     struct bench b;
     char url[ALIYUN_URL_MAX];
     open_with_firmware(&b, url);
-    struct cloud *was = b.cloud; /* owns the key in cfg */
-    struct cloud_config cfg = *cloud_config(was);
+    struct cloud_config cfg = *cloud_config(b.cloud);
     cfg.download_port = f->port;
     cfg.download_tls = f->tls;
-    b.cloud = cloud_new(&cfg, faces, 1, NULL);
-    cloud_free(was);
-    REQUIRE(b.cloud != NULL);
+    reopen(&b, &cfg);
     CHECK_OK(aliyun_url(b.cloud, 0, DEVICE, 7, 1, url, NULL), NULL);
     CHECK(strncmp(url, f->want, strlen(f->want)) == 0);
     CHECK_INT(get(&b, url, NULL)->status, 200);
@@ -215,6 +221,60 @@ static void form_is_made(const void *row)
 static const char *form_name(const void *row)
 {
     return ((const struct form_row *)row)->name;
+}
+
+static void a_content_network_signs_otherwise(void)
+{
+    struct bench b;
+    char url[ALIYUN_URL_MAX], edited[512];
+    open_with_firmware(&b, url);
+    struct cloud_config cfg = *cloud_config(b.cloud);
+    cfg.auth_key = true;
+    reopen(&b, &cfg);
+    CHECK_OK(aliyun_url(b.cloud, 0, DEVICE, 7, 1, url, NULL), NULL);
+    CHECK_HAS(url, ".bin?auth_key=1700001800-");
+    CHECK(strstr(url, "Signature") == NULL);
+    CHECK_INT(get(&b, url, "bytes=0-")->status, 206);
+    static const struct {
+        const char *from, *to;
+    } bad[] = {{"key=17", "key=18"}, {"/7/", "/8/"}, {"-0-", "-1-"}, {"-0-", "-0-0"}, {"-0-", "x"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        edit(url, bad[i].from, bad[i].to, edited);
+        CHECK_INT(get(&b, edited, "bytes=0-")->status, 403);
+    }
+    b.now_ns = 1800 * NS_PER_S;
+    CHECK_INT(get(&b, url, "bytes=0-")->status, 403);
+    bench_close(&b);
+}
+
+static void a_device_that_loops_is_stopped(void)
+{
+    struct bench b;
+    char url[ALIYUN_URL_MAX], other[ALIYUN_URL_MAX], edited[512];
+    open_with_firmware(&b, url);
+    struct cloud_config cfg = *cloud_config(b.cloud);
+    cfg.refusals_max = 3;
+    reopen(&b, &cfg);
+    start_task(&b, TASK_VERIFY, 7, DEVICE);
+    start_task(&b, TASK_VERIFY, 7, OTHER);
+    CHECK_OK(aliyun_url(b.cloud, 0, OTHER, 7, 1, other, NULL), NULL);
+    /* What anybody can make up does not count. */
+    edit(url, "Signature=", "Signature=x", edited);
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(get(&b, edited, NULL)->status, 403);
+    CHECK_INT(state_of(&b, 7, DEVICE), RECORD_PENDING);
+    b.now_ns = 1800 * NS_PER_S;
+    CHECK_INT(get(&b, url, NULL)->delay_ns, 0);
+    CHECK_INT(get(&b, url, NULL)->delay_ns, 0);
+    CHECK_INT(state_of(&b, 7, DEVICE), RECORD_PENDING);
+    CHECK_INT(get(&b, url, NULL)->delay_ns, NS_PER_S);
+    CHECK_INT(b.reply.status, 403);
+    CHECK_INT(state_of(&b, 7, DEVICE), RECORD_FAILED);
+    CHECK_INT(state_of(&b, 7, OTHER), RECORD_PENDING);
+    CHECK_INT(get(&b, url, NULL)->delay_ns, NS_PER_S);
+    CHECK_INT(get(&b, other, NULL)->delay_ns, 0);
+    CHECK_HAS((const char *)b.events.data, "refused identity=" DEVICE " what=asks again");
+    bench_close(&b);
 }
 
 static void the_script_spoils_downloads(void)
@@ -286,6 +346,8 @@ static const struct test tests[] = {
     {"what is gone is not found", what_is_gone_is_not_found},
     {"only GET is signed", only_get_is_signed},
     TEST_ROWS("form of URLs", form_is_made, forms, form_name),
+    {"a content network signs otherwise", a_content_network_signs_otherwise},
+    {"a device that loops is stopped", a_device_that_loops_is_stopped},
     {"the script spoils downloads", the_script_spoils_downloads},
     TEST_ROWS("query", query_is_read, queries, query_name),
 };

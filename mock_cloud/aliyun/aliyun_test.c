@@ -163,6 +163,90 @@ static void coming_online_is_told_again(void)
     bench_close(&b);
 }
 
+static void a_gateway_speaks_for_its_sub_devices(void)
+{
+    struct bench b;
+    bench_open(&b);
+    put_device(&b, "sub1", PK);
+    CHECK_OK(store_put_sub_device(b.store, "sub1&" PK, DEVICE, NULL), NULL);
+    upload(&b, 7, "2.0.0", NULL);
+    come_online(&b);
+    cloud_mqtt_subscribed(b.cloud, b.now_ns, DEVICE, "/ota/device/upgrade/" PK "/sub1");
+    publish(&b, DEVICE, "/ota/device/inform/" PK "/sub1",
+            "{\"id\":1,\"params\":{\"version\":\"1.0.0\"}}");
+    run_for(&b, 2 * NS_PER_S);
+    start_task(&b, TASK_VERIFY, 7, "sub1&" PK);
+    REQUIRE(b.sent_count == 1);
+    CHECK_STR(b.sent[0].to, DEVICE);
+    CHECK_STR(b.sent[0].topic, "/ota/device/upgrade/" PK "/sub1");
+    publish(&b, DEVICE, "/ota/device/progress/" PK "/sub1",
+            "{\"id\":1,\"params\":{\"step\":\"5\"}}");
+    CHECK_INT(state_of(&b, 7, "sub1&" PK), RECORD_UPGRADING);
+    publish(&b, DEVICE, "/sys/" PK "/sub1/thing/ota/firmware/get", "{\"id\":2,\"params\":{}}");
+    CHECK_STR(b.sent[1].to, DEVICE);
+    CHECK_STR(b.sent[1].topic, "/sys/" PK "/sub1/thing/ota/firmware/get_reply");
+    publish(&b, DEVICE, "/ota/device/inform/" PK "/sub1",
+            "{\"id\":1,\"params\":{\"version\":\"2.0.0\"}}");
+    CHECK_INT(state_of(&b, 7, "sub1&" PK), RECORD_SUCCESS);
+    /* Its session ends with that of its gateway. */
+    cloud_mqtt_offline(b.cloud, b.now_ns, DEVICE);
+    struct store_session x;
+    CHECK_ERR(store_get_session(b.store, "sub1&" PK, &x, NULL), ERR_NOT_FOUND);
+    bench_close(&b);
+}
+
+static void modules_are_upgraded_on_their_own(void)
+{
+    struct bench b;
+    const struct campaign_firmware mcu = {.module = "mcu"};
+    bench_open(&b);
+    upload(&b, 7, "2.0.0", NULL);
+    upload(&b, 8, "5", &mcu);
+    come_online(&b);
+    inform(&b, "1.0.0");
+    publish(&b, DEVICE, INFORM, "{\"id\":1,\"params\":{\"version\":\"4\",\"module\":\"mcu\"}}");
+    run_for(&b, 2 * NS_PER_S);
+    start_task(&b, TASK_VERIFY, 7, DEVICE);
+    start_task(&b, TASK_VERIFY, 8, DEVICE);
+    CHECK_HAS(payload(&b, b.sent_count - 1), "\"module\":\"mcu\"");
+    publish(&b, DEVICE, PROGRESS, "{\"id\":1,\"params\":{\"step\":\"5\",\"module\":\"mcu\"}}");
+    CHECK_INT(state_of(&b, 7, DEVICE), RECORD_PENDING);
+    CHECK_INT(state_of(&b, 8, DEVICE), RECORD_UPGRADING);
+    publish(&b, DEVICE, INFORM, "{\"id\":1,\"params\":{\"version\":\"2.0.0\",\"module\":\"mcu\"}}");
+    CHECK_INT(state_of(&b, 7, DEVICE), RECORD_PENDING);
+    publish(&b, DEVICE, INFORM, "{\"id\":1,\"params\":{\"version\":\"5\",\"module\":\"mcu\"}}");
+    CHECK_INT(state_of(&b, 8, DEVICE), RECORD_SUCCESS);
+    bench_close(&b);
+}
+
+static void the_wrong_version_after_all_fails(void)
+{
+    struct bench b;
+    bench_open(&b);
+    upload(&b, 7, "2.0.0", NULL);
+    start_task(&b, TASK_VERIFY, 7, DEVICE);
+    come_online(&b);
+    inform(&b, "1.0.0");
+    run_for(&b, 2 * NS_PER_S);
+    progress(&b, "100");
+    /* The connection alone says nothing. */
+    cloud_mqtt_offline(b.cloud, b.now_ns, DEVICE);
+    come_online(&b);
+    run_for(&b, 2 * NS_PER_S);
+    CHECK_INT(state_of(&b, 7, DEVICE), RECORD_UPGRADING);
+    /* A first version is corrected in time by clients of generation 3. */
+    cloud_mqtt_offline(b.cloud, b.now_ns, DEVICE);
+    come_online(&b);
+    inform(&b, "app-1.0.0-20180101.1000");
+    run_for(&b, 100 * NS_PER_MS);
+    CHECK_INT(state_of(&b, 7, DEVICE), RECORD_UPGRADING);
+    run_for(&b, 2 * NS_PER_S);
+    CHECK_INT(state_of(&b, 7, DEVICE), RECORD_FAILED);
+    inform(&b, "2.0.0");
+    CHECK_INT(state_of(&b, 7, DEVICE), RECORD_SUCCESS);
+    bench_close(&b);
+}
+
 struct query_row {
     const char *name, *topic, *text, *want_topic, *want;
 };
@@ -208,6 +292,9 @@ static const struct test tests[] = {
     {"a failure code fails", a_failure_code_fails},
     TEST_ROWS("timing", is_told_in_time, timings, timing_name),
     {"coming online is told again", coming_online_is_told_again},
+    {"a gateway speaks for its sub-devices", a_gateway_speaks_for_its_sub_devices},
+    {"modules are upgraded on their own", modules_are_upgraded_on_their_own},
+    {"the wrong version after 100 fails", the_wrong_version_after_all_fails},
     TEST_ROWS("answer to", is_answered, queries, query_name),
 };
 TEST_MAIN("aliyun", tests)

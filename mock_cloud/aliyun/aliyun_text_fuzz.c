@@ -8,7 +8,7 @@
 
 #include "mock_cloud/aliyun/login.h"
 #include "mock_cloud/aliyun/message.h"
-#include "mock_cloud/aliyun/storage.h"
+#include "mock_cloud/aliyun/signed_url.h"
 #include "mock_cloud/aliyun/topics.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -7,7 +7,7 @@
 
 #include "common/json.h"
 #include "common/vtime.h"
-#include "mock_cloud/aliyun/storage.h"
+#include "mock_cloud/aliyun/signed_url.h"
 
 /* An object that is being written, member by member; the script may leave one out. */
 struct object {

@@ -67,13 +67,16 @@ static void announce(struct cloud *c, int64_t now_ns, const struct store_session
     buf_free(&text);
 }
 
-/* Tells the device of every upgrade it needs, and notes that. */
-static void announce_all(struct cloud *c, int64_t now_ns, struct store_session *x)
+/* Tells the device of the upgrades it needs, or of one of them (0: all), and notes that. */
+static void announce_needed(struct cloud *c, int64_t now_ns, struct store_session *x,
+                            int64_t delta_id)
 {
     struct store_firmware f;
     struct err err = {""};
     x->due_ns = VTIME_NEVER;
     for (size_t i = 0; campaign_needed(c, x->device_id, "*", i, &f, NULL) == 0; i++) {
+        if (delta_id != 0 && f.delta_id != delta_id)
+            continue;
         announce(c, now_ns, x, &f);
         x->pushed_ns = now_ns;
     }
@@ -134,11 +137,11 @@ void aliyun_subscribed(struct cloud *c, int64_t now_ns, const char *identity, co
     put_due(c, now_ns, &x, waits ? vtime_after(now_ns, ALIYUN_LISTEN_NS) : VTIME_NEVER);
 }
 
-void aliyun_offered(struct cloud *c, int64_t now_ns, const char *identity)
+void aliyun_offered(struct cloud *c, int64_t now_ns, const char *identity, int64_t delta_id)
 {
     struct store_session x;
     if (store_get_session(cloud_store(c), identity, &x, NULL) == 0 && x.due_ns == VTIME_NEVER)
-        announce_all(c, now_ns, &x);
+        announce_needed(c, now_ns, &x, delta_id);
 }
 
 void aliyun_told(struct cloud *c, int64_t now_ns, const char *identity, const char *via,
@@ -159,7 +162,7 @@ void aliyun_told(struct cloud *c, int64_t now_ns, const char *identity, const ch
     }
     if (campaign_settle(c, now_ns, identity, &err) != 0)
         aliyun_error(c, now_ns, &err);
-    announce_all(c, now_ns, &x);
+    announce_needed(c, now_ns, &x, 0);
 }
 
 void aliyun_requested(struct cloud *c, int64_t now_ns, const char *identity, const char *via)
@@ -167,7 +170,7 @@ void aliyun_requested(struct cloud *c, int64_t now_ns, const char *identity, con
     struct store_session x;
     if (store_get_session(cloud_store(c), identity, &x, NULL) != 0)
         x = new_session(identity, via);
-    announce_all(c, now_ns, &x);
+    announce_needed(c, now_ns, &x, 0);
 }
 
 int64_t aliyun_tick(struct cloud *c, int64_t now_ns)
@@ -180,7 +183,7 @@ int64_t aliyun_tick(struct cloud *c, int64_t now_ns)
             return vtime_min(next_ns, x.due_ns);
         if (x.told && campaign_settle(c, now_ns, x.device_id, &err) != 0)
             aliyun_error(c, now_ns, &err);
-        announce_all(c, now_ns, &x);
+        announce_needed(c, now_ns, &x, 0);
     }
     return next_ns;
 }

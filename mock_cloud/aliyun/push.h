@@ -24,7 +24,7 @@
 void aliyun_online(struct cloud *c, int64_t now_ns, const char *identity);
 void aliyun_offline(struct cloud *c, int64_t now_ns, const char *identity);
 void aliyun_subscribed(struct cloud *c, int64_t now_ns, const char *identity, const char *filter);
-void aliyun_offered(struct cloud *c, int64_t now_ns, const char *identity);
+void aliyun_offered(struct cloud *c, int64_t now_ns, const char *identity, int64_t delta_id);
 /* A version of a module came over the connection of via. */
 void aliyun_told(struct cloud *c, int64_t now_ns, const char *identity, const char *via,
                  const char *module, const char *version);

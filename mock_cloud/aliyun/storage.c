@@ -1,191 +1,15 @@
 #include "mock_cloud/aliyun/storage.h"
 
-#include <inttypes.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/vtime.h"
 #include "common/xml.h"
 #include "mock_cloud/content.h"
+#include "mock_cloud/records.h"
 
-#define KEY_ID_CHARS   16
-#define TAG_CHARS      8
-#define PATH_MAX_BYTES 96
-#define BASE64_MAX     (4 * ((SHA1_BYTES + 2) / 3) + 1)
-#define SIGNED_TEXT    512
-
-/* ---- keys and signatures ---- */
-
-static void derive(const struct cloud *c, const char *what, const char *of,
-                   char out[2 * MD5_BYTES + 1])
-{
-    const char *key = cloud_config(c)->project_key;
-    char text[STORE_TEXT_MAX + 32];
-    int len = snprintf(text, sizeof text, "%s/%.*s", what, STORE_TEXT_MAX - 1, of);
-    hmac_md5_hex(key, strlen(key), text, (size_t)len, out);
-}
-
-static void key_id(const struct cloud *c, char out[KEY_ID_CHARS + 5])
-{
-    char hex[2 * MD5_BYTES + 1];
-    derive(c, "storage", "id", hex);
-    (void)snprintf(out, KEY_ID_CHARS + 5, "LTAI%.*s", KEY_ID_CHARS, hex);
-}
-
-static void string_to_sign(const char *verb, const char *type, const char *expires,
-                           const char *path, char out[SIGNED_TEXT])
-{
-    (void)snprintf(out, SIGNED_TEXT, "%s\n\n%.64s\n%s\n/" STORAGE_BUCKET "%.256s", verb, type,
-                   expires, path);
-}
-
-static void sign(const struct cloud *c, const char *text, char out[BASE64_MAX])
-{
-    uint8_t raw[HMAC_BYTES_MAX];
-    char secret[2 * MD5_BYTES + 1];
-    derive(c, "storage", "secret", secret);
-    size_t len = hmac_of(HMAC_SHA1, secret, strlen(secret), text, strlen(text), raw);
-    (void)EVP_EncodeBlock((unsigned char *)out, raw, (int)len);
-}
-
-static void url_encode(const char *text, char *out, size_t room)
-{
-    size_t at = 0;
-    for (; *text != '\0' && at + 4 < room; text++) {
-        if (strchr("+/=", *text) != NULL)
-            at += (size_t)snprintf(out + at, room - at, "%%%02X", (unsigned)*text);
-        else
-            out[at++] = *text;
-    }
-    out[at] = '\0';
-}
-
-/* Eight digits that stand for a device in paths, and tell nobody who it is. */
-static void device_tag(const struct cloud *c, const char *identity, char out[TAG_CHARS + 1])
-{
-    char hex[2 * MD5_BYTES + 1];
-    derive(c, "tag", identity, hex);
-    (void)snprintf(out, TAG_CHARS + 1, "%.*s", TAG_CHARS, hex);
-}
-
-/* ---- URLs ---- */
-
-static int64_t unix_s(const struct cloud *c, int64_t now_ns)
-{
-    return cloud_config(c)->unix_start_s + now_ns / NS_PER_S;
-}
-
-static int make_url(const struct cloud *c, int64_t now_ns, const char *path,
-                    char out[ALIYUN_URL_MAX], struct err *err)
-{
-    const struct cloud_config *cfg = cloud_config(c);
-    int64_t lifetime_ns = cfg->url_lifetime_ns == 0 ? ALIYUN_URL_LIFETIME_NS : cfg->url_lifetime_ns;
-    char text[SIGNED_TEXT], base64[BASE64_MAX], encoded[3 * BASE64_MAX], id[KEY_ID_CHARS + 5];
-    char expires[24], port[8] = "";
-    (void)snprintf(expires, sizeof expires, "%" PRId64,
-                   unix_s(c, vtime_after(now_ns, lifetime_ns)));
-    string_to_sign("GET", "", expires, path, text);
-    sign(c, text, base64);
-    url_encode(base64, encoded, sizeof encoded);
-    key_id(c, id);
-    if (cfg->download_port != (cfg->download_tls ? 443 : 80))
-        (void)snprintf(port, sizeof port, ":%u", cfg->download_port);
-    int len = snprintf(out, ALIYUN_URL_MAX, "%s://%s%s%s?Expires=%s&OSSAccessKeyId=%s&Signature=%s",
-                       cfg->download_tls ? "https" : "http", cfg->download_host, port, path,
-                       expires, id, encoded);
-    return len > 0 && len < ALIYUN_URL_MAX
-               ? 0
-               : err_set(err, ERR_LIMIT, "storage: a URL of %d bytes, at most %d are announced",
-                         len, ALIYUN_URL_MAX - 1);
-}
-
-int aliyun_url(struct cloud *c, int64_t now_ns, const char *identity, int64_t firmware_id,
-               uint32_t number, char out[ALIYUN_URL_MAX], struct err *err)
-{
-    char path[PATH_MAX_BYTES], tag[TAG_CHARS + 1];
-    struct store_file file;
-    int rc = store_get_file(cloud_store(c), firmware_id, number, &file, err);
-    if (rc != 0)
-        return rc;
-    device_tag(c, identity, tag);
-    (void)snprintf(path, sizeof path, "/ota/%" PRId64 "/%u-%s.bin", firmware_id, number, tag);
-    return make_url(c, now_ns, path, out, err);
-}
-
-int aliyun_config_url(struct cloud *c, int64_t now_ns, int64_t package_id, char out[ALIYUN_URL_MAX],
-                      struct err *err)
-{
-    char path[PATH_MAX_BYTES];
-    (void)snprintf(path, sizeof path, "/cfg/%" PRId64 ".bin", package_id);
-    return make_url(c, now_ns, path, out, err);
-}
-
-/* ---- the query ---- */
-
-static int hex_value(char ch)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *at = ch == '\0' ? NULL : strchr(digits, ch);
-    return at == NULL ? -1 : (int)((at - digits) & 15);
-}
-
-static bool decode(const char *p, size_t len, char *out, size_t room)
-{
-    size_t n = 0;
-    if (out[0] != '\0')
-        return false; /* the name came before */
-    for (size_t i = 0; i < len; i++) {
-        int high = 0, low = 0;
-        char ch = p[i];
-        if (ch == '%') {
-            if (len - i < 3 || (high = hex_value(p[i + 1])) < 0 || (low = hex_value(p[i + 2])) < 0)
-                return false;
-            ch = (char)(high * 16 + low);
-            i += 2;
-        }
-        if (ch == '\0' || n + 1 >= room)
-            return false;
-        out[n++] = ch;
-    }
-    out[n] = '\0';
-    return true;
-}
-
-bool storage_query_parse(const char *query, struct storage_query *out)
-{
-    *out = (struct storage_query){.expires = ""};
-    const struct {
-        const char *name;
-        char *value;
-        size_t room;
-    } names[] = {{"Expires", out->expires, sizeof out->expires},
-                 {"OSSAccessKeyId", out->key_id, sizeof out->key_id},
-                 {"Signature", out->signature, sizeof out->signature}};
-    for (const char *p = query; p != NULL && *p != '\0';) {
-        size_t len = strcspn(p, "&"), name = strcspn(p, "=&");
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-            if (name < len && strlen(names[i].name) == name &&
-                memcmp(p, names[i].name, name) == 0 &&
-                !decode(p + name + 1, len - name - 1, names[i].value, names[i].room))
-                return false;
-        p += len + (p[len] == '&');
-    }
-    return true;
-}
-
-/* Digits only; saturates. */
-static bool read_expires(const char *text, int64_t *out)
-{
-    size_t len = strspn(text, "0123456789");
-    if (len == 0 || len > 18 || text[len] != '\0')
-        return false;
-    *out = 0;
-    for (; *text != '\0'; text++)
-        *out = *out * 10 + (*text - '0');
-    return true;
-}
+#define LOOP_DELAY_NS   NS_PER_S
+#define DOWNLOAD_FAILED (-2) /* as devices say it */
 
 /* ---- refusals ---- */
 
@@ -217,7 +41,7 @@ static void begin_error(struct cloud *c, struct http_reply *rp, int status, cons
     buf_clear(&text);
     *rp = (struct http_reply){.status = status, .content_type = "application/xml", .text = text};
     (void)snprintf(number, sizeof number, "%u", cloud_requests(c, RQ_ANY));
-    derive(c, "request", number, hex);
+    signed_url_derive(c, "request", number, hex);
     for (char *p = hex; *p != '\0'; p++)
         if (*p >= 'a')
             *p = (char)(*p - 'a' + 'A');
@@ -241,7 +65,7 @@ static void refuse_expired(struct cloud *c, int64_t now_ns, int64_t expires_s,
     begin_error(c, rp, 403, "AccessDenied", "Request has expired.");
     put_utc(expires_s, utc);
     put_element(&rp->text, "Expires", utc);
-    put_utc(unix_s(c, now_ns), utc);
+    put_utc(signed_url_unix_s(c, now_ns), utc);
     put_element(&rp->text, "ServerTime", utc);
     put_element(&rp->text, "EC", "0002-00000069");
     end_error(rp);
@@ -272,44 +96,6 @@ static void refuse(struct cloud *c, struct http_reply *rp, int status, const cha
 }
 
 /* ---- requests ---- */
-
-/* Whether the URL is one of ours and still good; else the refusal is made. */
-static bool check_url(struct cloud *c, int64_t now_ns, const struct http_request *rq,
-                      struct http_reply *rp)
-{
-    struct storage_query q;
-    char text[SIGNED_TEXT], want[BASE64_MAX], id[KEY_ID_CHARS + 5];
-    int64_t expires_s = 0;
-    bool read = storage_query_parse(rq->query, &q);
-    key_id(c, id);
-    if (q.key_id[0] == '\0' && q.signature[0] == '\0') {
-        refuse(c, rp, 403, "AccessDenied", "You have no right to access this object.");
-        return false;
-    }
-    if (!read || !read_expires(q.expires, &expires_s)) {
-        refuse(c, rp, 403, "AccessDenied", "Invalid date (should be seconds since epoch).");
-        return false;
-    }
-    if (strcmp(q.key_id, id) != 0) {
-        refuse(c, rp, 403, "InvalidAccessKeyId",
-               "The OSS Access Key Id you provided does not exist in our records.");
-        return false;
-    }
-    string_to_sign(rq->method, rq->content_type == NULL ? "" : rq->content_type, q.expires,
-                   rq->path, text);
-    sign(c, text, want);
-    bool same =
-        strlen(want) == strlen(q.signature) && CRYPTO_memcmp(want, q.signature, strlen(want)) == 0;
-    if (!same || cloud_hit(c, CF_FORGED) != NULL) {
-        refuse_signature(c, &q, text, rp);
-        return false;
-    }
-    if (unix_s(c, now_ns) >= expires_s || cloud_hit(c, CF_EXPIRED) != NULL) {
-        refuse_expired(c, now_ns, expires_s, rp);
-        return false;
-    }
-    return true;
-}
 
 /* A number up to the character end; false else. */
 static bool read_number(const char **p, char end, int64_t *out)
@@ -372,6 +158,86 @@ static void serve(struct cloud *c, int64_t now_ns, const struct http_request *rq
         refuse(c, rp, 416, "InvalidRange", "The requested range cannot be satisfied.");
         memcpy(rp->content_range, range, sizeof range);
     }
+}
+
+/* ---- who may ---- */
+
+/* The upgrade of the device that this path was made for has failed. */
+static int end_upgrade(struct cloud *c, int64_t now_ns, const char *path, struct err *err)
+{
+    struct store_record open;
+    const char *p = path + 5;
+    char after[STORE_TEXT_MAX] = "";
+    int64_t id = 0;
+    int rc = read_number(&p, '/', &id) ? 0 : ERR_NOT_FOUND;
+    while (rc == 0 && (rc = store_next_open(cloud_store(c), id, after, &open, err)) == 0) {
+        if (signed_url_is_of(c, path, open.device_id)) {
+            cloud_refused(c, now_ns, open.device_id, "asks again and again with an expired URL");
+            return record_step(c, now_ns, &open, DOWNLOAD_FAILED, err);
+        }
+        (void)snprintf(after, sizeof after, "%s", open.device_id);
+    }
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* Only well-signed URLs count, so nobody ends the upgrade of another. */
+static void count_refusal(struct cloud *c, int64_t now_ns, const char *path, struct http_reply *rp)
+{
+    uint32_t max = cloud_config(c)->refusals_max, count = 0;
+    struct err err = {""};
+    if (max == 0)
+        return;
+    int rc = store_count_refusal(cloud_store(c), path, &count, &err);
+    if (rc == 0 && count >= max)
+        rp->delay_ns = LOOP_DELAY_NS;
+    if (rc == 0 && count == max)
+        rc = end_upgrade(c, now_ns, path, &err);
+    if (rc != 0)
+        cloud_event(c, now_ns, "error", &F_STR("what", err.text), 1);
+}
+
+/* Whether the URL is one of ours and still good; else the refusal is made. */
+static bool check_url(struct cloud *c, int64_t now_ns, const struct http_request *rq,
+                      struct http_reply *rp)
+{
+    struct signed_url url;
+    enum url_verdict verdict = signed_url_check(c, now_ns, rq, &url);
+    if (verdict == URL_GOOD && cloud_hit(c, CF_FORGED) != NULL)
+        verdict = URL_FORGED;
+    if (verdict == URL_GOOD && cloud_hit(c, CF_EXPIRED) != NULL)
+        verdict = URL_EXPIRED;
+    bool network = url.query.auth_key[0] != '\0';
+    switch (verdict) {
+    case URL_GOOD:
+        return true;
+    case URL_EXPIRED:
+        if (network)
+            cloud_page(rp, 403); /* what a real one says is not known */
+        else
+            refuse_expired(c, now_ns, url.expires_s, rp);
+        count_refusal(c, now_ns, rq->path, rp);
+        break;
+    case URL_FORGED:
+        if (network)
+            cloud_page(rp, 403);
+        else
+            refuse_signature(c, &url.query, url.text, rp);
+        break;
+    case URL_UNSIGNED:
+        refuse(c, rp, 403, "AccessDenied", "You have no right to access this object.");
+        break;
+    case URL_UNREADABLE:
+        if (network)
+            cloud_page(rp, 403);
+        else
+            refuse(c, rp, 403, "AccessDenied", "Invalid date (should be seconds since epoch).");
+        break;
+    case URL_UNKNOWN_KEY:
+        refuse(c, rp, 403, "InvalidAccessKeyId",
+               "The OSS Access Key Id you provided does not exist in our records.");
+        break;
+    }
+    return false;
 }
 
 bool aliyun_storage(struct cloud *c, int64_t now_ns, const struct http_request *rq,

@@ -6,28 +6,16 @@
  *   /ota/{firmware}/{number}-{tag}.bin   a firmware's file for the device of that tag
  *   /cfg/{package}.bin                   a remote configuration
  *
- * with ?Expires=...&OSSAccessKeyId=...&Signature=...: URL signature V1, base64 of the HMAC-SHA1
- * over verb, MD5, type, expiry and resource, URL-encoded. Only GET is signed, so HEAD is refused,
- * as there. Key id and secret follow from the cloud's project key.
+ * with a signature in the query (signed_url.h). Only GET is signed, so HEAD is refused, as there.
+ *
+ * A device that goes on asking with a URL that was good once and is expired loops (aliyun note §8,
+ * §15 row 11): from cloud_config.refusals_max such refusals on they are held back a second each,
+ * and its upgrade has failed.
  */
 #ifndef OTABENCH_MOCK_CLOUD_ALIYUN_STORAGE_H
 #define OTABENCH_MOCK_CLOUD_ALIYUN_STORAGE_H
 
-#include "mock_cloud/aliyun/aliyun.h"
-
-#define STORAGE_BUCKET "iotx-ota"
-
-int aliyun_config_url(struct cloud *c, int64_t now_ns, int64_t package_id, char out[ALIYUN_URL_MAX],
-                      struct err *err);
-
-/* What a query says; texts URL-decoded. Parts that are missing are empty. */
-struct storage_query {
-    char expires[24];
-    char key_id[64];
-    char signature[64];
-};
-/* False when it is malformed: a bad escape, a value too long, a name twice. */
-bool storage_query_parse(const char *query, struct storage_query *out);
+#include "mock_cloud/aliyun/signed_url.h"
 
 /* The face's answer to everything below the two paths. */
 bool aliyun_storage(struct cloud *c, int64_t now_ns, const struct http_request *rq,

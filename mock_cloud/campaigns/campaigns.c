@@ -144,7 +144,7 @@ static int offer(struct cloud *c, int64_t now_ns, const char *device_id,
 {
     int rc = take_in(c, now_ns, device_id, f, err);
     if (rc == 0)
-        cloud_offered(c, now_ns, device_id);
+        cloud_offered(c, now_ns, device_id, f->delta_id);
     return rc;
 }
 
@@ -335,7 +335,8 @@ static int join_batch(struct cloud *c, int64_t now_ns, const char *device_id, co
     while (store_older_batch(s, d.product_id, module, t.task_id, &t, NULL) == 0) {
         if (store_get_firmware(s, t.delta_id, &f, NULL) != 0 || !batch_wants(&t, &f, version))
             continue;
-        if (store_get_record(s, f.delta_id, device_id, &known, NULL) == 0)
+        if (store_get_record(s, f.delta_id, device_id, &known, NULL) == 0 &&
+            known.state != RECORD_SUPERSEDED)
             return 0; /* it has been in this batch, or is */
         return take_in(c, now_ns, device_id, &f, err);
     }

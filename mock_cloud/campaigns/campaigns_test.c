@@ -16,11 +16,12 @@ struct bench {
 
 static struct bench *current; /* the hook below has no context of its own */
 
-static void on_offered(struct cloud *c, int64_t now_ns, const char *device_id)
+static void on_offered(struct cloud *c, int64_t now_ns, const char *device_id, int64_t delta_id)
 {
     size_t at = strlen(current->offered);
     (void)c;
     (void)now_ns;
+    (void)delta_id;
     (void)snprintf(current->offered + at, sizeof current->offered - at, "%s ", device_id);
 }
 

@@ -109,6 +109,17 @@ int store_take_outgoing(struct store *s, int64_t now_ns, struct store_outgoing *
     return row_run(s, &drop, "take a message", err);
 }
 
+int store_count_refusal(struct store *s, const char *path, uint32_t *count, struct err *err)
+{
+    struct row r = row_begin(s, ST_COUNT_REFUSAL);
+    row_bind_text(&r, path);
+    int rc = row_get(s, &r, "count a refusal", err);
+    if (rc == 0)
+        *count = (uint32_t)row_int(&r);
+    row_end(&r);
+    return rc;
+}
+
 int store_keep_announced(struct store *s, const char *device_id, const void *payload,
                          size_t len_bytes, struct err *err)
 {

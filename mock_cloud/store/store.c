@@ -78,14 +78,16 @@ static const char schema_sessions[] =
     " sequence INTEGER PRIMARY KEY, due_ns INT NOT NULL, device_id TEXT NOT NULL,"
     " topic TEXT NOT NULL, qos INT NOT NULL, payload BLOB NOT NULL) STRICT;"
     "CREATE INDEX temp.outgoing_by_due ON outgoing(due_ns, sequence);"
+    "CREATE TEMP TABLE refusal(path TEXT PRIMARY KEY, count INT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TEMP TABLE announced("
     " device_id TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT, WITHOUT ROWID;";
 
-static const char forget[] = "DELETE FROM announced; DELETE FROM outgoing; DELETE FROM session;"
-                             "DELETE FROM config; DELETE FROM sub_device; DELETE FROM module;"
-                             "DELETE FROM task; DELETE FROM file; DELETE FROM firmware;"
-                             "DELETE FROM message; DELETE FROM visit; DELETE FROM record;"
-                             "DELETE FROM package; DELETE FROM device; DELETE FROM product;";
+static const char forget[] =
+    "DELETE FROM announced; DELETE FROM refusal; DELETE FROM outgoing; DELETE FROM session;"
+    "DELETE FROM config; DELETE FROM sub_device; DELETE FROM module;"
+    "DELETE FROM task; DELETE FROM file; DELETE FROM firmware;"
+    "DELETE FROM message; DELETE FROM visit; DELETE FROM record;"
+    "DELETE FROM package; DELETE FROM device; DELETE FROM product;";
 
 #define PRODUCT_COLUMNS                                                                            \
     "product_id, secret, cms, has_team, oem, model, platform, device_type, owner,"                 \
@@ -195,6 +197,8 @@ static const char *const statements[ST_COUNT] = {
     [ST_FIRST_OUTGOING] = "SELECT sequence, due_ns, device_id, topic, qos, payload FROM outgoing"
                           " ORDER BY due_ns, sequence LIMIT 1",
     [ST_DROP_OUTGOING] = "DELETE FROM outgoing WHERE sequence = ?",
+    [ST_COUNT_REFUSAL] = "INSERT INTO refusal(path, count) VALUES(?, 1) ON CONFLICT(path)"
+                         " DO UPDATE SET count = min(count + 1, 4294967295) RETURNING count",
     [ST_KEEP_ANNOUNCED] = "INSERT OR IGNORE INTO announced(device_id, payload) VALUES(?,?)",
     [ST_FIRST_ANNOUNCED] = "SELECT payload FROM announced WHERE device_id = ?",
 };

@@ -273,6 +273,9 @@ int store_put_outgoing(struct store *s, const struct store_outgoing *m, const vo
 struct buf;
 int store_take_outgoing(struct store *s, int64_t now_ns, struct store_outgoing *out,
                         struct buf *payload, struct err *err);
+/* Counts a refusal of a path; count is the new one. Paths are those the cloud has made, so
+ * there are no more than packages and devices. */
+int store_count_refusal(struct store *s, const char *path, uint32_t *count, struct err *err);
 /* The first announcement that was sent to a device, for scripts that send it again. */
 int store_keep_announced(struct store *s, const char *device_id, const void *payload,
                          size_t len_bytes, struct err *err);

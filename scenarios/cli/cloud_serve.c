@@ -194,6 +194,8 @@ static int open_cloud(struct serve *s, struct err *err)
     struct cloud_config cfg = {.store = s->store,
                                .url_lifetime_ns = s->cfg.url_lifetime_ns,
                                .download_tls = s->cfg.tls,
+                               .auth_key = s->cfg.auth_key,
+                               .refusals_max = s->cfg.refusals_max,
                                .task_timeout_ns = s->cfg.task_timeout_ns,
                                .project_key = s->key,
                                .event = on_event,

@@ -18,6 +18,8 @@ struct serve_config {
     uint16_t http_port, https_port, mqtt_port, mqtts_port; /* 0: a free one */
     bool tls;                                              /* URLs begin with https */
     bool no_mqtt;                                          /* HTTP alone */
+    bool auth_key;         /* URLs as a content network signs them */
+    uint32_t refusals_max; /* of one expired URL until its upgrade has failed; 0: no end */
     int64_t url_lifetime_ns, task_timeout_ns;
     enum serve_log log;
     FILE *log_file;

@@ -41,6 +41,9 @@ static const char help[] =
     "  --tls                   URLs begin with https\n"
     "  --no-mqtt               HTTP alone\n"
     "how it behaves:\n"
+    "  --auth-key              URLs carry an auth_key, as behind a content network\n"
+    "  --refusals N            a device that uses an expired URL so often is slowed down, and its\n"
+    "                          upgrade has failed (default 100; 0: no end)\n"
     "  --url-lifetime S        seconds a download URL is good for (default 1800)\n"
     "  --task-timeout S        seconds without a sign of life until an upgrade has failed "
     "(default\n"
@@ -245,6 +248,8 @@ enum {
     OPT_MQTTS,
     OPT_TLS,
     OPT_NO_MQTT,
+    OPT_AUTH_KEY,
+    OPT_REFUSALS,
     OPT_LIFETIME,
     OPT_TIMEOUT,
     OPT_LOG,
@@ -266,6 +271,8 @@ static const struct option longs[] = {
     {"mqtts-port", required_argument, NULL, OPT_MQTTS},
     {"tls", no_argument, NULL, OPT_TLS},
     {"no-mqtt", no_argument, NULL, OPT_NO_MQTT},
+    {"auth-key", no_argument, NULL, OPT_AUTH_KEY},
+    {"refusals", required_argument, NULL, OPT_REFUSALS},
     {"url-lifetime", required_argument, NULL, OPT_LIFETIME},
     {"task-timeout", required_argument, NULL, OPT_TIMEOUT},
     {"log", required_argument, NULL, OPT_LOG},
@@ -288,6 +295,15 @@ static int take_seconds(int64_t *out, const char *option)
     if (!cli_number(optarg, 1, 31622400, &n))
         return cli_usage("cloud", "%s %s: must be from 1 to 31622400 seconds", option, optarg);
     *out = (int64_t)n * NS_PER_S;
+    return 0;
+}
+
+static int take_refusals(uint32_t *out)
+{
+    uint64_t n = 0;
+    if (!cli_number(optarg, 0, 1000000, &n))
+        return cli_usage("cloud", "--refusals %s: must be from 0 to 1000000", optarg);
+    *out = (uint32_t)n;
     return 0;
 }
 
@@ -365,6 +381,11 @@ static int take(struct request *r, int option)
     case OPT_NO_MQTT:
         r->serve.no_mqtt = true;
         return 0;
+    case OPT_AUTH_KEY:
+        r->serve.auth_key = true;
+        return 0;
+    case OPT_REFUSALS:
+        return take_refusals(&r->serve.refusals_max);
     case OPT_LIFETIME:
         return take_seconds(&r->serve.url_lifetime_ns, "--url-lifetime");
     case OPT_TIMEOUT:
@@ -383,6 +404,7 @@ int cmd_cloud(int argc, char **argv)
     struct request r = {.serve = {.bind_ip = "127.0.0.1",
                                   .url_lifetime_ns = ALIYUN_URL_LIFETIME_NS,
                                   .task_timeout_ns = 900 * NS_PER_S,
+                                  .refusals_max = 100,
                                   .log = LOG_INFO,
                                   .log_file = stderr}};
     int option, code = 0;
