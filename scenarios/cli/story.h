@@ -58,6 +58,7 @@ struct story {
     uint64_t events, left_out;
     /* while reading */
     bool healing, off, restarting, record_news;
+    bool slots; /* the device starts from two slots */
     uint32_t starts;
     char record[24], log[64];
     int64_t heal_from_ns, last_ns;

@@ -7,25 +7,20 @@
 
 #include "sim_device/agent/cmiot/cmiot_type.h"
 
-static int64_t number(const struct story_event *e, const char *key)
+int64_t story_number(const struct story_event *e, const char *key)
 {
     const cJSON *v = cJSON_GetObjectItemCaseSensitive(e->fields, key);
     return cJSON_IsNumber(v) ? (int64_t)v->valuedouble : 0;
 }
 
-static const char *text(const struct story_event *e, const char *key)
+const char *story_text(const struct story_event *e, const char *key)
 {
     const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(e->fields, key));
     return v == NULL ? "" : v;
 }
 
-/* Told as one cell with its own text. */
-static struct story_cell *say(struct story *s, const struct story_event *e, const char *key,
-                              enum story_mood mood, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-
-static struct story_cell *say(struct story *s, const struct story_event *e, const char *key,
-                              enum story_mood mood, const char *fmt, ...)
+struct story_cell *story_say(struct story *s, const struct story_event *e, const char *key,
+                             enum story_mood mood, const char *fmt, ...)
 {
     struct story_cell *c = story_cell(s, e->lane, e->t_ns, key);
     if (c == NULL)
@@ -64,30 +59,35 @@ static void put_ms(char *out, size_t cap, int64_t ms)
 static void tell_publish(struct story *s, const struct story_event *e)
 {
     char bytes[32];
-    put_bytes(bytes, sizeof bytes, (uint64_t)number(e, "bytes"));
-    (void)say(s, e, "publish", MOOD_PLAIN, "offers %s (%s, %s)", text(e, "to"), text(e, "kind"),
-              bytes);
+    if (cJSON_HasObjectItem(e->fields, "refused")) {
+        (void)story_say(s, e, "no publish", MOOD_BAD, "no task: %.100s", story_text(e, "refused"));
+        return;
+    }
+    put_bytes(bytes, sizeof bytes, (uint64_t)story_number(e, "bytes"));
+    const char *kind = story_text(e, "kind");
+    (void)story_say(s, e, "publish", MOOD_PLAIN, "offers %s (%s%s%s)", story_text(e, "to"), kind,
+                    kind[0] != '\0' ? ", " : "", bytes);
 }
 
 static void tell_record(struct story *s, const struct story_event *e)
 {
-    if (strcmp(s->record, text(e, "state")) == 0)
+    if (strcmp(s->record, story_text(e, "state")) == 0)
         return;
-    (void)snprintf(s->record, sizeof s->record, "%s", text(e, "state"));
+    (void)snprintf(s->record, sizeof s->record, "%s", story_text(e, "state"));
     s->record_news = true; /* said with the reply that follows */
 }
 
 static void tell_reply(struct story *s, const struct story_event *e)
 {
     char key[STORY_KEY_MAX], bytes[32] = "", end[32];
-    const char *rq = text(e, "rq");
-    int status = (int)number(e, "status"), code = (int)number(e, "code");
+    const char *rq = story_text(e, "rq");
+    int status = (int)story_number(e, "status"), code = (int)story_number(e, "code");
     bool download = strcmp(rq, "download") == 0;
     (void)snprintf(key, sizeof key, "%.20s %d %d", rq, status, code);
     struct story_cell *c = story_cell(s, e->lane, e->t_ns, key);
     if (c == NULL)
         return;
-    c->bytes += (uint64_t)number(e, "bytes");
+    c->bytes += (uint64_t)story_number(e, "bytes");
     c->mood = status >= 400 || (code != 0 && code != 1000 && code != 2101) ? MOOD_BAD : MOOD_PLAIN;
     if (s->record_news) {
         (void)snprintf(c->tail, sizeof c->tail, ", task %s", s->record);
@@ -111,19 +111,20 @@ static void tell_reply(struct story *s, const struct story_event *e)
 static void tell_cloud_fault(struct story *s, const struct story_event *e)
 {
     char key[STORY_KEY_MAX];
-    (void)snprintf(key, sizeof key, "fault %.30s %.20s", text(e, "kind"), text(e, "rq"));
-    (void)say(s, e, key, MOOD_BAD, "FAULT %.30s in %.20s %" PRId64, text(e, "kind"), text(e, "rq"),
-              number(e, "n"));
+    (void)snprintf(key, sizeof key, "fault %.30s %.20s", story_text(e, "kind"),
+                   story_text(e, "rq"));
+    (void)story_say(s, e, key, MOOD_BAD, "FAULT %.30s in %.20s %" PRId64, story_text(e, "kind"),
+                    story_text(e, "rq"), story_number(e, "n"));
 }
 
 static void tell_late(struct story *s, const struct story_event *e)
 {
-    (void)say(s, e, "late", MOOD_PLAIN, "late report ignored");
+    (void)story_say(s, e, "late", MOOD_PLAIN, "late report ignored");
 }
 
 static void tell_cloud_error(struct story *s, const struct story_event *e)
 {
-    (void)say(s, e, "error", MOOD_BAD, "store: %.100s", text(e, "what"));
+    (void)story_say(s, e, "error", MOOD_BAD, "store: %.100s", story_text(e, "what"));
 }
 
 /* ---- network ---- */
@@ -133,7 +134,7 @@ static void tell_connect(struct story *s, const struct story_event *e)
     struct story_cell *c = story_cell(s, e->lane, e->t_ns, "conn");
     if (c == NULL)
         return;
-    uint64_t conn = (uint64_t)number(e, "conn");
+    uint64_t conn = (uint64_t)story_number(e, "conn");
     c->first = c->first == 0 ? conn : c->first;
     c->last = conn;
     if (c->first == c->last)
@@ -144,7 +145,7 @@ static void tell_connect(struct story *s, const struct story_event *e)
 
 static void tell_refused(struct story *s, const struct story_event *e)
 {
-    (void)say(s, e, "refused", MOOD_BAD, "conn %" PRId64 " refused", number(e, "conn"));
+    (void)story_say(s, e, "refused", MOOD_BAD, "conn %" PRId64 " refused", story_number(e, "conn"));
 }
 
 static void tell_reset(struct story *s, const struct story_event *e)
@@ -152,37 +153,40 @@ static void tell_reset(struct story *s, const struct story_event *e)
     const struct story_cell *last = story_last(s, e->lane);
     if (last != NULL && strncmp(last->key, "fault", 5) == 0)
         return; /* its effect, not news */
-    (void)say(s, e, "reset", MOOD_BAD, "conn %" PRId64 " reset", number(e, "conn"));
+    (void)story_say(s, e, "reset", MOOD_BAD, "conn %" PRId64 " reset", story_number(e, "conn"));
 }
 
 static void tell_net_fault(struct story *s, const struct story_event *e)
 {
     char key[STORY_KEY_MAX], lasts[32] = "";
-    const char *what = text(e, "do");
+    const char *what = story_text(e, "do");
     if (cJSON_HasObjectItem(e->fields, "byte")) {
         (void)snprintf(key, sizeof key, "fault %.30s", what);
-        (void)say(s, e, key, MOOD_BAD, "FAULT %.30s: conn %" PRId64 " %.8s, byte %" PRId64, what,
-                  number(e, "conn"), text(e, "dir"), number(e, "byte"));
+        (void)story_say(s, e, key, MOOD_BAD, "FAULT %.30s: conn %" PRId64 " %.8s, byte %" PRId64,
+                        what, story_number(e, "conn"), story_text(e, "dir"),
+                        story_number(e, "byte"));
         return;
     }
-    if (number(e, "begin") == 0) {
+    if (story_number(e, "begin") == 0) {
         (void)snprintf(key, sizeof key, "end %.30s", what);
-        (void)say(s, e, key, MOOD_PLAIN, "%.30s is over", what);
+        (void)story_say(s, e, key, MOOD_PLAIN, "%.30s is over", what);
         return;
     }
-    if (number(e, "for_ms") > 0)
-        put_ms(lasts, sizeof lasts, number(e, "for_ms"));
+    if (story_number(e, "for_ms") > 0)
+        put_ms(lasts, sizeof lasts, story_number(e, "for_ms"));
     (void)snprintf(key, sizeof key, "fault %.30s", what);
-    (void)say(s, e, key, MOOD_BAD, "FAULT %.30s%s%s", what, lasts[0] == '\0' ? "" : " for ", lasts);
+    (void)story_say(s, e, key, MOOD_BAD, "FAULT %.30s%s%s", what, lasts[0] == '\0' ? "" : " for ",
+                    lasts);
 }
 
 /* ---- device ---- */
 
 static void tell_start(struct story *s, const struct story_event *e)
 {
-    bool known = strcmp(text(e, "version"), "?") != 0;
-    (void)say(s, e, "start", known ? MOOD_GOOD : MOOD_BAD,
-              known ? "version %.60s runs" : "no whole version (%.60s)", text(e, "version"));
+    bool known = strcmp(story_text(e, "version"), "?") != 0;
+    (void)story_say(s, e, "start", known ? MOOD_GOOD : MOOD_BAD,
+                    known ? "version %.60s runs" : "no whole version (%.60s)",
+                    story_text(e, "version"));
 }
 
 static const struct {
@@ -204,8 +208,8 @@ static const struct {
 static void tell_api(struct story *s, const struct story_event *e)
 {
     char key[STORY_KEY_MAX];
-    const char *call = text(e, "call");
-    int result = (int)number(e, "result");
+    const char *call = story_text(e, "call");
+    int result = (int)story_number(e, "result");
     const char *word = "unknown result";
     enum story_mood mood = MOOD_BAD;
     for (size_t i = 0; i < sizeof api_results / sizeof api_results[0]; i++)
@@ -213,38 +217,55 @@ static void tell_api(struct story *s, const struct story_event *e)
             word = api_results[i].text;
             mood = api_results[i].mood;
         }
-    if (strncmp(call, "cmiot_", 6) == 0)
+    char state[32];
+    if (strncmp(call, "cmiot_", 6) == 0) {
         call += 6;
+    } else { /* negative states are told in hex, as the SDKs' headers do */
+        mood = result >= 0 ? MOOD_GOOD : MOOD_BAD;
+        if (result < 0 && strncmp(call, "aiot_", 5) == 0)
+            (void)snprintf(state, sizeof state, "-0x%04X", (unsigned)-(int64_t)result);
+        else
+            (void)snprintf(state, sizeof state, "%d", result);
+        word = result >= 0 ? "success" : state;
+        call += strncmp(call, "aiot_", 5) == 0 ? 5 : 0;
+    }
     (void)snprintf(key, sizeof key, "api %.30s %d", call, result);
     /* "service code" repeats what the cloud's lane says */
     bool why = s->log[0] != '\0' && strncmp(s->log, "service code", 12) != 0;
-    (void)say(s, e, key, mood, "%.30s: %s%s%s%s", call, word, why ? " (" : "", why ? s->log : "",
-              why ? ")" : "");
+    (void)story_say(s, e, key, mood, "%.30s: %s%s%s%s", call, word, why ? " (" : "",
+                    why ? s->log : "", why ? ")" : "");
     s->log[0] = '\0';
     story_close(s);
 }
 
 static void tell_config(struct story *s, const struct story_event *e)
 {
-    (void)say(s, e, "config", MOOD_BAD, "refuses its configuration: %.100s", text(e, "error"));
+    (void)story_say(s, e, "config", MOOD_BAD, "refuses its configuration: %.100s",
+                    story_text(e, "error"));
 }
 
 static void tell_package(struct story *s, const struct story_event *e)
 {
     char bytes[32];
-    put_bytes(bytes, sizeof bytes, (uint64_t)number(e, "bytes"));
-    (void)say(s, e, "package", MOOD_PLAIN, "package of %s", bytes);
+    put_bytes(bytes, sizeof bytes, (uint64_t)story_number(e, "bytes"));
+    (void)story_say(s, e, "package", MOOD_PLAIN, "package of %s", bytes);
 }
 
 static void tell_resume(struct story *s, const struct story_event *e)
 {
-    (void)say(s, e, "resume", MOOD_GOOD, "resumes at segment %" PRId64 " of %" PRId64,
-              number(e, "segment"), number(e, "of"));
+    if (cJSON_HasObjectItem(e->fields, "from")) {
+        char bytes[32];
+        put_bytes(bytes, sizeof bytes, (uint64_t)story_number(e, "from"));
+        (void)story_say(s, e, "resume", MOOD_GOOD, "resumes at %s", bytes);
+        return;
+    }
+    (void)story_say(s, e, "resume", MOOD_GOOD, "resumes at segment %" PRId64 " of %" PRId64,
+                    story_number(e, "segment"), story_number(e, "of"));
 }
 
 static void tell_segment(struct story *s, const struct story_event *e)
 {
-    uint64_t n = (uint64_t)number(e, "number");
+    uint64_t n = (uint64_t)story_number(e, "number");
     const struct story_cell *last = story_last(s, e->lane);
     bool gap = last != NULL && strncmp(last->key, "segment", 7) == 0 && n != last->last + 1;
     struct story_cell *c = story_cell(s, e->lane, e->t_ns, gap ? "segment gap" : "segment");
@@ -261,24 +282,26 @@ static void tell_segment(struct story *s, const struct story_event *e)
 
 static void tell_verify(struct story *s, const struct story_event *e)
 {
-    bool ok = number(e, "ok") != 0;
-    (void)say(s, e, ok ? "verify" : "mismatch", ok ? MOOD_GOOD : MOOD_BAD,
-              ok ? "MD5 matches" : "MD5 does not match");
+    bool ok = story_number(e, "ok") != 0;
+    (void)story_say(s, e, ok ? "verify" : "mismatch", ok ? MOOD_GOOD : MOOD_BAD,
+                    s->slots ? ok ? "digest matches" : "digest does not match"
+                    : ok     ? "MD5 matches"
+                             : "MD5 does not match");
 }
 
 static void tell_pending(struct story *s, const struct story_event *e)
 {
-    (void)say(s, e, "pending", MOOD_GOOD, "ready to install");
+    (void)story_say(s, e, "pending", MOOD_GOOD, "ready to install");
 }
 
 static void tell_idle(struct story *s, const struct story_event *e)
 {
-    (void)say(s, e, "idle", MOOD_PLAIN, "idle");
+    (void)story_say(s, e, "idle", MOOD_PLAIN, "idle");
 }
 
 static void tell_log(struct story *s, const struct story_event *e)
 {
-    (void)snprintf(s->log, sizeof s->log, "%s", text(e, "text"));
+    (void)snprintf(s->log, sizeof s->log, "%s", story_text(e, "text"));
 }
 
 static void tell_restart(struct story *s, const struct story_event *e)
@@ -302,17 +325,17 @@ static void tell_flash(struct story *s, const struct story_event *e)
     struct story_cell *c = story_cell(s, e->lane, e->t_ns, "ops");
     if (c == NULL)
         return;
-    uint64_t op = (uint64_t)number(e, "op");
+    uint64_t op = (uint64_t)story_number(e, "op");
     bool erase = strcmp(e->name, "erase") == 0;
     c->first = c->first == 0 ? op : c->first;
     c->last = op;
     c->erases += erase;
     uint64_t writes = c->count - c->erases;
-    if (number(e, "torn") != 0) {
+    if (story_number(e, "torn") != 0) {
         c->mood = MOOD_BAD;
         (void)snprintf(c->tail, sizeof c->tail, ", torn %s", erase ? "erase" : "write");
     }
-    if (number(e, "raised") != 0) {
+    if (story_number(e, "raised") != 0) {
         c->mood = MOOD_BAD;
         (void)snprintf(c->tail, sizeof c->tail, ", 0→1 asked at %" PRIu64, op);
     }
@@ -330,7 +353,7 @@ static void tell_cut(struct story *s, const struct story_event *e)
 {
     s->off = true;
     story_rule(s, STORY_CUT, e->t_ns, "POWER CUT at flash operation %" PRId64 " (%s)",
-               number(e, "op"), text(e, "tear"));
+               story_number(e, "op"), story_text(e, "tear"));
 }
 
 /* ---- boot ---- */
@@ -342,26 +365,36 @@ static void tell_boot(struct story *s, const struct story_event *e)
                       : s->starts > 0 ? "reset"
                                       : "power on";
     s->off = s->restarting = false;
+    s->log[0] = '\0';
+    s->slots = cJSON_HasObjectItem(e->fields, "slot");
     s->starts++;
-    if (number(e, "mark") > 0)
+    if (story_number(e, "mark") > 0)
         story_rule(s, STORY_START, e->t_ns, "%s: boot loader goes on after mark %" PRId64, why,
-                   number(e, "mark"));
+                   story_number(e, "mark"));
     else
         story_rule(s, STORY_START, e->t_ns, "%s: boot loader", why);
 }
 
 static void tell_boot_verify(struct story *s, const struct story_event *e)
 {
-    if (number(e, "ok") != 0)
-        (void)say(s, e, "check", MOOD_GOOD, "package is sound");
+    bool slots = cJSON_HasObjectItem(e->fields, "slot");
+    if (story_number(e, "ok") != 0 && slots)
+        (void)story_say(s, e, "check", MOOD_GOOD, "slot %c is sound",
+                        story_number(e, "slot") == 0 ? 'A' : 'B');
+    else if (slots)
+        (void)story_say(s, e, "check bad", MOOD_BAD, "slot %c is not: %.100s",
+                        story_number(e, "slot") == 0 ? 'A' : 'B', story_text(e, "reason"));
+    else if (story_number(e, "ok") != 0)
+        (void)story_say(s, e, "check", MOOD_GOOD, "package is sound");
     else
-        (void)say(s, e, "check bad", MOOD_BAD, "package refused: %.100s", text(e, "reason"));
+        (void)story_say(s, e, "check bad", MOOD_BAD, "package refused: %.100s",
+                        story_text(e, "reason"));
 }
 
 static void tell_refuse(struct story *s, const struct story_event *e)
 {
-    (void)say(s, e, "refuse", MOOD_BAD, "refuses (%" PRId64 "): %.100s", number(e, "result"),
-              text(e, "reason"));
+    (void)story_say(s, e, "refuse", MOOD_BAD, "refuses (%" PRId64 "): %.100s",
+                    story_number(e, "result"), story_text(e, "reason"));
 }
 
 static void tell_prove(struct story *s, const struct story_event *e)
@@ -376,42 +409,42 @@ static void tell_prove(struct story *s, const struct story_event *e)
 static void tell_restore(struct story *s, const struct story_event *e)
 {
     char key[STORY_KEY_MAX];
-    const char *file = text(e, "file");
+    const char *file = story_text(e, "file");
     (void)snprintf(key, sizeof key, "restore %.40s", file);
     struct story_cell *c = story_cell(s, e->lane, e->t_ns, key);
     if (c == NULL)
         return;
-    uint64_t block = (uint64_t)number(e, "block") + 1; /* people count from 1 */
+    uint64_t block = (uint64_t)story_number(e, "block") + 1; /* people count from 1 */
     if (c->first == 0)
         c->first = c->last = block;
     c->first = block < c->first ? block : c->first;
     c->last = block > c->last ? block : c->last;
     if (c->first == c->last)
         (void)snprintf(c->text, sizeof c->text, "%.40s: block %" PRIu64 " of %" PRId64, file, block,
-                       number(e, "blocks"));
+                       story_number(e, "blocks"));
     else
         (void)snprintf(c->text, sizeof c->text, "%.40s: blocks %" PRIu64 "–%" PRIu64 " of %" PRId64,
-                       file, c->first, c->last, number(e, "blocks"));
+                       file, c->first, c->last, story_number(e, "blocks"));
 }
 
 static void tell_restored(struct story *s, const struct story_event *e)
 {
-    (void)say(s, e, "restored", MOOD_GOOD, "%" PRId64 " file%s restored", number(e, "files"),
-              number(e, "files") == 1 ? "" : "s");
+    (void)story_say(s, e, "restored", MOOD_GOOD, "%" PRId64 " file%s restored",
+                    story_number(e, "files"), story_number(e, "files") == 1 ? "" : "s");
 }
 
 static void tell_result(struct story *s, const struct story_event *e)
 {
     const struct story_cell *last = story_last(s, e->lane);
-    int64_t result = number(e, "update_result");
+    int64_t result = story_number(e, "update_result");
     if (result == 1 && last != NULL && strcmp(last->key, "restored") == 0)
         return; /* said already */
-    (void)say(s, e, "result", result == 1 ? MOOD_GOOD : MOOD_BAD, "result %" PRId64, result);
+    (void)story_say(s, e, "result", result == 1 ? MOOD_GOOD : MOOD_BAD, "result %" PRId64, result);
 }
 
 static void tell_bricked(struct story *s, const struct story_event *e)
 {
-    (void)say(s, e, "bricked", MOOD_BAD, "BRICKED: %.100s", text(e, "reason"));
+    (void)story_say(s, e, "bricked", MOOD_BAD, "BRICKED: %.100s", story_text(e, "reason"));
 }
 
 /* ---- bench ---- */
@@ -429,36 +462,50 @@ static void tell_heal(struct story *s, const struct story_event *e)
     s->heal_version[0] = '\0';
 }
 
-static void tell_nothing(struct story *s, const struct story_event *e)
+void story_tell_nothing(struct story *s, const struct story_event *e)
 {
     (void)s;
     (void)e;
 }
 
-static const struct {
-    enum lane lane;
-    const char *name;
-    void (*tell)(struct story *s, const struct story_event *e);
-} tellers[] = {
-    {LANE_FLASH, "program", tell_flash},     {LANE_FLASH, "erase", tell_flash},
-    {LANE_CLOUD, "request", tell_nothing}, /* its reply says it all */
-    {LANE_CLOUD, "reply", tell_reply},       {LANE_CLOUD, "record", tell_record},
-    {LANE_CLOUD, "publish", tell_publish},   {LANE_CLOUD, "fault", tell_cloud_fault},
-    {LANE_CLOUD, "late", tell_late},         {LANE_CLOUD, "error", tell_cloud_error},
-    {LANE_NETWORK, "connect", tell_connect}, {LANE_NETWORK, "connected", tell_nothing},
-    {LANE_NETWORK, "eof", tell_nothing},     {LANE_NETWORK, "refused", tell_refused},
-    {LANE_NETWORK, "reset", tell_reset},     {LANE_NETWORK, "fault", tell_net_fault},
-    {LANE_DEVICE, "segment", tell_segment},  {LANE_DEVICE, "heap", tell_nothing},
-    {LANE_DEVICE, "start", tell_start},      {LANE_DEVICE, "api", tell_api},
-    {LANE_DEVICE, "config", tell_config},    {LANE_DEVICE, "package", tell_package},
-    {LANE_DEVICE, "resume", tell_resume},    {LANE_DEVICE, "verify", tell_verify},
-    {LANE_DEVICE, "pending", tell_pending},  {LANE_DEVICE, "reset", tell_restart},
-    {LANE_DEVICE, "idle", tell_idle},        {LANE_DEVICE, "log", tell_log},
-    {LANE_BOOT, "boot", tell_boot},          {LANE_BOOT, "verify", tell_boot_verify},
-    {LANE_BOOT, "refuse", tell_refuse},      {LANE_BOOT, "prove", tell_prove},
-    {LANE_BOOT, "restore", tell_restore},    {LANE_BOOT, "restored", tell_restored},
-    {LANE_BOOT, "result", tell_result},      {LANE_BOOT, "bricked", tell_bricked},
-    {LANE_POWER, "cut", tell_cut},           {LANE_BENCH, "scenario", tell_nothing},
+static const struct story_teller tellers[] = {
+    {LANE_FLASH, "program", tell_flash},
+    {LANE_FLASH, "erase", tell_flash},
+    {LANE_CLOUD, "request", story_tell_nothing}, /* its reply says it all */
+    {LANE_CLOUD, "reply", tell_reply},
+    {LANE_CLOUD, "record", tell_record},
+    {LANE_CLOUD, "publish", tell_publish},
+    {LANE_CLOUD, "fault", tell_cloud_fault},
+    {LANE_CLOUD, "late", tell_late},
+    {LANE_CLOUD, "error", tell_cloud_error},
+    {LANE_NETWORK, "connect", tell_connect},
+    {LANE_NETWORK, "connected", story_tell_nothing},
+    {LANE_NETWORK, "eof", story_tell_nothing},
+    {LANE_NETWORK, "refused", tell_refused},
+    {LANE_NETWORK, "reset", tell_reset},
+    {LANE_NETWORK, "fault", tell_net_fault},
+    {LANE_DEVICE, "segment", tell_segment},
+    {LANE_DEVICE, "heap", story_tell_nothing},
+    {LANE_DEVICE, "start", tell_start},
+    {LANE_DEVICE, "api", tell_api},
+    {LANE_DEVICE, "config", tell_config},
+    {LANE_DEVICE, "package", tell_package},
+    {LANE_DEVICE, "resume", tell_resume},
+    {LANE_DEVICE, "verify", tell_verify},
+    {LANE_DEVICE, "pending", tell_pending},
+    {LANE_DEVICE, "reset", tell_restart},
+    {LANE_DEVICE, "idle", tell_idle},
+    {LANE_DEVICE, "log", tell_log},
+    {LANE_BOOT, "boot", tell_boot},
+    {LANE_BOOT, "verify", tell_boot_verify},
+    {LANE_BOOT, "refuse", tell_refuse},
+    {LANE_BOOT, "prove", tell_prove},
+    {LANE_BOOT, "restore", tell_restore},
+    {LANE_BOOT, "restored", tell_restored},
+    {LANE_BOOT, "result", tell_result},
+    {LANE_BOOT, "bricked", tell_bricked},
+    {LANE_POWER, "cut", tell_cut},
+    {LANE_BENCH, "scenario", story_tell_nothing},
     {LANE_BENCH, "heal", tell_heal},
 };
 
@@ -466,12 +513,24 @@ static void count_heal(struct story *s, const struct story_event *e)
 {
     if (e->lane == LANE_FLASH)
         s->heal_ops++;
-    else if (e->lane == LANE_CLOUD && strcmp(e->name, "request") == 0)
+    else if (e->lane == LANE_CLOUD &&
+             (strcmp(e->name, "request") == 0 || strcmp(e->name, "message") == 0))
         s->heal_requests++;
     else if (e->lane == LANE_BOOT && strcmp(e->name, "boot") == 0)
         s->heal_starts++;
     else if (e->lane == LANE_DEVICE && strcmp(e->name, "start") == 0)
-        (void)snprintf(s->heal_version, sizeof s->heal_version, "%s", text(e, "version"));
+        (void)snprintf(s->heal_version, sizeof s->heal_version, "%s", story_text(e, "version"));
+}
+
+static bool tell_by(const struct story_teller *table, size_t n, struct story *s,
+                    const struct story_event *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (table[i].lane == e->lane && strcmp(table[i].name, e->name) == 0) {
+            table[i].tell(s, e);
+            return true;
+        }
+    return false;
 }
 
 void story_tell(struct story *s, const struct story_event *e)
@@ -480,10 +539,8 @@ void story_tell(struct story *s, const struct story_event *e)
         count_heal(s, e);
         return;
     }
-    for (size_t i = 0; i < sizeof tellers / sizeof tellers[0]; i++)
-        if (tellers[i].lane == e->lane && strcmp(tellers[i].name, e->name) == 0) {
-            tellers[i].tell(s, e);
-            return;
-        }
-    (void)say(s, e, e->name, MOOD_PLAIN, "%s", e->name);
+    if (tell_by(tellers, sizeof tellers / sizeof tellers[0], s, e) ||
+        tell_by(story_iot_tellers, story_iot_tellers_count, s, e))
+        return;
+    (void)story_say(s, e, e->name, MOOD_PLAIN, "%s", e->name);
 }

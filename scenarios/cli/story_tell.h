@@ -16,6 +16,24 @@ struct story_event {
 /* Puts the event into the story; unknown events are shown by their name. */
 void story_tell(struct story *s, const struct story_event *e);
 
+struct story_teller {
+    enum lane lane;
+    const char *name;
+    void (*tell)(struct story *s, const struct story_event *e);
+};
+/* Devices with MQTT and two slots (story_iot.c). */
+extern const struct story_teller story_iot_tellers[];
+extern const size_t story_iot_tellers_count;
+
+/* A field of the event; 0 or "" when it is missing. */
+int64_t story_number(const struct story_event *e, const char *key);
+const char *story_text(const struct story_event *e, const char *key);
+/* Tells one cell with its own text; how often it came is appended. Null when the story is full. */
+struct story_cell *story_say(struct story *s, const struct story_event *e, const char *key,
+                             enum story_mood mood, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+void story_tell_nothing(struct story *s, const struct story_event *e);
+
 /* The lane's cell for that kind of thing, in the last row or a new one; its count is one up. Null
  * when the story is full. */
 struct story_cell *story_cell(struct story *s, enum lane lane, int64_t t_ns, const char *key);

@@ -225,7 +225,70 @@ static void no_line_is_wider_than_promised(void)
     story_free(&s);
 }
 
+/* ---- devices with MQTT and two slots ---- */
+
+static const struct {
+    const char *line, *text;
+    enum lane lane;
+} told[] = {
+    {EVENT(1, "cloud", "login") ",\"identity\":\"d&p\",\"code\":4}", "login refused (CONNACK 4)",
+     LANE_CLOUD},
+    {EVENT(1, "cloud", "message") ",\"rq\":\"inform\",\"payload\":\"{\\\"id\\\":1, "
+                                  "\\\"params\\\":{\\\"version\\\":\\\"1.10\\\"}}\"}",
+     "hears of version 1.10", LANE_CLOUD},
+    {EVENT(1, "cloud",
+           "message") ",\"rq\":\"progress\",\"payload\":\"{\\\"step\\\": \\\"-3\\\"}\"}",
+     "failure code -3", LANE_CLOUD},
+    {EVENT(1, "cloud",
+           "push") ",\"topic\":\"/ota/device/upgrade/p/d\",\"payload\":\"{\\\"version\\\":"
+                   "\\\"2\\\"}\",\"delivered\":0}",
+     "announces 2, the device is offline", LANE_CLOUD},
+    {EVENT(1, "cloud", "push") ",\"topic\":\"/sys/p/d/thing/ota/firmware/get_reply\",\"payload\":"
+                               "\"{\\\"data\\\":{}}\",\"delivered\":1}",
+     "answers nothing", LANE_CLOUD},
+    {EVENT(1, "cloud", "publish") ",\"delta_id\":1,\"refused\":\"no such device\"}",
+     "no task: no such device", LANE_CLOUD},
+    {EVENT(1, "device", "api") ",\"call\":\"aiot_mqtt_connect\",\"result\":-773}",
+     "mqtt_connect: -0x0305", LANE_DEVICE},
+    {EVENT(1, "device", "api") ",\"call\":\"IOT_OTA_Init\",\"result\":-2}", "IOT_OTA_Init: -2",
+     LANE_DEVICE},
+    {EVENT(1, "device", "resume") ",\"from\":4096,\"of\":65536}", "resumes at 4096 B", LANE_DEVICE},
+    {EVENT(1, "boot", "verify") ",\"slot\":1,\"ok\":0,\"reason\":\"digest\"}",
+     "slot B is not: digest", LANE_BOOT},
+    {EVENT(1, "boot", "trial") ",\"slot\":1,\"start\":2,\"of\":3}", "slot B, trial 2 of 3",
+     LANE_BOOT},
+    {EVENT(1, "boot", "rollback") ",\"from\":1,\"to\":0,\"reason\":\"not confirmed\"}",
+     "ROLLBACK to slot A: not confirmed", LANE_BOOT},
+};
+
+static void iot_events_are_told(void)
+{
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        struct story s;
+        story_init(&s);
+        add(&s, "%s", told[i].line);
+        CHECK_OK(story_end(&s, NULL), NULL);
+        CHECK_INT(s.count, 1);
+        CHECK_STR(s.rows[0].cell[told[i].lane].text, told[i].text);
+        story_free(&s);
+    }
+}
+
+static void progress_is_a_range(void)
+{
+    struct story s;
+    story_init(&s);
+    for (int step = 5; step <= 60; step += 5)
+        add(&s, EVENT(3, "device", "progress") ",\"step\":%d}", step);
+    CHECK_OK(story_end(&s, NULL), NULL);
+    CHECK_INT(s.count, 1);
+    CHECK_STR(s.rows[0].cell[LANE_DEVICE].text, "progress 5–60 %");
+    story_free(&s);
+}
+
 static const struct test tests[] = {
+    {"events of MQTT and two slots are told", iot_events_are_told},
+    {"progress is a range", progress_is_a_range},
     {"a download is one row", a_download_is_one_row},
     {"a fault divides it", a_fault_divides_it},
     {"a cut and the start after it are rules", a_cut_and_the_start_after_it_are_rules},
