@@ -19,8 +19,10 @@ static const struct judge_package *package_of(const struct judge *j, const char 
 }
 
 /* Bytes of the image that flash holds from its first on. */
-static uint64_t durable_bytes(const struct judge *j)
+uint64_t judge_durable_bytes(const struct judge *j)
 {
+    if (j->package == NULL)
+        return 0;
     const uint32_t area = j->setup.update_address(j->setup.ctx);
     const uint8_t *flash = j->setup.flash(j->setup.ctx) + area;
     uint64_t n = 0;
@@ -41,7 +43,8 @@ static void on_package(struct judge *j, const struct ev *e)
         /* A newer one replaces what was being fetched, or the first one of this start. */
         if (t->version[0] != '\0')
             j->replaced = t->requests > 0;
-        t->cause_to_restart = true;
+        t->cause_to_restart = strcmp(version, t->interrupted) != 0;
+        t->interrupted[0] = '\0';
         t->requests = 0;
         t->last_step = 0;
         t->causes = 0;
@@ -49,6 +52,9 @@ static void on_package(struct judge *j, const struct ev *e)
         j->verified = j->pending = false;
         j->dirty = false;
     }
+    if (!another && t->repeat_in_download && t->requests > 0 && !t->final && !j->net_any &&
+        j->faults_on_download == 0)
+        judge_fail(j, "CLD-20", "announced once more, the download is begun once more");
     t->repeat_in_download = false;
     (void)snprintf(t->version, sizeof t->version, "%s", version);
     j->package = package_of(j, version);
@@ -67,7 +73,7 @@ static void judge_resume(struct judge *j, uint64_t from)
 {
     struct judge_slots *t = &j->slots;
     const struct device_config *c = &j->setup.scenario->device;
-    const uint64_t durable = durable_bytes(j);
+    const uint64_t durable = j->cut_since_range ? t->stored_at_cut : judge_durable_bytes(j);
     /* What waits in RAM for a whole page is stored as far as this power-on is concerned. */
     const uint64_t room = j->cut_since_range ? 0 : c->geometry.page_bytes + 8192u;
     if (from > 0 && !j->dirty && !j->silent_faults) {
@@ -240,6 +246,13 @@ static void on_verify(struct judge *j, bool ok)
     j->phase = PHASE_IDLE;
     t->cause_to_restart = true;
     j->clean_start_due = true;
+    /* A server that says what it serves damages nothing: bytes were put to the wrong place. */
+    const bool damaged = hit[CF_CORRUPT] + hit[CF_SHIFT_SILENT] > 0 || j->byte_seen[LINK_CORRUPT] ||
+                         j->silent_faults;
+    if (hit[CF_IGNORE_RANGE] > 0 && !damaged)
+        judge_fail(j, "DWN-12", "the digest does not match after a reply with the whole image");
+    if (hit[CF_SHIFT] > 0 && !damaged)
+        judge_fail(j, "DWN-14", "the digest does not match after a range that was moved");
     if (!j->dirty && j->setup.scenario->n_flash == 0 && t->spoils == 0 &&
         hit[CF_WRONG_DIGEST] + hit[CF_BAD_DIGEST] + hit[CF_WRONG_SIZE] + hit[CF_WRONG_SIGN] == 0 &&
         t->bad == 0) {

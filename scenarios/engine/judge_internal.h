@@ -163,7 +163,8 @@ void judge_slots_flash_event(struct judge *j, const struct ev *e);
 void judge_slots_power_event(struct judge *j, const struct ev *e);
 void judge_slots_new_start(struct judge *j);
 void judge_slots_session_over(struct judge *j, int64_t now_ns);
-void judge_slots_accepted(struct judge *j); /* the boot choice was made */
+uint64_t judge_durable_bytes(const struct judge *j); /* of the image, in flash, from its first on */
+void judge_slots_accepted(struct judge *j);          /* the boot choice was made */
 void judge_slots_taken(struct judge *j, const char *version, int64_t bytes);
 void judge_slots_main_over(struct judge *j);
 void judge_fetch_cloud_event(struct judge *j, const struct ev *e);

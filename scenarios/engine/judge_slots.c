@@ -135,7 +135,8 @@ void judge_slots_boot_event(struct judge *j, const struct ev *e)
     if (ev_is(e, LANE_BOOT, "boot"))
         on_boot(j, e);
     else if (ev_is(e, LANE_BOOT, "verify") && slot < 2)
-        j->slots.slot_good[slot] = ev_int(e, "ok", 0) != 0;
+        j->slots.slot_good[slot] =
+            ev_int(e, "ok", 0) != 0 && strcmp(ev_text(e, "reason"), "not looked at") != 0;
     else if (ev_is(e, LANE_BOOT, "trial"))
         on_trial(j, e);
     else if (ev_is(e, LANE_BOOT, "run"))
@@ -271,8 +272,12 @@ void judge_slots_power_event(struct judge *j, const struct ev *e)
         judge_seen(j, "NET-22");
     judge_seen(j, "PWR-16");
     judge_seen(j, "PWR-15");
-    if (j->phase == PHASE_DOWNLOAD)
+    if (j->phase == PHASE_DOWNLOAD) {
         j->resume_expected = j->cut_since_range = true;
+        j->slots.stored_at_cut = judge_durable_bytes(j);
+        if (t->version[0] != '\0')
+            (void)snprintf(j->slots.interrupted, sizeof j->slots.interrupted, "%s", t->version);
+    }
 }
 
 /* The end of the main phase: what an image that cannot work must have come to. */

@@ -54,13 +54,15 @@ struct judge_slots {
     bool finished; /* the state "all received" was told */
 
     /* download */
-    char version[DEVICE_TEXT_MAX]; /* being fetched */
-    bool bad_body;                 /* the last reply was no data */
-    bool expired;                  /* a 403 was answered, and nothing better since */
-    bool repeat_in_download;       /* announced again while it is fetched */
-    bool cause_to_restart;         /* the next range may begin at 0 */
-    uint32_t requests;             /* ranges of this task */
-    bool verify_ok;                /* in this start */
+    char version[DEVICE_TEXT_MAX];     /* being fetched */
+    bool bad_body;                     /* the last reply was no data */
+    bool expired;                      /* a 403 was answered, and nothing better since */
+    bool repeat_in_download;           /* announced again while it is fetched */
+    bool cause_to_restart;             /* the next range may begin at 0 */
+    uint64_t stored_at_cut;            /* bytes of it that flash held then */
+    char interrupted[DEVICE_TEXT_MAX]; /* version whose download a power cut has ended */
+    uint32_t requests;                 /* ranges of this task */
+    bool verify_ok;                    /* in this start */
 
     /* boot */
     bool chosen; /* set_boot was told, the next start tries it */

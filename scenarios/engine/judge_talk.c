@@ -341,9 +341,7 @@ void judge_talk_main_over(struct judge *j, int64_t now_ns)
     if (judge_is_seen(j, "INT-06") && j->faults_hit[CF_UPPER_DIGEST] > 0 && x->has_version)
         JUDGE(j, "INT-06", there, "a digest in upper case was announced, and version %s runs",
               j->main_version);
-    if (j->faults_hit[CF_FORGED] > 0 && strcmp(j->main_version, j->version) == 0 && !there)
-        judge_seen(j, "DWN-25");
     if (j->faults_hit[CF_FORGED] > 0)
-        JUDGE(j, "DWN-25", j->n_failures > 0 || (x->has_version && there && j->pending == false),
+        JUDGE(j, "DWN-25", j->n_failures > 0 || j->restored_count > 0,
               "an edited address was refused, and the cloud was not told");
 }

@@ -73,8 +73,14 @@ static void explain(const struct zoo *z)
 static bool is_broken(const struct scenario *s)
 {
     static const struct device_breaks none;
-    return memcmp(&s->device.breaks, &none, sizeof none) != 0 ||
-           s->device.personality != STATE_SAFE;
+    static const struct device_mqtt_breaks no_mqtt;
+    static const struct uota_quirks no_uota;
+    static const struct kit_quirks no_kit;
+    const struct device_config *d = &s->device;
+    return memcmp(&d->breaks, &none, sizeof none) != 0 || d->personality != STATE_SAFE ||
+           memcmp(&d->mqtt_breaks, &no_mqtt, sizeof no_mqtt) != 0 ||
+           memcmp(&d->quirks, &no_uota, sizeof no_uota) != 0 ||
+           memcmp(&d->link, &no_kit, sizeof no_kit) != 0;
 }
 
 static void every_member_has_a_defect_and_a_label(const void *pattern)
@@ -95,12 +101,14 @@ static void every_defect_has_a_member(void)
 {
     struct zoo *z = zoo_new(ZOO);
     REQUIRE(glob(POWER_ZOO, GLOB_APPEND, NULL, &z->files) == 0);
-    bool seen[sizeof(struct device_breaks)] = {false};
+    bool seen[sizeof(struct device_breaks) + sizeof(struct device_mqtt_breaks)] = {false};
     bool vendor = false;
     for (size_t i = 0; i < z->files.gl_pathc; i++) {
         load(z, i);
-        bool has[sizeof(struct device_breaks)];
-        memcpy(has, &z->s->device.breaks, sizeof has);
+        bool has[sizeof seen];
+        memcpy(has, &z->s->device.breaks, sizeof(struct device_breaks));
+        memcpy(has + sizeof(struct device_breaks), &z->s->device.mqtt_breaks,
+               sizeof(struct device_mqtt_breaks));
         for (size_t k = 0; k < sizeof has; k++)
             seen[k] = seen[k] || has[k];
         vendor = vendor || z->s->device.personality == STATE_VENDOR;
@@ -109,6 +117,7 @@ static void every_defect_has_a_member(void)
         if (!seen[k])
             CHECK_STR("in no member of the zoo", break_word((int)k));
     CHECK(vendor);
+    CHECK(break_word((int)sizeof seen) == NULL);
     zoo_free(z);
 }
 
@@ -130,6 +139,9 @@ static void without_the_defect_nothing_is_found(void)
     for (size_t i = 0; i < z->files.gl_pathc; i++) {
         load(z, i);
         z->s->device.breaks = (struct device_breaks){.skip_digest = false};
+        z->s->device.mqtt_breaks = (struct device_mqtt_breaks){.skip_digest = false};
+        z->s->device.quirks = (struct uota_quirks){.no_resume = false};
+        z->s->device.link = (struct kit_quirks){.no_guard = false};
         z->s->device.personality = STATE_SAFE;
         z->s->expect.n_fails = 0;
         const char *v = verdict(z);

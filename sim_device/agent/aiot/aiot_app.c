@@ -131,7 +131,8 @@ static void on_announcement(void *handle, const aiot_ota_recv_t *const msg, void
     case KIT_TAKE:
     case KIT_INSTEAD:
         replace(a, &a->next, msg->task_desc);
-        a->cancel = a->running;
+        /* Told twice at once: the download task may have been started and not begun. */
+        a->cancel = v == KIT_INSTEAD && a->running;
         break;
     case KIT_AGAIN:
         replace(a, &a->fresh, msg->task_desc);

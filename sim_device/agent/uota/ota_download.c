@@ -109,7 +109,8 @@ static enum attempt judge_head(const struct uota *u, struct reply *r)
     case KIT_FETCH_BODY:
         return GOT_ALL;
     case KIT_FETCH_STATUS:
-        return BAD_STATUS;
+        /* A server in trouble is given time; another address would not help. */
+        return r->http.status == 429 || r->http.status >= 500 ? BAD_REPLY : BAD_STATUS;
     default:
         return BAD_REPLY;
     }

@@ -98,7 +98,19 @@ static void pay(struct uota *u)
 
 /* ---- from the cloud ---- */
 
-/* Runs in the port's task: only keeps the newest. */
+static void *take_oldest(struct uota *u, int *len)
+{
+    if (u->inbox_count == 0)
+        return NULL;
+    void *payload = u->inbox[0];
+    *len = u->inbox_bytes[0];
+    u->inbox_count--;
+    memmove(u->inbox, u->inbox + 1, u->inbox_count * sizeof u->inbox[0]);
+    memmove(u->inbox_bytes, u->inbox_bytes + 1, u->inbox_count * sizeof u->inbox_bytes[0]);
+    return payload;
+}
+
+/* Runs in the port's task: only keeps them. A late one must not displace a newer one unread. */
 static void on_push(char *topic, int topic_len, void *payload, int payload_len, void *ctx)
 {
     struct uota *u = ctx;
@@ -110,9 +122,11 @@ static void on_push(char *topic, int topic_len, void *payload, int payload_len, 
         return;
     memcpy(copy, payload, (size_t)payload_len);
     ota_mutex_lock(u->lock);
-    ota_free(u->inbox);
-    u->inbox = copy;
-    u->inbox_bytes = payload_len;
+    int len = 0;
+    if (u->inbox_count == UOTA_INBOX)
+        ota_free(take_oldest(u, &len));
+    u->inbox[u->inbox_count] = copy;
+    u->inbox_bytes[u->inbox_count++] = payload_len;
     ota_mutex_unlock(u->lock);
     ota_semaphore_post(u->bell);
 }
@@ -120,12 +134,11 @@ static void on_push(char *topic, int topic_len, void *payload, int payload_len, 
 int uota_listen(struct uota *u, uint32_t timeout_ms, struct ota_push *out)
 {
     struct err err = {0};
-    if (u->inbox == NULL && (timeout_ms == 0 || ota_semaphore_wait(u->bell, timeout_ms) != 0))
+    if (u->inbox_count == 0 && (timeout_ms == 0 || ota_semaphore_wait(u->bell, timeout_ms) != 0))
         return ERR_NOT_FOUND;
     ota_mutex_lock(u->lock);
-    void *payload = u->inbox;
-    int len = u->inbox_bytes;
-    u->inbox = NULL;
+    int len = 0;
+    void *payload = take_oldest(u, &len);
     while (ota_semaphore_wait(u->bell, 0) == 0) /* those of older ones too */
         ;
     ota_mutex_unlock(u->lock);
@@ -239,8 +252,10 @@ static bool log_in(struct uota *u, uint32_t budget_ms)
 {
     char topic[UOTA_TOPIC_MAX];
     uint32_t pause_ms = PAUSE_MS, spent_ms = 0;
+    if (u->logged_in)
+        return true;
     topic_of(topic, "upgrade");
-    while (!u->logged_in) {
+    do {
         /* The vendor's types are not const; nobody writes through them. */
         int rc = ota_hal_mqtt_init_instance(
             (char *)(uintptr_t)ota_get_product_key(), (char *)(uintptr_t)ota_get_device_name(),
@@ -250,12 +265,12 @@ static bool log_in(struct uota *u, uint32_t budget_ms)
             u->logged_in = true;
         else if (rc == 0)
             (void)ota_hal_mqtt_deinit_instance();
-        if (u->logged_in || spent_ms >= budget_ms)
+        if (u->logged_in)
             break;
-        ota_msleep(pause_ms);
+        ota_msleep(pause_ms); /* after the last try too: another round may follow */
         spent_ms += pause_ms;
         pause_ms = pause_ms < PAUSE_MAX_MS / 2 ? 2 * pause_ms : PAUSE_MAX_MS;
-    }
+    } while (spent_ms < budget_ms);
     return u->logged_in;
 }
 

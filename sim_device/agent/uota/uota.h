@@ -9,6 +9,7 @@
 
 #define UOTA_SAVE_BYTES 8192u /* between stored positions */
 #define UOTA_STEP_GRID  5
+#define UOTA_INBOX      4
 #define UOTA_TOPIC_MAX  128
 
 /* What stage failed. */
@@ -26,10 +27,11 @@ enum uota_stage {
 /* RAM of the service. */
 struct uota {
     void *thread;
-    void *lock;  /* of inbox */
-    void *bell;  /* posted when inbox is filled */
-    void *inbox; /* payload of the newest push not looked at, null: none */
-    int inbox_bytes;
+    void *lock;              /* of inbox */
+    void *bell;              /* posted when inbox is filled */
+    void *inbox[UOTA_INBOX]; /* payloads not looked at, oldest first; the oldest goes when full */
+    int inbox_bytes[UOTA_INBOX];
+    uint32_t inbox_count;
     bool logged_in;
     struct ota_push task;           /* being fetched; size_bytes 0: none */
     struct ota_push next;           /* came meanwhile and is newer; size_bytes 0: none */
