@@ -35,6 +35,10 @@ int nor_geometry_check(const struct nor_geometry *geo, struct err *err)
                        "multiple of the next",
                        geo->name, (unsigned)size, (unsigned)unit, (unsigned)page,
                        (unsigned)granule);
+    if (geo->write_back_ops > NOR_WRITE_BACK_MAX)
+        return err_set(err, ERR_ARG,
+                       "chip %s: %u operations in the cache, at most %d are supported", geo->name,
+                       (unsigned)geo->write_back_ops, NOR_WRITE_BACK_MAX);
     if (geo->program_ns < 0 || geo->erase_ns < 0 || geo->read_ns_per_byte < 0)
         return err_set(err, ERR_ARG, "chip %s: times must not be negative", geo->name);
     return 0;
@@ -106,6 +110,7 @@ void nor_free(struct nor *n)
     if (n == NULL)
         return;
     nor_unit_release_all(n);
+    nor_forget_held(n);
     nor_memory_free(n);
     free(n->saved);
     free(n);
@@ -169,6 +174,8 @@ static void tear_operation(struct nor *n, struct nor_op *op, enum nor_tear tear,
     op->torn = true;
     op->tear = tear;
     nor_take_effect(n, op, &o, &rng);
+    if (tear == TEAR_UNWRITTEN)
+        nor_take_back(n, arg);
 }
 
 static void observe(struct nor *n, const struct nor_op *op)
@@ -194,6 +201,7 @@ static void lose_power(struct nor *n, enum nor_tear tear, uint32_t arg)
         tear_operation(n, torn[i], tear, arg);
     n->on = false;
     n->cut = (struct nor_cut){0};
+    nor_forget_held(n); /* with any other tear they were written in time */
     nor_end_life(n);
     for (size_t i = 0; i < count; i++)
         observe(n, torn[i]);
@@ -258,7 +266,8 @@ int nor_read(struct nor *n, uint32_t addr, void *out, uint32_t len_bytes)
         return ERR_IO;
     if (nor_injected(n, NOR_IO_READ, addr, len_bytes))
         return ERR_IO;
-    if (n->geo.policy == NOR_ECC && nor_any_mark(n, n->torn, addr, len_bytes))
+    if ((n->geo.policy == NOR_ECC && nor_any_mark(n, n->torn, addr, len_bytes)) ||
+        nor_is_dead(n, addr, len_bytes))
         return ERR_DIGEST;
     memcpy(out, n->cells + addr, len_bytes);
     return 0;
@@ -274,7 +283,7 @@ static int64_t program_time(const struct nor_geometry *geo, uint32_t len_bytes)
 /* An armed cut comes at the start, in the middle or at the end of the operation. */
 static int64_t time_before_cut(enum nor_tear tear, int64_t ns)
 {
-    if (tear == TEAR_NOTHING)
+    if (tear == TEAR_NOTHING || tear == TEAR_UNWRITTEN)
         return 0;
     return tear == TEAR_DONE ? ns : ns / 2;
 }
@@ -320,6 +329,10 @@ static int operate(struct nor *n, const struct nor_op *wanted, int64_t ns)
     bool may_corrupt = n->injection_count > 0 && op->kind == NOR_OP_PROGRAM;
     if (may_corrupt)
         memcpy(n->before, n->cells + op->addr, op->len_bytes);
+    if (nor_hold(n, op) != 0) {
+        f->active = false;
+        return ERR_NOMEM;
+    }
     nor_take_effect(n, op, &all, NULL);
     if (may_corrupt)
         nor_corrupt(n, op, n->before);

@@ -41,7 +41,9 @@ struct nor_geometry {
     int64_t program_ns; /* per full page; less data takes its share, at least a sixteenth */
     int64_t erase_ns;   /* per erase unit */
     int64_t read_ns_per_byte;
-    uint32_t endurance; /* erase cycles promised per unit */
+    uint32_t endurance;      /* erase cycles promised per unit */
+    uint32_t write_back_ops; /* operations that the part or its driver may hold back, at most
+                                NOR_WRITE_BACK_MAX; a cut with TEAR_UNWRITTEN loses them. 0: none */
 };
 
 /* The built-in chips; null if unknown. nor_geometry_at walks them from 0, null at the end. */
@@ -60,8 +62,19 @@ enum nor_tear {
                         */
     TEAR_WEAK, /* looks complete, but its changed cells read differently at a later power-on */
     TEAR_DONE, /* cut after the operation completed, before it was acknowledged */
+    TEAR_ALL_BUT_BIT, /* all but the last bit that was to change */
+    TEAR_UNREADABLE,  /* program: like SCRAMBLED; erase too; and reading it fails until the unit is
+                         erased, also on parts without ECC */
+    TEAR_DISTURB,   /* complete, but one bit of another page of the unit has fallen; erase: DONE */
+    TEAR_UNWRITTEN, /* not begun, and the last operations before it are gone, too: they were in the
+                       write-back cache. As many as arg says, 0: as the cache may hold; without a
+                       cache (write_back_ops 0): NOTHING */
     TEAR_COUNT
 };
+#define TEAR_PLAIN                                                                                 \
+    (TEAR_DONE + 1) /* those in front: the operation's own cells, and nothing else                 \
+                     */
+#define NOR_WRITE_BACK_MAX 16
 const char *nor_tear_name(enum nor_tear tear); /* "nothing", "prefix", "all-but-last", ... */
 int nor_tear_parse(const char *name, enum nor_tear *out); /* 0 or ERR_NOT_FOUND */
 

@@ -165,6 +165,37 @@ static void count_wear(struct nor *n, uint32_t addr)
         put_le32(wear, cycles + 1);
 }
 
+/* The last bit that the operation changes within its done part: its byte, and *bit; false when it
+ * changes none. */
+static bool last_bit(const struct nor *n, const struct nor_op *op, const struct tear_outcome *o,
+                     uint32_t *addr, uint8_t *bit)
+{
+    for (uint32_t i = o->done_to; i > o->done_from; i--) {
+        uint8_t cell = n->cells[op->addr + i - 1];
+        uint8_t changes =
+            op->kind == NOR_OP_ERASE ? (uint8_t)~cell : (uint8_t)(cell & ~op->data[i - 1]);
+        if (changes == 0)
+            continue;
+        *addr = op->addr + i - 1;
+        *bit = (uint8_t)(changes & (~changes + 1));
+        return true;
+    }
+    return false;
+}
+
+/* That bit has stayed what it was. */
+static void leave_bit(struct nor *n, enum nor_op_kind kind, uint32_t addr, uint8_t bit)
+{
+    if (kind == NOR_OP_ERASE)
+        n->cells[addr] &= (uint8_t)~bit;
+    else
+        n->cells[addr] |= bit;
+    if (n->written != NULL) {
+        put_mark(n->written, mark_of(n, addr), true);
+        put_mark(n->torn, mark_of(n, addr), true);
+    }
+}
+
 void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome *o,
                      struct rng *rng)
 {
@@ -172,6 +203,11 @@ void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome
         return;
     nor_unit_touch(n, op->addr / n->geo.erase_bytes);
     uint32_t from = o->done_from;
+    uint32_t last = 0;
+    uint8_t bit = 0;
+    bool keeps = o->but_bit && last_bit(n, op, o, &last, &bit);
+    if (op->kind == NOR_OP_ERASE && o->done_to - from == op->len_bytes)
+        nor_revive(n, op->addr, op->len_bytes);
     if (op->kind == NOR_OP_ERASE) {
         count_wear(n, op->addr);
         erase_cells(n, op->addr + from, o->done_to - from, o->weak);
@@ -181,6 +217,12 @@ void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome
     }
     if (o->torn_from != o->torn_to)
         scatter(n, op, o->torn_from, o->torn_to, rng);
+    if (keeps)
+        leave_bit(n, op->kind, last, bit);
+    if (o->unreadable)
+        nor_kill_range(n, op->addr, op->len_bytes);
+    if (o->disturbs)
+        nor_disturb(n, op, rng);
 }
 
 /* An ECC part reads a marginal granule right or traps; the content itself stays. */

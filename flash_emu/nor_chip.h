@@ -31,6 +31,16 @@ struct nor_flight {
     uint8_t data[NOR_PAGE_MAX];
 };
 
+/* What an operation found, while it may be in a write-back cache. */
+struct nor_undo {
+    uint32_t addr, len_bytes;
+    uint8_t *cells; /* owned; null: none */
+};
+
+struct nor_range {
+    uint32_t addr, len_bytes; /* 0: none */
+};
+
 struct nor_cut {
     uint64_t number; /* 0: none */
     enum nor_tear tear;
@@ -65,6 +75,12 @@ struct nor {
     struct nor_flight flights[NOR_FLIGHTS]; /* one, unless the owner's tasks overlap */
     struct nor_injection injections[NOR_INJECT_MAX];
     size_t injection_count;
+    /* The last of them, oldest at held_from; in no snapshot and no file, as all of a cache. */
+    struct nor_undo held[NOR_WRITE_BACK_MAX];
+    uint32_t held_from, n_held;
+    /* TEAR_UNREADABLE; in no snapshot and no file. Beyond that many, the oldest reads again. */
+    struct nor_range dead[NOR_FLIGHTS];
+    uint32_t dead_next;
     char fault[160];
     uint8_t before[NOR_PAGE_MAX]; /* scratch: content the operation found, while faults may hit */
 
@@ -100,6 +116,18 @@ void nor_settle_unit(struct nor *n, uint32_t unit, uint64_t power_on);
 bool nor_any_mark(const struct nor *n, const uint8_t *marks, uint32_t addr, uint32_t len_bytes);
 /* Marks of content that came from outside: granules in the range that hold data are written. */
 void nor_derive_marks(struct nor *n, uint32_t addr, uint32_t len_bytes);
+
+/* nor_tear.c */
+/* The operation is about to take effect: what it finds is kept while it may be lost. ERR_NOMEM. */
+int nor_hold(struct nor *n, const struct nor_op *op);
+/* Takes back the last `count` held operations (0: all). */
+void nor_take_back(struct nor *n, uint32_t count);
+void nor_forget_held(struct nor *n); /* all is written */
+void nor_kill_range(struct nor *n, uint32_t addr, uint32_t len_bytes);
+bool nor_is_dead(const struct nor *n, uint32_t addr, uint32_t len_bytes);
+void nor_revive(struct nor *n, uint32_t addr, uint32_t len_bytes); /* erased */
+/* One bit of another page of op's unit falls. */
+void nor_disturb(struct nor *n, const struct nor_op *op, struct rng *rng);
 
 /* nor_inject.c: whether the access fails, using the fault up; and NOR_IO_CORRUPT on a finished
  * program, given the content it found. */

@@ -18,7 +18,18 @@
  *   disagrees with its check bits, and reading it raises a bus fault or non-maskable interrupt;
  *   the only cure is an erase. Weak cells under ECC show as a granule that reads right or traps.
  * - NOTHING and DONE are the two edges: power fell before the command was accepted, or after it
- *   completed but before the firmware could know.
+ *   completed but before the firmware could know. ALL_BUT_BIT is the last moment before DONE: the
+ *   slowest cell of the page or unit has not crossed its threshold yet. One bit decides whether a
+ *   check value that covers it, or a flag that lacks it, is recognised.
+ * - Controllers that check what they read (ECC, or a driver with a CRC per sector) answer a read of
+ *   a torn range with an error instead of wrong bytes; only an erase ends that (UNREADABLE). On a
+ *   part that is modelled with ECC the torn granules trap in any case.
+ * - The high voltage of a program pulse stresses the cells that share word and bit lines with the
+ *   page; when the supply sags in the pulse the inhibit voltages of the others sag with it, and a
+ *   cell of another page of the unit may lose its charge state (DISTURB: one erased bit falls).
+ * - Drivers with a write-back cache, and managed flash behind a controller, acknowledge before they
+ *   write. What they hold is lost with the power, newest first (UNWRITTEN): the flash is as it was
+ *   some operations ago, but whoever asked was told otherwise.
  *
  * Random choices are drawn per operation and per (power-on, unit), so one tear moves no other.
  */
@@ -34,6 +45,10 @@ static const char *const tear_names[TEAR_COUNT] = {
     [TEAR_HALF_ERASED] = "half-erased",
     [TEAR_WEAK] = "weak",
     [TEAR_DONE] = "done",
+    [TEAR_ALL_BUT_BIT] = "all-but-bit",
+    [TEAR_UNREADABLE] = "unreadable",
+    [TEAR_DISTURB] = "disturb",
+    [TEAR_UNWRITTEN] = "unwritten",
 };
 
 const char *nor_tear_name(enum nor_tear tear)
@@ -96,6 +111,19 @@ struct tear_outcome tear_plan(enum nor_tear tear, enum nor_op_kind kind, uint32_
     case TEAR_DONE:
         o.done_to = len_bytes;
         break;
+    case TEAR_ALL_BUT_BIT:
+        o.but_bit = true;
+        o.done_to = len_bytes;
+        break;
+    case TEAR_UNREADABLE:
+        o.unreadable = true;
+        o.torn_to = len_bytes;
+        break;
+    case TEAR_DISTURB:
+        o.disturbs = kind == NOR_OP_PROGRAM; /* an erase has no other page in its unit */
+        o.done_to = len_bytes;
+        break;
+    case TEAR_UNWRITTEN: /* the chip takes back what is older */
     case TEAR_NOTHING:
     case TEAR_COUNT:
         break;

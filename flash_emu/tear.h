@@ -13,6 +13,9 @@ struct tear_outcome {
     uint32_t done_from, done_to; /* took full effect */
     uint32_t torn_from, torn_to; /* left between old and new: tear_scatter_* */
     bool weak;                   /* the cells that changed in the done range are marginal */
+    bool but_bit;                /* but for the last bit that changes in it */
+    bool unreadable;             /* the operation's range cannot be read any more */
+    bool disturbs;               /* and a bit of another page has fallen */
 };
 
 /* arg: TEAR_PREFIX: bytes done, rounded down to granules and cut to len_bytes; else unused. Draws

@@ -585,6 +585,121 @@ static void load_makes_cells_firm(const void *row)
     nor_free(n);
 }
 
+/* ---- beyond the cells of the operation ---- */
+
+static uint32_t bits_that_differ(const uint8_t *a, const uint8_t *b, uint32_t len_bytes)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < len_bytes; i++)
+        for (uint8_t d = (uint8_t)(a[i] ^ b[i]); d != 0; d &= (uint8_t)(d - 1))
+            n++;
+    return n;
+}
+
+static void one_bit_is_left(const void *row)
+{
+    struct nor *n = chip_new(row, 1);
+    uint32_t unit = nor_geo(n)->erase_bytes;
+    uint8_t data[PAGE], back[PAGE];
+    memset(data, 0xFF, sizeof data);
+    memset(data, 0x5A, 40); /* the last that falls is bit 0 of byte 39 */
+    nor_arm_cut(n, 1, TEAR_ALL_BUT_BIT, 0);
+    CHECK_ERR(nor_program(n, 0, data, sizeof data), ERR_IO);
+    CHECK_INT(bits_that_differ(nor_peek(n), data, sizeof data), 1);
+    CHECK_INT(nor_peek(n)[39], 0x5B);
+    nor_power_on(n);
+    bool ecc = nor_geo(n)->policy == NOR_ECC;
+    CHECK_INT(nor_read(n, 0, back, sizeof back), ecc ? ERR_DIGEST : 0);
+    /* An erase leaves one, too, and a second erase takes it. */
+    nor_arm_cut(n, 2, TEAR_ALL_BUT_BIT, 0);
+    CHECK_ERR(nor_erase(n, 0, unit), ERR_IO);
+    CHECK_INT(nor_peek(n)[39], 0xFB); /* 0x5B lacks 0xA4 */
+    CHECK(all_are(nor_peek(n), 39, 0xFF) && all_are(nor_peek(n) + 40, unit - 40, 0xFF));
+    nor_power_on(n);
+    CHECK_INT(nor_erase(n, 0, unit), 0);
+    CHECK(all_are(nor_peek(n), unit, 0xFF));
+    CHECK_INT(nor_read(n, 0, back, sizeof back), 0);
+    nor_free(n);
+}
+
+static void a_dead_range_reads_again_after_an_erase(const void *row)
+{
+    struct nor *n = chip_new(row, 1);
+    uint8_t data[2 * PAGE] = {0}, byte;
+    nor_arm_cut(n, 2, TEAR_UNREADABLE, 0);
+    CHECK_ERR(nor_program(n, 0, data, sizeof data), ERR_IO);
+    for (int life = 0; life < 2; life++) {
+        nor_power_on(n);
+        CHECK_INT(nor_read(n, PAGE - 1, &byte, 1), 0);
+        CHECK_ERR(nor_read(n, PAGE, &byte, 1), ERR_DIGEST);
+        CHECK_ERR(nor_read(n, 2 * PAGE - 1, &byte, 1), ERR_DIGEST);
+        CHECK_ERR(nor_read(n, 0, data, sizeof data), ERR_DIGEST);
+        CHECK_INT(nor_read(n, 2 * PAGE, &byte, 1), 0);
+        nor_power_off(n, TEAR_NOTHING, 0);
+    }
+    nor_power_on(n);
+    CHECK_INT(nor_erase(n, 0, nor_geo(n)->erase_bytes), 0);
+    CHECK_INT(nor_read(n, 0, data, sizeof data), 0);
+    nor_free(n);
+}
+
+static void a_neighbour_loses_one_bit(const void *row)
+{
+    struct nor *n = chip_new(row, 1);
+    uint32_t unit = nor_geo(n)->erase_bytes;
+    uint8_t data[PAGE] = {0};
+    nor_arm_cut(n, 1, TEAR_DISTURB, 0);
+    CHECK_ERR(nor_program(n, PAGE, data, sizeof data), ERR_IO);
+    CHECK(all_are(nor_peek(n) + PAGE, PAGE, 0)); /* done itself */
+    uint32_t ones = 0;
+    for (uint32_t i = 0; i < unit; i++)
+        for (uint8_t b = nor_peek(n)[i]; b != 0; b &= (uint8_t)(b - 1))
+            ones++;
+    CHECK_INT(ones, 8 * (unit - PAGE) - 1);
+    CHECK(all_are(nor_peek(n) + unit, unit, 0xFF)); /* no other unit */
+    nor_free(n);
+}
+
+/* Three programs and an erase behind a cache of two, then a cut. */
+static struct nor *cached(const struct nor_geometry *geo, enum nor_tear tear, uint32_t arg)
+{
+    struct nor_geometry g = *geo;
+    struct err err = {""};
+    uint8_t data[PAGE];
+    g.write_back_ops = 2;
+    struct nor *n = nor_new(&g, 1, &err);
+    REQUIRE(n != NULL);
+    for (uint32_t i = 0; i < 3; i++) {
+        memset(data, (int)(i + 1), sizeof data);
+        CHECK_INT(nor_program(n, i * PAGE, data, sizeof data), 0);
+    }
+    CHECK_INT(nor_erase(n, 0, g.erase_bytes), 0);
+    nor_arm_cut(n, 5, tear, arg);
+    CHECK_ERR(nor_program(n, 0, data, sizeof data), ERR_IO);
+    return n;
+}
+
+static void what_a_cache_held_is_lost(const void *row)
+{
+    const struct nor_geometry small = chip_geometry(row), *geo = &small;
+    static const struct {
+        enum nor_tear tear;
+        uint32_t arg;
+        uint8_t first, third; /* byte of the first and third page */
+    } ends[] = {{TEAR_NOTHING, 0, 0xFF, 0xFF}, {TEAR_DONE, 0, 3, 0xFF},
+                {TEAR_UNWRITTEN, 1, 1, 3},     {TEAR_UNWRITTEN, 2, 1, 0xFF},
+                {TEAR_UNWRITTEN, 0, 1, 0xFF},  {TEAR_UNWRITTEN, 9, 1, 0xFF}};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct nor *n = cached(geo, ends[i].tear, ends[i].arg);
+        CHECK_INT(nor_peek(n)[0], ends[i].first);
+        CHECK_INT(nor_peek(n)[2 * PAGE], ends[i].third);
+        nor_power_on(n);
+        nor_power_off(n, TEAR_UNWRITTEN, 0); /* the cache of that life is gone */
+        CHECK_INT(nor_peek(n)[0], ends[i].first);
+        nor_free(n);
+    }
+}
+
 static const struct test tests[] = {
     TEST_ROWS("plan", plan_is, plan_rows, plan_name),
     {"half-erased takes either half", half_erased_takes_either_half},
@@ -607,5 +722,10 @@ static const struct test tests[] = {
     TEST_ROWS("readings follow seed and ordinal", readings_follow_seed_and_ordinal, chip_rows,
               chip_name),
     TEST_ROWS("load makes cells firm", load_makes_cells_firm, chip_rows, chip_name),
+    TEST_ROWS("one bit is left", one_bit_is_left, chip_rows, chip_name),
+    TEST_ROWS("a dead range reads again after an erase", a_dead_range_reads_again_after_an_erase,
+              chip_rows, chip_name),
+    TEST_ROWS("a neighbour loses one bit", a_neighbour_loses_one_bit, chip_rows, chip_name),
+    TEST_ROWS("what a cache held is lost", what_a_cache_held_is_lost, chip_rows, chip_name),
 };
 TEST_MAIN("tears", tests)

@@ -54,7 +54,7 @@ static int parse_tears(const char *list, uint32_t *out)
             return ERR_FORMAT;
         memcpy(name, list, len);
         name[len] = '\0';
-        if (nor_tear_parse(name, &tear) != 0)
+        if (nor_tear_parse(name, &tear) != 0 || tear >= TEAR_PLAIN)
             return ERR_FORMAT;
         *out |= 1u << tear;
         list += len + (list[len] == ',');

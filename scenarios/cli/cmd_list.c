@@ -142,6 +142,11 @@ static int list_tears(void)
         [TEAR_HALF_ERASED] = "half the unit is erased, the other half scattered",
         [TEAR_WEAK] = "looks complete, but reads differently at a later power-on",
         [TEAR_DONE] = "completed, but power went before it was acknowledged",
+        [TEAR_ALL_BUT_BIT] = "all but the last bit has changed",
+        [TEAR_UNREADABLE] = "a random part has changed, and reading it fails until the next erase",
+        [TEAR_DISTURB] = "completed, and one bit of another page of the unit has fallen (program)",
+        [TEAR_UNWRITTEN] =
+            "not begun, and the last ones before it are lost with a write-back cache",
     };
     _Static_assert(sizeof texts / sizeof texts[0] == TEAR_COUNT, "every tear has a text");
     for (int i = 0; i < TEAR_COUNT; i++)

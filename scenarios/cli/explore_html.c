@@ -165,8 +165,9 @@ static int put_column(struct buf *out, const struct strip *s, uint32_t i)
     const struct exploration *x = s->x;
     if (s->kind == CUT_FLASH) {
         const struct run_op *op = &x->ops[i];
-        return buf_printf(out, "[%d,%u,%u,%d]", op->kind == NOR_OP_ERASE, op->addr, op->len_bytes,
-                          (int)op->phase);
+        const struct explore_tear any = {.tear = TEAR_PREFIX, .spread = SPREAD_ANY};
+        return buf_printf(out, "[%d,%u,%u,%d,%u]", op->kind == NOR_OP_ERASE, op->addr,
+                          op->len_bytes, (int)op->phase, explore_cut(x, op, i + 1, &any).arg);
     }
     if (s->kind == CUT_MESSAGE) {
         const struct run_message *m = &x->messages[i];
@@ -248,8 +249,11 @@ static int put_script_data(struct buf *out, const struct explore_report *r, uint
     buf_free(&command);
     rc |= buf_text(out, ",\"tears\":[");
     for (uint32_t t = 0; t < o->n_tears; t++)
-        rc |= buf_printf(out, "%s[\"%s\",%d,%u]", t == 0 ? "" : ",",
-                         nor_tear_name(o->tears[t].tear), (int)o->tears[t].tear, o->tears[t].arg);
+        rc |= buf_printf(out, "%s[\"%s\",%d,%u,%d]", t == 0 ? "" : ",",
+                         nor_tear_name(o->tears[t].tear), (int)o->tears[t].tear,
+                         o->tears[t].spread == SPREAD_EACH ? x->geometry.granule_bytes
+                                                           : o->tears[t].arg,
+                         (int)o->tears[t].spread);
     rc |= buf_text(out, "],\"phases\":[");
     for (int p = 0; p < RUN_PHASES; p++)
         rc |= buf_printf(out, "%s\"%s\"", p == 0 ? "" : ",", run_phase_name((enum run_phase)p));

@@ -37,6 +37,11 @@ static int put_cuts(struct buf *out, const struct run_cut *cuts, uint32_t n)
     return rc | buf_text(out, "]");
 }
 
+static const char *explore_spread_text(enum explore_spread s)
+{
+    return s == SPREAD_EACH ? ",\"each\"" : s == SPREAD_ANY ? ",\"any\"" : "";
+}
+
 static int put_options(struct buf *out, const struct explore_report *r)
 {
     const struct explore_options *o = &r->options;
@@ -50,8 +55,8 @@ static int put_options(struct buf *out, const struct explore_report *r)
         }
     rc |= buf_printf(out, "],\"depth\":%u,\"tears\":[", o->depth);
     for (uint32_t t = 0; t < o->n_tears; t++)
-        rc |= buf_printf(out, "%s[\"%s\",%u]", t == 0 ? "" : ",", nor_tear_name(o->tears[t].tear),
-                         o->tears[t].arg);
+        rc |= buf_printf(out, "%s[\"%s\",%u%s]", t == 0 ? "" : ",", nor_tear_name(o->tears[t].tear),
+                         o->tears[t].arg, explore_spread_text(o->tears[t].spread));
     return rc | buf_printf(out, "],\"sample\":%" PRIu64 ",\"sample_seed\":\"0x%" PRIx64 "\",\n",
                            o->sample, o->sample_seed);
 }
@@ -60,8 +65,9 @@ static int put_chip(struct buf *out, const struct exploration *x)
 {
     int rc = buf_printf(out,
                         "  \"chip\":{\"size_bytes\":%u,\"erase_bytes\":%u,\"granule_bytes\":%u,"
-                        "\"partitions\":[",
-                        x->geometry.size_bytes, x->geometry.erase_bytes, x->geometry.granule_bytes);
+                        "\"write_back_ops\":%u,\"partitions\":[",
+                        x->geometry.size_bytes, x->geometry.erase_bytes, x->geometry.granule_bytes,
+                        x->geometry.write_back_ops);
     for (size_t i = 0; i < x->partitions.count; i++) {
         const struct partition *p = &x->partitions.part[i];
         rc |= buf_text(out, i == 0 ? "{" : ",{");

@@ -149,6 +149,12 @@ static const char *place_word(int i)
     return i < PLACE_COUNT ? run_place_name((enum run_place)i) : NULL;
 }
 
+static const char *spread_word(int i)
+{
+    static const char *const words[] = {"each", "any"};
+    return i < 2 ? words[i] : NULL;
+}
+
 static const char *way_word(int i)
 {
     return i < EXPLORE_WAYS ? explore_way_name((uint32_t)i) : NULL;
@@ -201,6 +207,10 @@ static void read_options(struct reader *r, struct explore_report *p)
         struct explore_tear *tear = &o->tears[o->n_tears++];
         tear->tear = next_tear(r, t, &at);
         tear->arg = (uint32_t)next_int(r, t, &at, UINT32_MAX);
+        if (r->rc == 0 && at != NULL)
+            tear->spread = one_of(r, t, &at, spread_word, "is neither each nor any") == 0
+                               ? SPREAD_EACH
+                               : SPREAD_ANY;
     }
     if (r->rc == 0 && o->n_tears == 0)
         refuse(r, tears, "needs a tear");
@@ -214,6 +224,8 @@ static void read_chip(struct reader *r, const cJSON *obj, struct exploration *x)
         (uint32_t)need_int(r, chip, "erase_bytes", 1, r->rc == 0 ? x->geometry.size_bytes : 1);
     x->geometry.granule_bytes =
         (uint32_t)need_int(r, chip, "granule_bytes", 1, r->rc == 0 ? x->geometry.erase_bytes : 1);
+    x->geometry.write_back_ops =
+        (uint32_t)need_int(r, chip, "write_back_ops", 0, NOR_WRITE_BACK_MAX);
     const cJSON *parts = need_array(r, chip, "partitions", PARTITION_MAX);
     const cJSON *p;
     cJSON_ArrayForEach(p, parts)

@@ -78,7 +78,8 @@ static bool same_options(const struct explore_options *a, const struct explore_o
     bool same = a->kinds == b->kinds && a->depth == b->depth && a->n_tears == b->n_tears &&
                 a->sample == b->sample && a->sample_seed == b->sample_seed;
     for (uint32_t t = 0; same && t < a->n_tears; t++)
-        same = a->tears[t].tear == b->tears[t].tear && a->tears[t].arg == b->tears[t].arg;
+        same = a->tears[t].tear == b->tears[t].tear && a->tears[t].arg == b->tears[t].arg &&
+               a->tears[t].spread == b->tears[t].spread;
     return same;
 }
 
@@ -138,7 +139,8 @@ uint32_t explore_tear_of(const struct exploration *x, const struct explore_optio
     uint32_t item = explore_item_of(x, cut);
     for (uint32_t t = 0; cut->kind == CUT_FLASH && item != UINT32_MAX && t < o->n_tears; t++) {
         struct run_cut c = explore_cut(x, &x->ops[item], cut->op, &o->tears[t]);
-        if (c.tear == cut->tear && c.arg == cut->arg)
+        bool each = o->tears[t].spread == SPREAD_EACH && cut->tear == TEAR_PREFIX;
+        if (each || (c.tear == cut->tear && c.arg == cut->arg))
             return t;
     }
     return o->n_tears;

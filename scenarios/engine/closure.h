@@ -39,7 +39,7 @@
 
 #define CLOSURE_WEAK_UNITS 3  /* with no_sets: combined; more are read alike */
 #define CLOSURE_PATH_MAX   16 /* cuts of a counter-example that are told */
-#define CLOSURE_TEARS_ALL  ((1u << TEAR_COUNT) - 1)
+#define CLOSURE_TEARS_ALL  ((1u << TEAR_PLAIN) - 1) /* others are no matter of the cells alone */
 
 /* A file's image; where it lies is in the boot loader's configuration. */
 struct closure_image {

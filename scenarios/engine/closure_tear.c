@@ -46,7 +46,7 @@ uint32_t closure_variants(const struct closure *c, const struct op_key *op,
                           struct tear_variant out[VARIANTS_MAX])
 {
     uint32_t n = 0, tears = c->options.tears, borders[EVERY_BORDER_UP_TO];
-    for (int t = 0; t < TEAR_COUNT; t++) {
+    for (int t = 0; t < TEAR_PLAIN; t++) {
         if (!(tears & 1u << t))
             continue;
         /* For a program these two are one. */

@@ -23,12 +23,18 @@
 #define EXPLORE_IDS_MAX      16
 
 /* A way to tear. PREFIX with arg 0: half of the operation. */
+enum explore_spread {
+    SPREAD_ONE,
+    SPREAD_EACH, /* PREFIX: at every border of a granule within the operation, a point each */
+    SPREAD_ANY   /* PREFIX: at one of them, drawn by what the operation is */
+};
 struct explore_tear {
     enum nor_tear tear;
     uint32_t arg; /* see nor_arm_cut */
+    enum explore_spread spread;
 };
 #define EXPLORE_TEAR_NAME_MAX 32
-/* "scrambled", "prefix", "prefix.64" */
+/* "scrambled", "prefix", "prefix.64", "prefix.each", "prefix.any" */
 void explore_tear_name(const struct explore_tear *t, char out[EXPLORE_TEAR_NAME_MAX]);
 
 /* What is cut. */
@@ -48,7 +54,8 @@ struct explore_options {
     uint64_t sample; /* 0: every point; else so many random sequences of 1..depth cuts */
     uint64_t sample_seed;
 };
-/* Flash and messages, depth 1, every tear once, no sample. */
+/* Flash and messages, depth 1, no sample; every tear once but those that the reference makes no
+ * claim about (disturb, unwritten), and prefix.any. */
 void explore_options_default(struct explore_options *o);
 /* "all", or tear names between commas, each with an optional ".ARG". ERR_FORMAT tells. */
 int explore_parse_tears(struct explore_options *o, const char *list, struct err *err);
@@ -162,6 +169,10 @@ const char *explore_about(const struct exploration *x, const struct run_cut *cut
 /* The tear in o->tears before `t` that leaves the same cells on this operation, or t itself. */
 uint32_t explore_same_tear(const struct exploration *x, const struct run_op *op,
                            const struct explore_options *o, uint32_t t);
+/* The cut that tear t makes at a border, for SPREAD_EACH; border: 0, 1, ...; false past the last.
+ */
+bool explore_cut_at(const struct exploration *x, const struct run_op *op, uint64_t number,
+                    uint32_t border, struct run_cut *cut);
 /* The cut that tear t makes of operation number `number`. */
 struct run_cut explore_cut(const struct exploration *x, const struct run_op *op, uint64_t number,
                            const struct explore_tear *t);

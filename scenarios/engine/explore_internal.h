@@ -10,8 +10,8 @@ struct explore_walk {
     const struct explore_options *o;
     const struct run_log *log;
     struct run_mark after;
-    enum run_cut_kind kind; /* of the next one, as are */
-    uint32_t item, way;
+    enum run_cut_kind kind;   /* of the next one, as are */
+    uint32_t item, way, part; /* part: of a tear with several cuts */
 };
 void explore_walk_init(struct explore_walk *w, const struct exploration *x,
                        const struct explore_options *o, const struct run_log *log,

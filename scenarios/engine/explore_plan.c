@@ -14,13 +14,23 @@ void explore_options_default(struct explore_options *o)
 {
     *o = (struct explore_options){
         .kinds = EXPLORE_FLASH | EXPLORE_MESSAGES, .depth = 1, .sample_seed = 1};
-    for (int t = 0; t < TEAR_COUNT; t++)
-        o->tears[o->n_tears++].tear = (enum nor_tear)t;
+    static const struct explore_tear all[] = {
+        {TEAR_NOTHING, 0, SPREAD_ONE},      {TEAR_PREFIX, 0, SPREAD_ONE},
+        {TEAR_ALL_BUT_LAST, 0, SPREAD_ONE}, {TEAR_SCRAMBLED, 0, SPREAD_ONE},
+        {TEAR_HALF_ERASED, 0, SPREAD_ONE},  {TEAR_WEAK, 0, SPREAD_ONE},
+        {TEAR_DONE, 0, SPREAD_ONE},         {TEAR_PREFIX, 0, SPREAD_ANY},
+        {TEAR_ALL_BUT_BIT, 0, SPREAD_ONE},  {TEAR_UNREADABLE, 0, SPREAD_ONE},
+    };
+    o->n_tears = sizeof all / sizeof all[0];
+    memcpy(o->tears, all, sizeof all);
 }
 
 void explore_tear_name(const struct explore_tear *t, char out[EXPLORE_TEAR_NAME_MAX])
 {
-    if (t->arg == 0)
+    if (t->spread != SPREAD_ONE)
+        (void)snprintf(out, EXPLORE_TEAR_NAME_MAX, "%s.%s", nor_tear_name(t->tear),
+                       t->spread == SPREAD_EACH ? "each" : "any");
+    else if (t->arg == 0)
         (void)snprintf(out, EXPLORE_TEAR_NAME_MAX, "%s", nor_tear_name(t->tear));
     else
         (void)snprintf(out, EXPLORE_TEAR_NAME_MAX, "%s.%" PRIu32, nor_tear_name(t->tear), t->arg);
@@ -41,6 +51,12 @@ static int parse_tear(struct explore_tear *t, const char *text, size_t len_bytes
         unsigned long long v = 0;
         if (dot[1] >= '0' && dot[1] <= '9')
             v = strtoull(dot + 1, &end, 10);
+        bool each = strcmp(dot + 1, "each") == 0, any = strcmp(dot + 1, "any") == 0;
+        if (strcmp(word, nor_tear_name(TEAR_PREFIX)) == 0 && (each || any)) {
+            t->tear = TEAR_PREFIX;
+            t->spread = each ? SPREAD_EACH : SPREAD_ANY;
+            return 0;
+        }
         if (end == dot + 1 || *end != '\0' || v > UINT32_MAX)
             return err_set(err, ERR_FORMAT, "\"%s\" behind the tear \"%s\" is no number", dot + 1,
                            word);
@@ -75,7 +91,8 @@ int explore_parse_tears(struct explore_options *o, const char *list, struct err 
         if (rc != 0)
             return rc;
         for (uint32_t i = 0; i < o->n_tears; i++)
-            if (o->tears[i].tear == t.tear && o->tears[i].arg == t.arg)
+            if (o->tears[i].tear == t.tear && o->tears[i].arg == t.arg &&
+                o->tears[i].spread == t.spread)
                 return err_set(err, ERR_FORMAT, "\"%.*s\" is listed twice", (int)n, at);
         o->tears[o->n_tears++] = t;
         at += n;
@@ -84,12 +101,31 @@ int explore_parse_tears(struct explore_options *o, const char *list, struct err 
     }
 }
 
+static uint32_t borders_of(const struct exploration *x, const struct run_op *op)
+{
+    uint32_t granules = op->len_bytes / x->geometry.granule_bytes;
+    return granules > 0 ? granules - 1 : 0;
+}
+
+bool explore_cut_at(const struct exploration *x, const struct run_op *op, uint64_t number,
+                    uint32_t border, struct run_cut *cut)
+{
+    *cut = (struct run_cut){
+        .op = number, .tear = TEAR_PREFIX, .arg = (border + 1) * x->geometry.granule_bytes};
+    return border < borders_of(x, op);
+}
+
 struct run_cut explore_cut(const struct exploration *x, const struct run_op *op, uint64_t number,
                            const struct explore_tear *t)
 {
     struct run_cut c = {.op = number, .tear = t->tear, .arg = t->arg};
-    if (t->tear == TEAR_PREFIX && t->arg == 0)
+    if (t->spread == SPREAD_ANY && borders_of(x, op) > 0) {
+        struct rng rng;
+        rng_init(&rng, x->seed, "explore", "prefix", (uint64_t)op->addr << 1 | op->kind);
+        (void)explore_cut_at(x, op, number, (uint32_t)rng_below(&rng, borders_of(x, op)), &c);
+    } else if (t->tear == TEAR_PREFIX && t->arg == 0) {
         c.arg = op->len_bytes / 2 / x->geometry.granule_bytes * x->geometry.granule_bytes;
+    }
     return c;
 }
 
@@ -98,8 +134,12 @@ static bool same_cells(const struct exploration *x, const struct run_op *op,
                        const struct explore_tear *a, const struct explore_tear *b)
 {
     struct tear_outcome plan[2];
+    if (a->spread == SPREAD_EACH || b->spread == SPREAD_EACH) /* told apart point by point */
+        return b->spread == SPREAD_EACH && borders_of(x, op) == 0;
     struct run_cut cut[2] = {explore_cut(x, op, 1, a), explore_cut(x, op, 1, b)};
     for (int i = 0; i < 2; i++) {
+        if (cut[i].tear == TEAR_UNWRITTEN && x->geometry.write_back_ops > 0)
+            return cut[0].tear == cut[1].tear && cut[0].arg == cut[1].arg;
         if (cut[i].tear == TEAR_HALF_ERASED && op->kind == NOR_OP_ERASE)
             return cut[0].tear == cut[1].tear && cut[0].arg == cut[1].arg; /* which half is drawn */
         struct rng rng;
@@ -107,11 +147,13 @@ static bool same_cells(const struct exploration *x, const struct run_op *op,
         plan[i] = tear_plan(cut[i].tear, op->kind, cut[i].arg, op->len_bytes,
                             x->geometry.granule_bytes, &rng);
     }
-    bool drawn = plan[0].torn_to > plan[0].torn_from || plan[1].torn_to > plan[1].torn_from;
+    bool drawn = plan[0].torn_to > plan[0].torn_from || plan[1].torn_to > plan[1].torn_from ||
+                 plan[0].disturbs;
     return plan[0].done_to - plan[0].done_from == plan[1].done_to - plan[1].done_from &&
            plan[0].done_from == plan[1].done_from && plan[0].torn_from == plan[1].torn_from &&
            plan[0].torn_to == plan[1].torn_to && plan[0].weak == plan[1].weak &&
-           (!drawn || cut[0].arg == cut[1].arg);
+           plan[0].but_bit == plan[1].but_bit && plan[0].unreadable == plan[1].unreadable &&
+           plan[0].disturbs == plan[1].disturbs && (!drawn || cut[0].arg == cut[1].arg);
 }
 
 uint32_t explore_same_tear(const struct exploration *x, const struct run_op *op,
@@ -226,15 +268,40 @@ void explore_walk_init(struct explore_walk *w, const struct exploration *x,
         .x = x, .o = o, .log = log, .after = after, .kind = CUT_FLASH, .item = after.ops};
 }
 
+/* A tear in front of t makes this very cut. */
+static bool made_before(const struct explore_walk *w, const struct run_op *op, uint32_t t,
+                        const struct run_cut *cut)
+{
+    for (uint32_t i = 0; i < t; i++) {
+        struct run_cut c = explore_cut(w->x, op, cut->op, &w->o->tears[i]);
+        if (w->o->tears[i].spread != SPREAD_EACH && run_cut_same(&c, cut))
+            return true;
+    }
+    return false;
+}
+
+/* The next border of a tear that takes each of them. */
+static bool next_part(struct explore_walk *w, const struct run_op *op, struct run_cut *cut)
+{
+    while (explore_cut_at(w->x, op, (uint64_t)w->item + 1, w->part++, cut))
+        if (!made_before(w, op, w->way, cut))
+            return true;
+    return false;
+}
+
 static bool next_op(struct explore_walk *w, struct run_cut *cut)
 {
     for (; w->item < w->log->n_ops; w->item++, w->way = 0)
-        while (w->way < w->o->n_tears) {
+        for (; w->way < w->o->n_tears; w->way++, w->part = 0) {
             const struct run_op *op = &w->log->ops[w->item];
-            uint32_t t = w->way++;
-            if (explore_same_tear(w->x, op, w->o, t) != t)
+            const struct explore_tear *t = &w->o->tears[w->way];
+            if (t->spread == SPREAD_EACH && next_part(w, op, cut))
+                return true;
+            if (t->spread == SPREAD_EACH || w->part > 0 ||
+                explore_same_tear(w->x, op, w->o, w->way) != w->way)
                 continue;
-            *cut = explore_cut(w->x, op, (uint64_t)w->item + 1, &w->o->tears[t]);
+            *cut = explore_cut(w->x, op, (uint64_t)w->item + 1, t);
+            w->part = 1;
             return true;
         }
     return false;
@@ -274,7 +341,7 @@ bool explore_walk_next(struct explore_walk *w, struct run_cut *cut)
         if ((w->o->kinds & kind_rows[w->kind].flag) != 0 && next[w->kind](w, cut))
             return true;
         w->item = w->kind == CUT_FLASH ? w->after.messages : 0;
-        w->way = 0;
+        w->way = w->part = 0;
     }
     return false;
 }

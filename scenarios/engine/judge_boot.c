@@ -213,6 +213,7 @@ void judge_power_event(struct judge *j, const struct ev *e)
         judge_seen(j, "PWR-09");
     const char *tear = ev_text(e, "tear");
     j->weak_cut = j->weak_cut || strcmp(tear, nor_tear_name(TEAR_WEAK)) == 0;
+    j->dead_cut = j->dead_cut || strcmp(tear, nor_tear_name(TEAR_UNREADABLE)) == 0;
     if (tear[0] != '\0' && strcmp(tear, nor_tear_name(TEAR_NOTHING)) != 0 &&
         strcmp(tear, nor_tear_name(TEAR_DONE)) != 0)
         judge_seen(j, "PWR-03");

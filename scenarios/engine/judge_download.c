@@ -102,7 +102,8 @@ static void on_pending(struct judge *j)
         }
         uint64_t size = j->package->len_bytes;
         uint64_t unit = j->setup.segment_bytes;
-        if (j->setup.scenario->device.geometry.policy != NOR_REWRITE)
+        /* A block that cannot be programmed further is begun again. */
+        if (j->setup.scenario->device.geometry.policy != NOR_REWRITE || j->dead_cut)
             unit += j->setup.scenario->device.geometry.erase_bytes;
         if (j->breaks > 0 && j->faults_hit[CF_IGNORE_RANGE] == 0) {
             uint64_t bound = size * (1 + j->restarts) + j->breaks * 3 * unit;

@@ -46,6 +46,7 @@ struct judge {
     bool main_over;
     uint32_t boots, cuts, resets;
     bool weak_cut; /* a cut left cells that read otherwise later */
+    bool dead_cut; /* or that can be read again only after an erase */
     uint32_t boots_since_cut;
     uint32_t starts;
     char version[DEVICE_TEXT_MAX];      /* at the last start of a whole one */

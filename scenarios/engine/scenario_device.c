@@ -251,6 +251,7 @@ static const struct field device_fields[] = {
     {"ram_bytes", FIELD_SIZE, DEVICE(ram_bytes), .max = UINT32_MAX},
     {"chip", FIELD_SPECIAL, .read = chip_read, .write = chip_write},
     {"chip_bytes", BYTES(geometry.size_bytes)},
+    {"write_back_ops", NUMBER(geometry.write_back_ops, NOR_WRITE_BACK_MAX)},
     {"app_bytes", BYTES(partitions.part[PART_APP].size_bytes)},
     {"slots_bytes", BYTES(partitions.part[PART_SLOTS].size_bytes)},
     {"kv_bytes", BYTES(partitions.part[PART_KV].size_bytes)},

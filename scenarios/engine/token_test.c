@@ -40,7 +40,7 @@ static const struct row rows[] = {
     {"x#1@0t0", "the cut \"0t0\"", 0},
     {"x#1@5", "the cut \"5\"", 0},
     {"x#1@5t", "the cut \"5t\"", 0},
-    {"x#1@5t7", "tear of 0 to 6", 0},
+    {"x#1@5t11", "tear of 0 to 10", 0},
     {"x#1@5t1.", "the cut \"5t1.\"", 0},
     {"x#1@5t1.4294967296", "the cut", 0},
     {"x#1@5t0,5t0", "must rise", 0},
