@@ -8,6 +8,7 @@
 
 #include "common/vtime.h"
 #include "scenarios/cli/cli.h"
+#include "scenarios/cli/closure_token.h"
 #include "scenarios/engine/closure_case.h"
 
 static const char help[] =
@@ -190,7 +191,19 @@ static int print_result(const struct wanted *w, const struct scenario *s,
     return rc;
 }
 
-static int explore(const struct wanted *w, const struct scenario *s, struct closure_case *k,
+static void print_token(struct scenario *s, const struct closure *c, const struct closure_result *r)
+{
+    char cache[512], token[TOKEN_MAX];
+    const char *why;
+    cli_cache_dir(cache, sizeof cache);
+    const struct run_options run = {.cache_dir = cache, .firmware_dir = CLI_FIRMWARE_DIR};
+    if (closure_token(s, c, r, &run, token, &why))
+        (void)printf("  otabench replay '%s' repeats it in the whole scenario\n", token);
+    else
+        (void)printf("  no replay token: %s\n", why);
+}
+
+static int explore(const struct wanted *w, struct scenario *s, struct closure_case *k,
                    struct err *err)
 {
     struct progress p = {.began_ns = wall_ns()};
@@ -215,6 +228,8 @@ static int explore(const struct wanted *w, const struct scenario *s, struct clos
         rc = print_result(w, s, k, &r, spent_ns);
     if (rc == 0 && w->json != NULL && save_json(w->json, s, &r) != 0)
         rc = err_set(err, ERR_IO, "%s cannot be written", w->json);
+    if (rc == 0 && r.end >= CLOSURE_BRICKED)
+        print_token(s, c, &r);
     closure_free(c);
     if (rc != 0)
         return cli_fail("closure", EXIT_INCONCLUSIVE, "%s", err->text);

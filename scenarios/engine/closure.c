@@ -414,6 +414,19 @@ int closure_run(struct closure *c, struct closure_result *out, struct err *err)
     return conclude(c, complete, out, err);
 }
 
+uint32_t closure_first_ops(const struct closure *c, struct closure_cut *out, uint32_t max)
+{
+    uint32_t count = c->runs.count == 0 ? 0 : ops_end(c, 0);
+    for (uint32_t i = 0; i < count && i < max; i++) {
+        const struct op_key *k = &op_at(c, i)->key;
+        out[i] = (struct closure_cut){.op = i + 1,
+                                      .kind = (enum nor_op_kind)k->kind,
+                                      .addr = k->addr,
+                                      .len_bytes = k->len_bytes};
+    }
+    return count < max ? count : max;
+}
+
 /* ---- fingerprints ---- */
 
 /* Of one unit: cells and marks with what hangs on the reading of weak cells in one fixed form. */

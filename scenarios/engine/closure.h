@@ -123,7 +123,8 @@ struct closure_result {
     uint64_t memory_bytes;
     /* The first counter-example, shortest first; end < CLOSURE_BRICKED: none. */
     enum closure_end end;
-    uint32_t path_len; /* cuts; only the last CLOSURE_PATH_MAX are in path */
+    uint32_t first_state; /* of those added that it begins with, from 0 */
+    uint32_t path_len;    /* cuts; only the last CLOSURE_PATH_MAX are in path */
     struct closure_cut path[CLOSURE_PATH_MAX];
     uint32_t last_reading; /* of the weak cells at the start that ended so */
     bool confirmed;        /* repeated with real cuts on a fresh chip, and it came out the same */
@@ -142,6 +143,9 @@ int closure_add_start(struct closure *c, const struct nor *chip, struct err *err
 /* Explores. 0 also with counter-examples and when bounded; ERR_BENCH when the bench contradicts
  * itself, ERR_NOMEM. Once. */
 int closure_run(struct closure *c, struct closure_result *out, struct err *err);
+
+/* After it: the operations of the start from the first state that nothing cut. How many. */
+uint32_t closure_first_ops(const struct closure *c, struct closure_cut *out, uint32_t max);
 
 /* For tests: every flash content that a state which was started from stands for: its fingerprint,
  * an end it comes to and the state's depth. A content may come several times, with other ends: by

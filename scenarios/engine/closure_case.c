@@ -75,7 +75,8 @@ static int load(struct closure_case *k, struct nor *nor, const struct scenario *
     return rc;
 }
 
-/* The agent's record of the download, and then the pending one in the other bank. */
+/* The agent's records of the download, of the package complete and of the update pending, each in
+ * the other bank than the one before. */
 static int pend(struct closure_case *k, struct nor *nor, const struct scenario *s,
                 const struct build_package *package, bool weak, struct err *err)
 {
@@ -97,8 +98,11 @@ static int pend(struct closure_case *k, struct nor *nor, const struct scenario *
         rc = state_write(&state, &r, err);
     if (rc == 0)
         rc = state_mark(&state, 1, 0, err);
-    r.update_result = UPDATE_PENDING;
     r.index = r.index_max;
+    r.report_due = 1;
+    if (rc == 0)
+        rc = state_write(&state, &r, err);
+    r.update_result = UPDATE_PENDING;
     if (rc != 0 || !weak)
         return rc == 0 ? state_write(&state, &r, err) : rc;
     nor_arm_cut(nor, nor_op_count(nor) + 2, TEAR_WEAK, 0);

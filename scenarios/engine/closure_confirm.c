@@ -181,6 +181,8 @@ static void tell(const struct closure *c, const struct way *way, uint32_t count,
     for (uint32_t i = 1; i < count; i++)
         out->path[count - 1 - i] = way[i].cut;
     out->last_reading = reading_of(c, &way[0]);
+    if (count > 0)
+        out->first_state = run_at(c, way[count - 1].run)->state;
 }
 
 int closure_confirm(struct closure *c, uint32_t run, struct closure_result *out)

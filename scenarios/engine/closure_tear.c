@@ -7,8 +7,10 @@
 #include "flash_emu/nor_raw.h"
 #include "scenarios/engine/closure_internal.h"
 
-/* Short programs are records and marks: there every border may matter. */
+/* Short programs are marks: there every border may matter. Longer ones may be records, which begin
+ * with what decides. */
 #define EVERY_BORDER_UP_TO 32u
+#define EARLY_BORDER       16u
 
 static uint32_t granule_of(const struct closure *c)
 {
@@ -34,10 +36,13 @@ static uint32_t prefixes(const struct closure *c, const struct op_key *op, uint3
         return n;
     }
     uint32_t drawn = drawn_border(op->addr, parts);
+    uint32_t early = EARLY_BORDER / step;
     out[n++] = step;
+    if (early > 1 && early != parts / 2)
+        out[n++] = early * step;
     if (parts / 2 > 1)
         out[n++] = parts / 2 * step;
-    if (drawn > 1 && drawn != parts / 2)
+    if (drawn > 1 && drawn != parts / 2 && drawn != early)
         out[n++] = drawn * step;
     return n;
 }
