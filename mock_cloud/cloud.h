@@ -161,6 +161,10 @@ void cloud_mqtt_subscribed(struct cloud *c, int64_t now_ns, const char *identity
 void cloud_mqtt_message(struct cloud *c, int64_t now_ns, const char *identity,
                         const struct mqtt_message *m);
 void cloud_mqtt_offline(struct cloud *c, int64_t now_ns, const char *identity);
+/* For an edge to a broker that knows no identities (broker/remote.h): filters of what devices of
+ * all faces publish, null past the end; whose device a topic is of. */
+const char *cloud_mqtt_filter_at(const struct cloud *c, size_t index);
+bool cloud_mqtt_owner(struct cloud *c, const char *topic, char identity[MQTT_IDENTITY_MAX]);
 /* Sets where messages for devices go; the edge is made after the cloud. */
 void cloud_set_deliver(struct cloud *c,
                        int (*deliver)(void *ctx, int64_t now_ns, const char *identity,

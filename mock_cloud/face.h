@@ -76,6 +76,11 @@ struct face {
                     const struct mqtt_message *m);
     void (*offline)(struct cloud *c, int64_t now_ns, const char *identity);
 
+    /* For a broker that knows no identities: filters of what devices publish (null past the end),
+     * and whose a topic is. Both may be null. */
+    const char *(*filter_at)(size_t index);
+    bool (*owner)(struct cloud *c, const char *topic, char identity[MQTT_IDENTITY_MAX]);
+
     /* The device's record of this package has become pending: tell the device, if it is there. */
     void (*offered)(struct cloud *c, int64_t now_ns, const char *device_id, int64_t delta_id);
 

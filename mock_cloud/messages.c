@@ -119,6 +119,23 @@ void cloud_mqtt_message(struct cloud *c, int64_t now_ns, const char *identity,
     cloud_begin_message(c, now_ns, RQ_MESSAGE, identity, m);
 }
 
+const char *cloud_mqtt_filter_at(const struct cloud *c, size_t index)
+{
+    for (size_t i = 0; i < c->face_count; i++)
+        for (size_t k = 0; c->face[i]->filter_at != NULL && c->face[i]->filter_at(k) != NULL; k++)
+            if (index-- == 0)
+                return c->face[i]->filter_at(k);
+    return NULL;
+}
+
+bool cloud_mqtt_owner(struct cloud *c, const char *topic, char identity[MQTT_IDENTITY_MAX])
+{
+    for (size_t i = 0; i < c->face_count; i++)
+        if (c->face[i]->owner != NULL && c->face[i]->owner(c, topic, identity))
+            return true;
+    return false;
+}
+
 void cloud_set_deliver(struct cloud *c,
                        int (*deliver)(void *ctx, int64_t now_ns, const char *identity,
                                       const struct mqtt_message *m),

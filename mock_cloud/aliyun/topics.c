@@ -113,6 +113,28 @@ void aliyun_topic_make(enum aliyun_topic topic, const struct aliyun_name *name,
     out[at < MQTT_TOPIC_MAX ? at : MQTT_TOPIC_MAX - 1] = '\0';
 }
 
+const char *aliyun_filter_at(size_t index)
+{
+    static const char *const filters[] = {
+        "/ota/device/inform/+/+",       "/ota/device/progress/+/+",
+        "/ota/device/request/+/+",      "/sys/+/+/thing/ota/firmware/get",
+        "/sys/+/+/thing/config/get",    "/sys/+/+/thing/config/push_reply",
+        "/sys/+/+/thing/file/download",
+    };
+    return index < sizeof filters / sizeof filters[0] ? filters[index] : NULL;
+}
+
+bool aliyun_topic_owner(struct cloud *c, const char *topic, char identity[MQTT_IDENTITY_MAX])
+{
+    enum aliyun_topic kind;
+    struct aliyun_name name;
+    (void)c;
+    if (!aliyun_topic_parse(topic, &kind, &name))
+        return false;
+    aliyun_name_identity(&name, identity);
+    return true;
+}
+
 static bool speaks_for(struct cloud *c, const char *identity, const struct aliyun_name *name)
 {
     char whose[MQTT_IDENTITY_MAX], gateway[STORE_TEXT_MAX];

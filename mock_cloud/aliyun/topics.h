@@ -39,6 +39,11 @@ bool aliyun_topic_parse(const char *topic, enum aliyun_topic *out, struct aliyun
 void aliyun_topic_make(enum aliyun_topic topic, const struct aliyun_name *name,
                        char out[MQTT_TOPIC_MAX]);
 
+/* For a broker that knows no identities: filters of what devices publish about updates, null past
+ * the end, and whose a topic is: the device it names. */
+const char *aliyun_filter_at(size_t index);
+bool aliyun_topic_owner(struct cloud *c, const char *topic, char identity[MQTT_IDENTITY_MAX]);
+
 /* The face's rule. */
 bool aliyun_topic_allowed(struct cloud *c, const char *identity, const char *topic,
                           enum mqtt_access access);
