@@ -97,6 +97,17 @@ static int find_mosquitto(char *out, size_t cap, struct err *err)
                    "the Mosquitto broker is not installed (Debian package mosquitto)");
 }
 
+int broker_check(char *where, size_t cap, struct err *err)
+{
+    char program[128], plugin[600];
+    int rc = find_mosquitto(program, sizeof program, err);
+    if (rc == 0)
+        rc = find_plugin(plugin, sizeof plugin, err);
+    if (rc == 0)
+        (void)snprintf(where, cap, "%s with %s", program, plugin);
+    return rc;
+}
+
 /* A TCP port nobody has now; Mosquitto cannot choose one itself. */
 static uint16_t free_port(const char *ip)
 {

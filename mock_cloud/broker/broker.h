@@ -35,6 +35,9 @@ struct broker_config {
 
 struct broker;
 
+/* Whether broker and plugin are on this machine: 0 with their paths in where, ERR_UNSUPPORTED. */
+int broker_check(char *where, size_t cap, struct err *err);
+
 /* Returns when devices can connect (at most ten seconds). Null: ERR_IO with the end of its log,
  * ERR_UNSUPPORTED when mosquitto or the plugin is not on this machine, ERR_NOMEM; *rc is the code.
  */

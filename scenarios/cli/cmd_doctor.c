@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mock_cloud/broker/broker.h"
 #include "mock_cloud/packages/packages.h"
 #include "scenarios/cli/cli.h"
 
@@ -93,11 +94,10 @@ static void check_xdelta3(struct finding *f)
 
 static void check_mosquitto(struct finding *f)
 {
-    char where[256];
-    /* Debian puts it where a user's PATH does not look. */
-    f->ok = in_path("mosquitto", where, sizeof where) || access("/usr/sbin/mosquitto", X_OK) == 0;
-    (void)snprintf(f->text, sizeof f->text, "%s",
-                   f->ok ? "MQTT broker present" : "apt install mosquitto");
+    struct err err = {.text = ""};
+    char where[360];
+    f->ok = broker_check(where, sizeof where, &err) == 0;
+    (void)snprintf(f->text, sizeof f->text, "%.390s", f->ok ? where : err.text);
 }
 
 /* ---- libraries ---- */

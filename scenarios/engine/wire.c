@@ -126,6 +126,7 @@ static int spawn_device(struct wire *w)
         return err_set(&w->err, ERR_IO, "%s cannot be started: %s", w->g.o->self_exe, strerror(rc));
     }
     wire_pipe_init(&w->pipe, fds[0]);
+    w->relay.device_dead = false;
     w->idle = false;
     w->cut_by_self = false;
     w->power_on_ns = VTIME_NEVER;
@@ -166,6 +167,7 @@ static void drain(void *ctx)
     int rc = wire_pipe_drain(&w->pipe, w->g.now_ns, on_device_event, w, &w->err);
     if (rc != 0 && w->rc == 0)
         w->rc = rc;
+    w->relay.device_dead = w->pipe.eof;
 }
 
 static void schedule_power_on(struct wire *w, int64_t off_ns)

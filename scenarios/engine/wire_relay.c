@@ -159,6 +159,8 @@ void relay_read(struct relay *r, void (*before_cloud)(void *ctx), void *ctx)
                 break; /* it died meanwhile */
             if (n > 0) {
                 (void)link_enter(r->g->link, c->number, LINK_UP, chunk, (size_t)n, r->g->now_ns);
+            } else if (r->device_dead) {
+                break; /* relay_device_gone follows */
             } else {
                 c->device_eof = true;
                 link_fin(r->g->link, c->number, LINK_UP, r->g->now_ns);

@@ -40,6 +40,7 @@ struct relay {
     struct relay_conn conns[RELAY_CONNS];
     /* The cloud's ends of MQTT connections whose device lost power: the broker does not learn of it
      * before the keep-alive ends or the device logs in again. */
+    bool device_dead; /* told by the owner: ends of streams are no good-byes any more */
     int lost_fds[RELAY_LOST];
     size_t n_lost;
 };
