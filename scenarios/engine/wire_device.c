@@ -121,6 +121,13 @@ static void ignore_publish(void *ctx, int64_t now_ns, uint32_t offer)
     (void)offer;
 }
 
+static void ignore_push(void *ctx, int64_t now_ns, uint32_t rule)
+{
+    (void)ctx;
+    (void)now_ns;
+    (void)rule;
+}
+
 static const char *version_now(void *ctx)
 {
     struct wire_device *d = ctx;
@@ -179,7 +186,8 @@ static int set_up(struct wire_device *d, struct err *err)
                              .byte = ignore_byte,
                              .cut_now = cut_now,
                              .cut_at_op = cut_at_op,
-                             .publish = ignore_publish};
+                             .publish = ignore_publish,
+                             .push = ignore_push};
     d->script = script_new(&d->s, &ops);
     if (d->trace == NULL || d->script == NULL)
         return err_set(err, ERR_NOMEM, "no memory for the device process");
