@@ -386,16 +386,13 @@ static int walk_document(const struct walk *w)
     return rc == 0 ? each(w, w->root, "cms", PRODUCTS_MAX, read_cms, NULL) : rc;
 }
 
-int setup_file(struct cloud_setup *s, const char *path, struct err *err)
+int setup_text(struct cloud_setup *s, const char *text, size_t len_bytes, const char *dir,
+               struct err *err)
 {
     const struct json_limits limits = {
         .max_bytes = SETUP_BYTES_MAX, .max_depth = SETUP_DEPTH_MAX, .comments = true};
     struct json doc;
-    char dir[PATH_TEXT_MAX / 2] = "";
-    const char *slash = strrchr(path, '/');
-    if (slash != NULL && (size_t)(slash - path) + 1 < sizeof dir)
-        (void)snprintf(dir, sizeof dir, "%.*s", (int)(slash - path) + 1, path);
-    int rc = json_parse_file(&doc, path, &limits, err);
+    int rc = json_parse(&doc, text, len_bytes, &limits, err);
     if (rc != 0)
         return rc;
     struct walk w = {.s = s, .root = doc.root, .dir = dir, .err = err};
@@ -404,5 +401,24 @@ int setup_file(struct cloud_setup *s, const char *path, struct err *err)
     if (rc == 0)
         rc = walk_document(&w);
     json_free(&doc);
-    return rc == 0 ? 0 : err_prefix(err, rc, "%s", path);
+    return rc;
+}
+
+int setup_file(struct cloud_setup *s, const char *path, struct err *err)
+{
+    struct buf text;
+    char dir[PATH_TEXT_MAX / 2] = "";
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL && (size_t)(slash - path) + 1 < sizeof dir)
+        (void)snprintf(dir, sizeof dir, "%.*s", (int)(slash - path) + 1, path);
+    buf_init(&text, SETUP_BYTES_MAX);
+    int rc = input_read(&text, path, err);
+    if (rc == 0) {
+        rc = setup_text(s, text.data == NULL ? "" : (const char *)text.data, text.len_bytes, dir,
+                        err);
+        if (rc != 0)
+            (void)err_prefix(err, rc, "%s", path);
+    }
+    buf_free(&text);
+    return rc;
 }

@@ -20,4 +20,8 @@ int setup_add_task(struct cloud_setup *s, enum task_kind kind, int64_t delta_id,
                    const char *version, const char *device_id, const char *from_version,
                    struct err *err);
 
+/* A set-up file's text; dir ends with a slash, or is empty: where its paths begin. */
+int setup_text(struct cloud_setup *s, const char *text, size_t len_bytes, const char *dir,
+               struct err *err);
+
 #endif
