@@ -25,24 +25,20 @@ const char *run_place_name(enum run_place p)
     return (unsigned)p < PLACE_COUNT ? place_names[p] : "unknown";
 }
 
-/* Room for one more item; false, and l->rc set, when there is none. */
-static bool grow(struct run_log *l, void **items, uint32_t n, uint32_t *cap, size_t item_bytes,
-                 uint32_t max)
+/* The items with room for one more; null, and l->rc set, when there is none. */
+static void *room(struct run_log *l, void *items, uint32_t n, uint32_t *cap, size_t item_bytes,
+                  uint32_t max)
 {
     if (n < *cap)
-        return true;
+        return items;
     uint32_t wanted = *cap == 0 ? 256 : *cap * 2;
-    void *grown = n >= max ? NULL : realloc(*items, wanted * item_bytes);
-    if (grown == NULL) {
+    void *grown = n >= max ? NULL : realloc(items, wanted * item_bytes);
+    if (grown == NULL)
         l->rc = n >= max ? ERR_LIMIT : ERR_NOMEM;
-        return false;
-    }
-    *items = grown;
-    *cap = wanted;
-    return true;
+    else
+        *cap = wanted;
+    return grown;
 }
-#define GROW(l, list, max)                                                                         \
-    grow(l, (void **)&(l)->list, (l)->n_##list, &(l)->list##_cap, sizeof *(l)->list, max)
 
 /* ---- trace lines: operations and phases ---- */
 
@@ -101,8 +97,10 @@ static uint64_t line_number(const char *line, const char *key)
 
 static void record_op(struct run_log *l, const char *line, enum nor_op_kind kind)
 {
-    if (!GROW(l, ops, RUN_LOG_OPS_MAX))
+    struct run_op *ops = room(l, l->ops, l->n_ops, &l->ops_cap, sizeof *ops, RUN_LOG_OPS_MAX);
+    if (ops == NULL)
         return;
+    l->ops = ops;
     if (line_number(line, "op") != (uint64_t)l->n_ops + 1)
         l->rc = ERR_BENCH; /* two operations overlapped: numbers are not in order */
     l->ops[l->n_ops++] = (struct run_op){.kind = kind,
@@ -215,8 +213,11 @@ static void on_bytes(void *ctx, uint32_t connection, enum link_dir dir, uint64_t
     struct run_exchange *e = exchange_of(l, connection);
     /* A request after a reply is another exchange; a reply belongs to the last request. */
     if (e == NULL || (dir == LINK_UP && e->half[LINK_DOWN].any)) {
-        if (!GROW(l, exchanges, RUN_LOG_MESSAGES_MAX))
+        struct run_exchange *list = room(l, l->exchanges, l->n_exchanges, &l->exchanges_cap,
+                                         sizeof *list, RUN_LOG_MESSAGES_MAX);
+        if (list == NULL)
             return;
+        l->exchanges = list;
         e = &l->exchanges[l->n_exchanges++];
         *e = (struct run_exchange){.connection = connection, .about = RQ_OTHER};
     }
@@ -232,8 +233,13 @@ static void on_bytes(void *ctx, uint32_t connection, enum link_dir dir, uint64_t
 static void on_message(void *ctx, bool reply, uint32_t connection)
 {
     struct run_log *l = ctx;
-    if (l->over || l->rc != 0 || !GROW(l, messages, RUN_LOG_MESSAGES_MAX))
+    if (l->over || l->rc != 0)
         return;
+    struct run_message *messages = room(l, l->messages, l->n_messages, &l->messages_cap,
+                                        sizeof *messages, RUN_LOG_MESSAGES_MAX);
+    if (messages == NULL)
+        return;
+    l->messages = messages;
     struct run_exchange *e = exchange_of(l, connection);
     if (e != NULL && !reply) {
         e->about = l->about;
