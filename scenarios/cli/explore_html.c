@@ -280,8 +280,7 @@ static int put_strips(struct buf *out, const struct strip strips[EXPLORE_KINDS])
 {
     static const char *const titles[EXPLORE_KINDS] = {
         [CUT_FLASH] = "Power lost in a flash operation <span>by the way its cells are left</span>",
-        [CUT_MESSAGE] = "Power lost right after a message <span>the cloud may know more than the "
-                        "device</span>",
+        [CUT_MESSAGE] = "Power lost right after a message <span>the cloud may know more</span>",
         [CUT_NETWORK] = "Connection lost <span>before the byte at a border of a message</span>"};
     int rc = 0;
     for (int k = 0; k < EXPLORE_KINDS; k++) {

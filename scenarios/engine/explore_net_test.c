@@ -130,12 +130,12 @@ static void borders_are_of_every_class(void)
 
 static const unsigned each_kind[] = {EXPLORE_MESSAGES, EXPLORE_NETWORK};
 
-/* A third of the points: all classes and ways come up. */
+/* An eighth of the points: all classes and ways come up. */
 static void the_reference_survives(const void *kind)
 {
     struct bench *b = set_up("", *(const unsigned *)kind, 1);
     uint32_t done = 0;
-    for (uint32_t i = 0; i < b->x.n_points; i += b->x.n_points < 30 ? 1 : 4) {
+    for (uint32_t i = 0; i < b->x.n_points; i += b->x.n_points < 30 ? 1 : 8) {
         run_point(b, i);
         CHECK_INT(runs_of(&b->r), 1);
         CHECK_INT(b->r.point.outcome, EXPLORE_NEW);
