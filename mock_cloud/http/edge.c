@@ -17,6 +17,11 @@
 #define TLS_PRIORITIES                                                                             \
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:+RSA:+AES-256-CBC:+AES-128-CBC:+SHA256:+SHA1"
 
+/* With a TLS handshake under way the library claims to have work all the time while it waits for
+ * the client, who may be waiting for this thread: after some turns it is asked again later. */
+#define TLS_TURNS_MAX 64
+#define TLS_TURN_NS   NS_PER_MS
+
 #define TEXT_MAX  (STORE_PACKAGE_BYTES_MAX + (size_t)CLOUD_EXTRA_MAX)
 #define TURNS_MAX 100000 /* of the daemon per edge_run: busy strangers cannot hold the caller */
 
@@ -41,6 +46,7 @@ struct edge {
     struct cloud *cloud;
     struct MHD_Daemon *daemon;
     int fd;
+    bool tls;
     uint16_t port;
     int64_t now_ns;
     struct buf text;          /* reused for every reply */
@@ -328,6 +334,7 @@ static struct edge *edge_make(struct cloud *cloud, const struct edge_address *at
         return NULL;
     }
     e->fd = MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    e->tls = at != NULL && at->cert_pem != NULL && at->key_pem != NULL;
     if (at != NULL)
         e->port = MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     return e;
@@ -410,6 +417,10 @@ int64_t edge_run(struct edge *e, int64_t now_ns)
     int turns = 0;
     do
         (void)MHD_run(e->daemon);
-    while (++turns < TURNS_MAX && has_work(e));
-    return e->waiting == NULL ? VTIME_NEVER : e->waiting->due_ns;
+    while (++turns < (e->tls ? TLS_TURNS_MAX : TURNS_MAX) && has_work(e));
+    int64_t next_ns = e->waiting == NULL ? VTIME_NEVER : e->waiting->due_ns;
+    if (e->tls &&
+        MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections > 0)
+        next_ns = vtime_min(next_ns, vtime_after(now_ns, TLS_TURN_NS));
+    return next_ns;
 }
