@@ -7,7 +7,8 @@
  * One thread: the owner polls broker_poll_fds and calls broker_run. The broker ends when this
  * process does, however it ends: the plugin sees its end of the connection close.
  *
- * What Mosquitto 2.0.11 cannot do: a refused login is always answered with code 5, never 4.
+ * What Mosquitto 2.0.11 cannot do: a refused login is always answered with code 5, never 4; and its
+ * plugins are not told whether a login came over TLS, so mqtt_login.tls is always false here.
  */
 #ifndef OTABENCH_MOCK_CLOUD_BROKER_H
 #define OTABENCH_MOCK_CLOUD_BROKER_H

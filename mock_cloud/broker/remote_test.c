@@ -1,6 +1,7 @@
 #include "mock_cloud/broker/remote.h"
 
 #include "mock_cloud/broker/broker_testing.h"
+#include "mock_cloud/tls/ca.h"
 
 /* The cloud under test is a client of the broker of the fixture, which plays the external one. */
 
@@ -76,7 +77,7 @@ struct hub {
     int64_t now_ns;
 };
 
-static void hub_open(struct hub *h, const char *url)
+static void hub_open(struct hub *h, const char *url, const char *ca_path)
 {
     struct err err = {.text = ""};
     const struct face *const faces[] = {&hub_face};
@@ -87,7 +88,7 @@ static void hub_open(struct hub *h, const char *url)
         .store = h->store, .download_host = "localhost", .download_port = 80, .project_key = "k"};
     h->cloud = cloud_new(&cfg, faces, 1, &err);
     REQUIRE(h->cloud != NULL);
-    struct remote_config rcfg = {.cloud = h->cloud, .url = url};
+    struct remote_config rcfg = {.cloud = h->cloud, .url = url, .ca_path = ca_path};
     h->remote = remote_start(&rcfg, &rc, &err);
     REQUIRE_OK(rc, &err);
     log_text[0] = '\0';
@@ -118,7 +119,7 @@ static void through_another_broker(void)
     char url[64];
     bench_open(&x, NULL, NULL);
     (void)snprintf(url, sizeof url, "mqtt://hub:secret@127.0.0.1:%u", broker_port(x.broker));
-    hub_open(&h, url);
+    hub_open(&h, url, NULL);
     turns(&x, &h, heard.text, "hub<up/+ ");
     CHECK(remote_is_up(h.remote));
     CHECK_STR(remote_trouble(h.remote), "");
@@ -159,8 +160,33 @@ static void refused_there(void)
     char url[64];
     bench_open(&x, NULL, NULL);
     (void)snprintf(url, sizeof url, "mqtt://hub:wrong@127.0.0.1:%u", broker_port(x.broker));
-    hub_open(&h, url);
+    hub_open(&h, url, NULL);
     turns(&x, &h, remote_trouble(h.remote), "not authorised");
+    CHECK(!remote_is_up(h.remote));
+    hub_close(&h);
+    bench_close(&x);
+}
+
+/* Over TLS it must be a broker that the CA signed, by that name. */
+static void over_tls(void)
+{
+    struct bench x;
+    struct hub h;
+    struct ca_files files, others;
+    struct err err = {.text = ""};
+    char url[64], dir[TEST_PATH_MAX], other_dir[TEST_PATH_MAX];
+    test_tmpdir(dir);
+    test_tmpdir(other_dir);
+    REQUIRE_OK(ca_ensure(dir, CA_GOOD, NULL, 0, &files, &err), &err);
+    REQUIRE_OK(ca_ensure(other_dir, CA_GOOD, NULL, 0, &others, &err), &err);
+    bench_open(&x, files.cert_path, files.key_path);
+    (void)snprintf(url, sizeof url, "mqtts://hub:secret@localhost:%u", broker_tls_port(x.broker));
+    hub_open(&h, url, files.ca_path);
+    turns(&x, &h, heard.text, "hub<up/+ ");
+    CHECK(remote_is_up(h.remote));
+    hub_close(&h);
+    hub_open(&h, url, others.ca_path);
+    turns(&x, &h, remote_trouble(h.remote), "localhost");
     CHECK(!remote_is_up(h.remote));
     hub_close(&h);
     bench_close(&x);
@@ -229,6 +255,7 @@ static void bad_ca(void)
 static const struct test tests[] = {
     {"a cloud works through another broker", through_another_broker},
     {"a refusal is told", refused_there},
+    {"another broker over TLS", over_tls},
     TEST_ROWS("URL", reads_url, urls, url_name),
     {"a CA that cannot be used", bad_ca},
 };
