@@ -10,7 +10,7 @@ void judge_slots_new_start(struct judge *j)
     t->good = t->trial_push = t->online = t->reported = t->verify_ok = false;
     t->bad = t->spoils = 0;
     t->take_by_ns = 0;
-    t->informs = t->logins = t->pushes = 0;
+    t->informs = t->logins = 0;
     t->online_ns = 0;
     t->last_step = 0;
     t->final = t->step_seen = t->said_100 = false;
@@ -33,8 +33,8 @@ static void on_boot(struct judge *j, const struct ev *e)
     j->boots++;
     t->slot_good[0] = t->slot_good[1] = false;
     judge_slots_session_over(j, e->now_ns);
-    if (strcmp(ev_text(e, "state"), "trial") == 0)
-        t->on_trial = true;
+    /* A confirmation may be in the record although a cut kept it from being told. */
+    t->on_trial = strcmp(ev_text(e, "state"), "trial") == 0;
     if (j->cuts == 0)
         return;
     j->boots_since_cut++;

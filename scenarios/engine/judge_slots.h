@@ -41,8 +41,9 @@ struct judge_slots {
     bool fault_in_download;
 
     /* reports of this start */
-    uint32_t informs, logins, pushes;
-    bool reported; /* this version reached the cloud */
+    uint32_t informs, logins;
+    uint32_t pushes; /* of the whole run: a broker may deliver one again after a cut */
+    bool reported;   /* this version reached the cloud */
     char informed[DEVICE_TEXT_MAX];
     int64_t online_ns; /* of the first session of this start, 0: none */
     int last_step;     /* of the task under way; 0: none */
