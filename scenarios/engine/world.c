@@ -12,6 +12,7 @@
 #include "scenarios/engine/run.h"
 #include "scenarios/engine/sim_net.h"
 #include "scenarios/engine/stage.h"
+#include "sim_device/board/fiber.h"
 
 /* Steps of the main loop at one instant: a device that goes on without letting time pass spins. */
 #define SPIN_STEPS 50000u
@@ -26,6 +27,7 @@ struct world {
      * times, and they are a function of it alone. */
     struct scenario *built_for; /* null: none */
     struct build build;
+    struct fiber_stack stacks[BOARD_TASKS]; /* of the device's tasks; they keep nothing */
 };
 
 /* A cut waiting for its flash operation. */
@@ -176,7 +178,7 @@ static int build_for(struct world *w, const struct scenario *s, const struct run
     return 0;
 }
 
-static int set_up(struct run *r, struct err *err)
+static int set_up(struct run *r, struct fiber_stack *stacks, struct err *err)
 {
     const struct scenario *s = r->g.s;
     r->g.nor = nor_new(&s->device.geometry, stage_seed(&r->g), err);
@@ -197,6 +199,7 @@ static int set_up(struct run *r, struct err *err)
                                   .connect_timeout_ns = (int64_t)s->device.try_time_ms * NS_PER_MS,
                                   .utc_start_s = STAGE_UTC_START_S,
                                   .seed = stage_seed(&r->g),
+                                  .stacks = stacks,
                                   .event = stage_event,
                                   .event_ctx = &r->g};
     bridge_net(&r->bridge, &bc.net);
@@ -353,7 +356,7 @@ void world_run(struct world *w, const struct scenario *s, const struct run_optio
         return;
     }
     if (rc == 0)
-        rc = set_up(&r, &err);
+        rc = set_up(&r, w->stacks, &err);
     bool spins = rc == 0 && !run_main(&r);
     if (spins)
         judge_spins(r.g.judge);
@@ -399,6 +402,8 @@ void world_free(struct world *w)
 {
     if (w == NULL)
         return;
+    for (size_t i = 0; i < BOARD_TASKS; i++)
+        fiber_stack_free(&w->stacks[i]);
     build_free(&w->build);
     free(w->built_for);
     store_close(w->store);

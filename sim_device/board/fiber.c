@@ -170,6 +170,29 @@ void fiber_deinit(struct fiber *f)
     f->stack_bytes = 0;
 }
 
+void fiber_keep(struct fiber *f, struct fiber_stack *kept)
+{
+    if (f->stack != NULL)
+        shadow_clean(f);
+    *kept = (struct fiber_stack){f->stack, f->stack_bytes};
+    f->stack = NULL;
+    f->stack_bytes = 0;
+}
+
+void fiber_reuse(struct fiber *f, struct fiber_stack *kept)
+{
+    f->stack = kept->stack;
+    f->stack_bytes = kept->stack_bytes;
+    *kept = (struct fiber_stack){NULL, 0};
+}
+
+void fiber_stack_free(struct fiber_stack *kept)
+{
+    struct fiber f = {.started = false};
+    fiber_reuse(&f, kept);
+    fiber_deinit(&f);
+}
+
 void fiber_switch(struct fiber *from, struct fiber *to)
 {
     to->from = from;

@@ -35,6 +35,17 @@ struct fiber {
 int fiber_prepare(struct fiber *f, size_t stack_bytes, void (*entry)(void *), void *arg);
 void fiber_deinit(struct fiber *f); /* releases the stack; not from f itself */
 
+/* A stack without its fiber, zeroed by the owner. Who makes fibers again and again keeps it: its
+ * pages are dearer than what runs on them. */
+struct fiber_stack {
+    void *stack;
+    size_t stack_bytes;
+};
+/* The stack of a fiber that will not run again goes to kept, which is empty; and to a new fiber. */
+void fiber_keep(struct fiber *f, struct fiber_stack *kept);
+void fiber_reuse(struct fiber *f, struct fiber_stack *kept);
+void fiber_stack_free(struct fiber_stack *kept);
+
 /* from is the running one. Comes back when somebody switches to from. */
 void fiber_switch(struct fiber *from, struct fiber *to);
 /* As fiber_switch, and from never runs again. */

@@ -423,6 +423,8 @@ struct sim_board *sim_board_new(const struct sim_board_config *cfg, struct err *
     s->board.partitions = cfg->partitions;
     s->board.event = cfg->event;
     s->board.event_ctx = cfg->event_ctx;
+    for (size_t i = 0; i < BOARD_TASKS && cfg->stacks != NULL; i++)
+        fiber_reuse(&s->tasks[i].fiber, &cfg->stacks[i]);
     sim_sockets_init(s);
     sim_mqtt_init(s);
     const struct nor_hooks hooks = {
@@ -438,7 +440,10 @@ void sim_board_free(struct sim_board *s)
     nor_set_hooks(s->cfg.nor, NULL);
     drop_all(s);
     for (size_t i = 0; i < BOARD_TASKS; i++)
-        fiber_deinit(&s->tasks[i].fiber);
+        if (s->cfg.stacks != NULL)
+            fiber_keep(&s->tasks[i].fiber, &s->cfg.stacks[i]);
+        else
+            fiber_deinit(&s->tasks[i].fiber);
     sim_mqtt_deinit(s);
     sim_sockets_deinit(s);
     free(s);

@@ -32,6 +32,7 @@ struct sim_net {
                   uint16_t port); /* may be null: datagrams vanish */
 };
 
+struct fiber_stack;
 struct sim_board_config {
     struct nor *nor;
     const struct partition_table *partitions;
@@ -40,6 +41,8 @@ struct sim_board_config {
     int64_t connect_timeout_ns; /* unanswered connects fail after this */
     int64_t utc_start_s;        /* UTC at run time 0 */
     uint64_t seed;
+    struct fiber_stack *stacks; /* BOARD_TASKS of them, kept by the owner from one board to the
+                                   next (fiber.h); null: none are kept */
     void (*event)(void *ctx, int64_t now_ns, enum lane lane, const char *event,
                   const struct trace_field *fields, size_t n);
     void *event_ctx;
