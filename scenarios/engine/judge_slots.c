@@ -13,7 +13,7 @@ void judge_slots_new_start(struct judge *j)
     t->informs = t->logins = 0;
     t->online_ns = 0;
     t->last_step = 0;
-    t->final = t->step_seen = t->said_100 = false;
+    t->final = t->step_seen = false; /* said_100 stays: its record may end much later */
     t->causes = 0;
     t->version[0] = '\0';
     t->bad_body = t->expired = t->repeat_in_download = false;
