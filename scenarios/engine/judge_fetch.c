@@ -7,13 +7,20 @@
 
 #define NO_DATA_MAX 24 /* replies in a row that are no data, in one start */
 
+static bool is_of(const struct judge *j, size_t i, const char *version)
+{
+    const struct judge_package *p = &j->packages[i];
+    return strcmp(p->heal ? BUILD_HEAL_VERSION : judge_version_name(j, p->to), version) == 0;
+}
+
+/* A version may be uploaded more than once: what the cloud waits for counts, else the newest. */
 static const struct judge_package *package_of(const struct judge *j, const char *version)
 {
-    /* Newest first: a version may be uploaded more than once. */
+    for (size_t i = 0; i < j->n_packages; i++)
+        if (j->record_open[i] && is_of(j, i, version))
+            return &j->packages[i];
     for (size_t i = j->n_packages; i-- > 0;)
-        if (strcmp(j->packages[i].heal ? BUILD_HEAL_VERSION
-                                       : judge_version_name(j, j->packages[i].to),
-                   version) == 0)
+        if (is_of(j, i, version))
             return &j->packages[i];
     return NULL;
 }

@@ -216,7 +216,7 @@ void judge_slots_flash_event(struct judge *j, const struct ev *e)
         return;
     const bool update = p->offset == j->setup.update_address(j->setup.ctx);
     JUDGE(j, "BOT-02", update || !j->app_running, "the running firmware is changed at 0x%x", addr);
-    if (!j->app_running || strcmp(e->name, "program") != 0 || j->package == NULL)
+    if (!update || !j->app_running || strcmp(e->name, "program") != 0 || j->package == NULL)
         return;
     const uint32_t unit = c->geometry.granule_bytes;
     const uint32_t end = (j->package->len_bytes + unit - 1) / unit * unit;

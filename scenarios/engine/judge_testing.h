@@ -148,7 +148,8 @@ static inline struct bench *bench_new(const struct run_row *row)
     struct err err = {""};
     (void)snprintf(text, sizeof text,
                    "{\"otabench\": 1, \"text\": \"t\", \"device\": {%s\"rounds\": 1%s}%s}",
-                   row->device != NULL && strstr(row->device, "segment_index") != NULL
+                   row->device != NULL && (strstr(row->device, "segment_index") != NULL ||
+                                           strstr(row->device, "agent") != NULL)
                        ? ""
                        : "\"segment_index\": 5, ",
                    row->device == NULL ? "" : row->device, row->rest == NULL ? "" : row->rest);
