@@ -126,7 +126,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct boot_config cfg = {
         .board = &board,
         .download_offset = PART_ADDR,
-        .layout = {STATE_SAFE, PART_BYTES, UNIT, 1, 4 * UNIT, false},
+        .layout = {.kind = STATE_SAFE,
+                   .part_bytes = PART_BYTES,
+                   .erase_bytes = UNIT,
+                   .granule_bytes = 1,
+                   .backup_bytes = 4 * UNIT},
         .files = {{.name = "f", .address = FILE_ADDR, .area_bytes = FILE_AREA}},
         .file_count = 1,
         .compare_block_kib = 64,
