@@ -1,13 +1,16 @@
 #include "scenarios/cli/cloud_serve.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +24,8 @@
 
 #define KEY_BYTES      16
 #define PATH_TEXT_MAX  256
+#define TRIES          10 /* for what the last start may still hold */
+#define PAUSE_NS       (500 * NS_PER_MS)
 #define WAIT_MAX_NS    NS_PER_S
 #define IDLE_LIMIT_S   30 /* some real clients never end their request (aliyun note §7) */
 #define LINE_BYTES_MAX 4096
@@ -211,6 +216,61 @@ static int open_cloud(struct serve *s, struct err *err)
 
 /* ---- the edges ---- */
 
+static void pause_ns(int64_t ns)
+{
+    const struct timespec t = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+    (void)nanosleep(&t, NULL);
+}
+
+static bool is_free(const char *ip, uint16_t port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = fd >= 0 && inet_pton(AF_INET, ip, &at.sin_addr) == 1 &&
+                setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                bind(fd, (const struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return good;
+}
+
+/* Devices come back to where the cloud was: ports nobody asked for are those of the last start, as
+ * long as they are free. */
+static int open_ports(struct serve *s, struct err *err)
+{
+    char path[PATH_TEXT_MAX];
+    unsigned was[4] = {0, 0, 0, 0};
+    uint16_t *const ports[4] = {&s->cfg.http_port, &s->cfg.https_port, &s->cfg.mqtt_port,
+                                &s->cfg.mqtts_port};
+    int rc = path_in(s, "ports", path, err);
+    FILE *f = rc == 0 ? fopen(path, "re") : NULL;
+    if (f == NULL)
+        return rc;
+    int got = fscanf(f, "%5u %5u %5u %5u", &was[0], &was[1], &was[2], &was[3]);
+    (void)fclose(f);
+    for (int i = 0; got == 4 && i < 4; i++) {
+        if (*ports[i] != 0 || was[i] == 0 || was[i] > UINT16_MAX)
+            continue;
+        for (int t = 0; t < TRIES && !is_free(s->cfg.bind_ip, (uint16_t)was[i]); t++)
+            pause_ns(PAUSE_NS);
+        if (is_free(s->cfg.bind_ip, (uint16_t)was[i]))
+            *ports[i] = (uint16_t)was[i];
+    }
+    return 0;
+}
+
+static int keep_ports(struct serve *s, struct err *err)
+{
+    char path[PATH_TEXT_MAX];
+    int rc = path_in(s, "ports", path, err);
+    FILE *f = rc == 0 ? fopen(path, "we") : NULL;
+    if (f == NULL)
+        return rc != 0 ? rc : err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    (void)fprintf(f, "%u %u %u %u\n", serve_http_port(s), serve_https_port(s), serve_mqtt_port(s),
+                  serve_mqtts_port(s));
+    return fclose(f) == 0 ? 0 : err_set(err, ERR_IO, "%s: cannot be written", path);
+}
+
 static int open_ca(struct serve *s, struct err *err)
 {
     const char *names[] = {s->cfg.bind_ip, s->cfg.host};
@@ -261,14 +321,23 @@ static int open_mqtt(struct serve *s, struct err *err)
     int rc = 0;
     if (s->cfg.no_mqtt)
         return 0;
-    s->broker = broker_start(&cfg, &rc, err);
-    return rc;
+    /* After a kill the broker of the last start may take a moment to notice and to go. */
+    for (int i = 0; i < TRIES && s->broker == NULL; i++) {
+        if (i > 0)
+            pause_ns(PAUSE_NS);
+        rc = 0;
+        s->broker = broker_start(&cfg, &rc, err);
+        if (rc != ERR_IO)
+            break;
+    }
+    return s->broker == NULL ? (rc == 0 ? ERR_IO : rc) : 0;
 }
 
 struct serve *serve_open(const struct serve_config *cfg, struct err *err)
 {
     static int (*const steps[])(struct serve * s, struct err * err) = {
-        open_dir, open_key, open_store, open_cloud, open_ca, open_http, open_https, open_mqtt,
+        open_dir,   open_key,  open_store, open_cloud, open_ca,
+        open_ports, open_http, open_https, open_mqtt,  keep_ports,
     };
     struct serve *s = calloc(1, sizeof *s);
     if (s == NULL) {

@@ -15,9 +15,11 @@ struct serve_config {
     const char *state_dir; /* kept there; null: in memory, a folder of its own for the edges */
     const char *bind_ip;   /* IPv4 literal of the listeners */
     const char *host;      /* what URLs name; null: bind_ip */
-    uint16_t http_port, https_port, mqtt_port, mqtts_port; /* 0: a free one */
-    bool tls;                                              /* URLs begin with https */
-    bool no_mqtt;                                          /* HTTP alone */
+    uint16_t http_port, https_port, mqtt_port,
+        mqtts_port;        /* 0: that of the last start on this
+                              state, if it is free, else a free one */
+    bool tls;              /* URLs begin with https */
+    bool no_mqtt;          /* HTTP alone */
     bool auth_key;         /* URLs as a content network signs them */
     uint32_t refusals_max; /* of one expired URL until its upgrade has failed; 0: no end */
     int64_t url_lifetime_ns, task_timeout_ns;
