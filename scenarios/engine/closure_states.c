@@ -7,11 +7,12 @@
 
 /* ---- pool ---- */
 
-#define CHUNK_BYTES (1u << 18)
-#define FIRST_SLOTS 1024u
-#define CHUNKS_MAX  (1u << 16)
-#define MIX_A       UINT64_C(0x9e3779b97f4a7c15)
-#define MIX_B       UINT64_C(0xd6e8feb86659fd93)
+#define CHUNK_BYTES  (1u << 18)
+#define FIRST_SLOTS  1024u
+#define CHUNKS_MAX   (1u << 16)
+#define FIRST_CHUNKS 16u
+#define MIX_A        UINT64_C(0x9e3779b97f4a7c15)
+#define MIX_B        UINT64_C(0xd6e8feb86659fd93)
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -46,7 +47,8 @@ int pool_init(struct pool *p, size_t record_bytes, uint32_t max)
     *p = (struct pool){.record_bytes = record_bytes, .max = max < POOL_NONE ? max : POOL_NONE - 1};
     p->slot_count = FIRST_SLOTS;
     p->slots = calloc(p->slot_count, sizeof *p->slots);
-    p->chunks = calloc(CHUNKS_MAX, sizeof *p->chunks);
+    p->chunk_cap = FIRST_CHUNKS;
+    p->chunks = calloc(p->chunk_cap, sizeof *p->chunks);
     return p->slots == NULL || p->chunks == NULL ? ERR_NOMEM : 0;
 }
 
@@ -68,7 +70,7 @@ const void *pool_at(const struct pool *p, uint32_t number)
 size_t pool_memory(const struct pool *p)
 {
     return (size_t)p->chunk_count * per_chunk(p) * p->record_bytes +
-           (size_t)p->slot_count * sizeof *p->slots + CHUNKS_MAX * sizeof *p->chunks;
+           (size_t)p->slot_count * sizeof *p->slots + p->chunk_cap * sizeof *p->chunks;
 }
 
 /* Slots are found again from the hash's upper half alone, so growing reads no record. */
@@ -98,6 +100,13 @@ static bool store(struct pool *p, const void *record)
     uint32_t chunk = p->count / n;
     if (p->count == p->max || chunk == CHUNKS_MAX)
         return false;
+    if (chunk == p->chunk_cap) {
+        uint8_t **chunks = realloc(p->chunks, 2 * p->chunk_cap * sizeof *chunks);
+        if (chunks == NULL)
+            return false;
+        p->chunks = chunks;
+        p->chunk_cap *= 2;
+    }
     if (chunk == p->chunk_count) {
         p->chunks[chunk] = malloc((size_t)n * p->record_bytes);
         if (p->chunks[chunk] == NULL)

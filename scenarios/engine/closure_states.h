@@ -21,7 +21,7 @@ struct pool {
     size_t record_bytes; /* multiple of 4 */
     uint32_t count, max;
     uint8_t **chunks;
-    uint32_t chunk_count;
+    uint32_t chunk_count, chunk_cap;
     uint64_t *slots; /* upper half: of the hash; lower half: number + 1 */
     uint32_t slot_count;
 };
