@@ -8,6 +8,7 @@
 #include "mock_cloud/packages/packages.h"
 #include "scenarios/cli/cli.h"
 #include "scenarios/engine/scenario.h"
+#include "sim_device/store/kv.h"
 
 static const char help[] =
     "usage: otabench flash info FILE [option...]\n"
@@ -91,6 +92,18 @@ static int put_package(struct buf *out, const struct view *v, const struct parti
                             : rc;
 }
 
+static int put_slots(struct buf *out, const struct view *v, const struct partition_table *t)
+{
+    int rc = buf_text(out, "\nboot record:\n");
+    if (rc == 0)
+        rc = slots_describe(nor_peek(v->nor), nor_geo(v->nor), t, out);
+    if (rc == 0 && partition_find(t, KV_PARTITION) != NULL) {
+        rc = buf_text(out, "\nkey-value store:\n");
+        rc = rc == 0 ? kv_describe(nor_peek(v->nor), nor_geo(v->nor), t, out) : rc;
+    }
+    return rc;
+}
+
 static int put_wear(struct buf *out, const struct nor *n)
 {
     const struct nor_geometry *g = nor_geo(n);
@@ -132,6 +145,8 @@ static int flash_info(struct view *v, struct buf *out)
         rc = put_state(out, v, download);
     if (rc == 0 && download != NULL)
         rc = put_package(out, v, download);
+    if (rc == 0 && partition_find(t, SLOTS_PARTITION) != NULL)
+        rc = put_slots(out, v, t);
     return rc == 0 ? put_wear(out, v->nor) : rc;
 }
 

@@ -332,3 +332,32 @@ bool slots_peek(const uint8_t *chip, const struct nor_geometry *geo,
         return false;
     return load(&twin, out, NULL) == 0 && twin.valid;
 }
+
+static int describe_slot(const struct slots_record *r, uint32_t slot, struct buf *out)
+{
+    char hex[DIGEST_HEX_MAX];
+    const struct slots_image *image = &r->image[slot];
+    const char *role = slot == r->active ? "active" : "other";
+    if (image->len_bytes == 0)
+        return buf_printf(out, "  slot %u  %-6s  no image known\n", (unsigned)slot, role);
+    hex_encode(hex, image->sha256, SHA256_BYTES);
+    return buf_printf(out, "  slot %u  %-6s  %u bytes, version %s, SHA-256 %s\n", (unsigned)slot,
+                      role, (unsigned)image->len_bytes,
+                      image->version[0] != '\0' ? image->version : "unknown", hex);
+}
+
+int slots_describe(const uint8_t *chip, const struct nor_geometry *geo,
+                   const struct partition_table *t, struct buf *out)
+{
+    struct slots_record r;
+    if (!slots_peek(chip, geo, t, &r))
+        return buf_text(out, "no valid record: slot 0 runs\n");
+    int rc = buf_printf(out, "state %s, %u starts on trial\n", slots_state_name(r.state),
+                        (unsigned)r.starts);
+    for (uint32_t i = 0; i < SLOTS && rc == 0; i++)
+        rc = describe_slot(&r, i, out);
+    for (uint32_t i = 0; i < r.n_refused && rc == 0; i++)
+        rc = buf_printf(out, "  given up  version %s: %s\n", r.refused[i].version,
+                        slots_reason_name(r.refused[i].reason));
+    return rc;
+}

@@ -153,6 +153,10 @@ int slots_factory(const struct slots_config *cfg, const struct slots_image *imag
  * False: no record; out is then as the factory leaves it without one. */
 bool slots_peek(const uint8_t *chip, const struct nor_geometry *geo,
                 const struct partition_table *t, struct slots_record *out);
+/* Text for people (`otabench flash info`). ERR_LIMIT: out is full. */
+struct buf;
+int slots_describe(const uint8_t *chip, const struct nor_geometry *geo,
+                   const struct partition_table *t, struct buf *out);
 /* The slot that a firmware started under this record runs in. */
 uint32_t slots_record_running(const struct slots_record *r);
 

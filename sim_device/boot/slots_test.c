@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "common/rng.h"
 #include "common/testing/testing.h"
 #include "sim_device/boot/slots.h"
@@ -349,6 +350,13 @@ static void without_a_record(const void *row)
     CHECK(slots_peek(nor_peek(s.board.nor), &s.geo, &s.parts, &peeked));
     CHECK_INT(slots_record_running(&peeked), 1);
     CHECK_STR(peeked.image[1].version, "1.1");
+    struct buf text;
+    buf_init(&text, 4096);
+    CHECK_INT(slots_describe(nor_peek(s.board.nor), &s.geo, &s.parts, &text), 0);
+    CHECK_HAS((char *)text.data,
+              "state trial, 1 starts on trial\n  slot 0  active  no image known\n"
+              "  slot 1  other   6001 bytes, version 1.1, SHA-256 ");
+    buf_free(&text);
     reopen(&s, &app);
     CHECK_INT(slots_running(&app), 1);
     site_close(&s);

@@ -159,3 +159,38 @@ int kv_set(struct kv *kv, const char *key, const void *value, uint32_t len_bytes
     b->ops->wake(b, &kv->busy, 1);
     return rc;
 }
+
+/* ---- text ---- */
+
+struct text {
+    struct buf *out;
+    int rc;
+};
+
+static bool describe_pair(void *ctx, const char *key, uint32_t key_bytes, const uint8_t *value,
+                          uint32_t value_bytes)
+{
+    struct text *t = ctx;
+    (void)value;
+    for (uint32_t i = 0; i < key_bytes; i++)
+        if (key[i] < ' ' || key[i] > '~')
+            return true;
+    t->rc = buf_printf(t->out, "  %.*s: %u bytes\n", (int)key_bytes, key, (unsigned)value_bytes);
+    return t->rc == 0;
+}
+
+int kv_describe(const uint8_t *chip, const struct nor_geometry *geo,
+                const struct partition_table *t, struct buf *out)
+{
+    struct twin twin = {0};
+    struct text text = {.out = out};
+    uint8_t bytes[KV_BYTES];
+    uint32_t len = 0;
+    const struct partition *p = partition_find(t, KV_PARTITION);
+    if (p == NULL || twin_peek(&twin, chip, geo, p, KV_BYTES, NULL) != 0 || !twin.valid ||
+        twin_read(&twin, bytes, sizeof bytes, &len, NULL) != 0)
+        return buf_text(out, "no valid record\n");
+    if (!kv_each(bytes, len, describe_pair, &text))
+        return buf_text(out, "the record is no list of pairs\n");
+    return text.rc;
+}

@@ -46,4 +46,9 @@ bool kv_each(const uint8_t *bytes, uint32_t len_bytes,
                            uint32_t value_bytes),
              void *ctx);
 
+/* Text for people: keys and the lengths of their values, never the values. ERR_LIMIT. */
+struct buf;
+int kv_describe(const uint8_t *chip, const struct nor_geometry *geo,
+                const struct partition_table *t, struct buf *out);
+
 #endif

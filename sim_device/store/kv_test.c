@@ -130,6 +130,12 @@ static void keeps_what_was_set(const void *row)
     CHECK_INT(kv_get(&s.kv, "now", buf, &len), 0);
     CHECK_INT(len, 12);
     CHECK_INT(number(&s, "later"), 8);
+    struct buf text;
+    buf_init(&text, 1024);
+    CHECK_INT(kv_describe(nor_peek(s.board.nor), &s.geo, &s.parts, &text), 0);
+    CHECK_HAS((char *)text.data, "  key_ota_breakpoint: 3 bytes\n");
+    CHECK_HAS((char *)text.data, "  now: 12 bytes\n");
+    buf_free(&text);
     site_close(&s);
 }
 
