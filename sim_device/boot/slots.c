@@ -140,7 +140,7 @@ const char *slots_state_name(enum slots_state state)
 
 const char *slots_reason_name(enum slots_reason reason)
 {
-    static const char *const names[] = {"not whole", "not confirmed", "application"};
+    static const char *const names[] = {"not-whole", "not-confirmed", "application"};
     return reason <= SLOTS_BY_APPLICATION ? names[reason] : "unknown";
 }
 

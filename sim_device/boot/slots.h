@@ -47,7 +47,7 @@ enum slots_reason {
     SLOTS_NOT_CONFIRMED, /* trial_boots_max starts without slots_confirm */
     SLOTS_BY_APPLICATION /* slots_rollback */
 };
-const char *slots_reason_name(enum slots_reason reason);
+const char *slots_reason_name(enum slots_reason reason); /* "not-whole", "not-confirmed", ... */
 
 struct slots_image {
     uint32_t

@@ -183,7 +183,7 @@ static enum boot_result fall_back(struct slots_boot *s)
     struct slots_record next = s->record;
     next.active = other_slot(s);
     BOARD_EVENT(s->cfg.board, LANE_BOOT, "rollback", F_INT("from", s->record.active),
-                F_INT("to", next.active), F_STR("reason", "damaged"),
+                F_INT("to", next.active), F_STR("reason", slots_reason_name(SLOTS_NOT_WHOLE)),
                 F_STR("version", s->record.image[s->record.active].version));
     if (!store(s, &next))
         s->record = next;

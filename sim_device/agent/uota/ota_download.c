@@ -33,6 +33,7 @@ enum attempt {
     GOT_ALL,
     GOT_SOME, /* the connection ended early */
     NOT_ANSWERED,
+    BUSY,       /* the server is in trouble: later */
     BAD_STATUS, /* the server refuses */
     BAD_REPLY,  /* of no use: length, range, coding */
     OUT_OF_RANGE,
@@ -102,15 +103,18 @@ struct reply {
 static enum attempt judge_head(const struct uota *u, struct reply *r)
 {
     static const struct kit_quirks none;
-    if (r->http.status == 416)
+    int status = r->http.status;
+    if (status == 416)
         return OUT_OF_RANGE;
+    /* A server in trouble is given time; another address would not help. */
+    if (status == 408 || status == 429 || status >= 500)
+        return BUSY;
     switch (kit_fetch_meaning(&r->http, u->at, KIT_FETCH_OPEN_END, u->task.size_bytes, &none,
                               &r->skip)) {
     case KIT_FETCH_BODY:
         return GOT_ALL;
     case KIT_FETCH_STATUS:
-        /* A server in trouble is given time; another address would not help. */
-        return r->http.status == 429 || r->http.status >= 500 ? BAD_REPLY : BAD_STATUS;
+        return BAD_STATUS;
     default:
         return BAD_REPLY;
     }
@@ -307,11 +311,13 @@ static enum uota_stage fetch(struct uota *u)
                 return STAGE_FETCH;
             if (u->next.size_bytes > 0)
                 return STAGE_CANCELLED;
+            ota_msleep(PAUSE_MS);
             continue;
         case OUT_OF_RANGE:
             if (refusals++ > 0 || !restart(u))
                 return STAGE_FETCH;
             continue;
+        case BUSY:
         case GOT_SOME:
         case NOT_ANSWERED:
         case BAD_REPLY:

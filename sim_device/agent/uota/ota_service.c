@@ -248,29 +248,36 @@ static void take(struct uota *u, const struct ota_push *p)
 
 /* ---- the thread ---- */
 
-static bool log_in(struct uota *u, uint32_t budget_ms)
+static bool try_to_log_in(struct uota *u)
 {
     char topic[UOTA_TOPIC_MAX];
-    uint32_t pause_ms = PAUSE_MS, spent_ms = 0;
-    if (u->logged_in)
-        return true;
     topic_of(topic, "upgrade");
-    do {
-        /* The vendor's types are not const; nobody writes through them. */
-        int rc = ota_hal_mqtt_init_instance(
-            (char *)(uintptr_t)ota_get_product_key(), (char *)(uintptr_t)ota_get_device_name(),
-            (char *)(uintptr_t)ota_get_device_secret(), MESSAGE_MAX);
-        UOTA_EVENT("api", F_STR("call", "ota_hal_mqtt_init_instance"), F_INT("result", rc));
-        if (rc == 0 && ota_hal_mqtt_subscribe(topic, on_push, u) == 0)
-            u->logged_in = true;
-        else if (rc == 0)
-            (void)ota_hal_mqtt_deinit_instance();
+    /* The vendor's types are not const; nobody writes through them. */
+    int rc = ota_hal_mqtt_init_instance((char *)(uintptr_t)ota_get_product_key(),
+                                        (char *)(uintptr_t)ota_get_device_name(),
+                                        (char *)(uintptr_t)ota_get_device_secret(), MESSAGE_MAX);
+    UOTA_EVENT("api", F_STR("call", "ota_hal_mqtt_init_instance"), F_INT("result", rc));
+    if (rc == 0 && ota_hal_mqtt_subscribe(topic, on_push, u) == 0)
+        return true;
+    if (rc == 0)
+        (void)ota_hal_mqtt_deinit_instance();
+    return false;
+}
+
+/* Tries for about budget_ms, with a growing pause behind every failure. */
+static bool log_in(struct uota *u, uint32_t budget_ms)
+{
+    uint32_t spent_ms = 0;
+    while (!u->logged_in && spent_ms < budget_ms) {
+        u->logged_in = try_to_log_in(u);
         if (u->logged_in)
             break;
-        ota_msleep(pause_ms); /* after the last try too: another round may follow */
-        spent_ms += pause_ms;
-        pause_ms = pause_ms < PAUSE_MAX_MS / 2 ? 2 * pause_ms : PAUSE_MAX_MS;
-    } while (spent_ms < budget_ms);
+        u->pause_ms = u->pause_ms == 0                 ? PAUSE_MS
+                      : u->pause_ms < PAUSE_MAX_MS / 2 ? 2 * u->pause_ms
+                                                       : PAUSE_MAX_MS;
+        ota_msleep(u->pause_ms);
+        spent_ms += u->pause_ms;
+    }
     return u->logged_in;
 }
 

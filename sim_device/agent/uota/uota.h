@@ -33,6 +33,7 @@ struct uota {
     int inbox_bytes[UOTA_INBOX];
     uint32_t inbox_count;
     bool logged_in;
+    uint32_t pause_ms;              /* behind the last login that failed */
     struct ota_push task;           /* being fetched; size_bytes 0: none */
     struct ota_push next;           /* came meanwhile and is newer; size_bytes 0: none */
     int last_step;                  /* told for the task */
