@@ -69,6 +69,9 @@ int kv_open(struct kv *kv, struct board *b, const struct partition_table *t, boo
         return rc;
     kv->twin.single = single_copy;
     rc = twin_open(&kv->twin, b, partition_find(t, KV_PARTITION), KV_BYTES, err);
+    /* What is read is acted on. Flash that refuses is no reason not to read it. */
+    if (rc == 0)
+        (void)twin_settle(&kv->twin, NULL);
     if (rc == 0 && kv->twin.valid)
         rc = twin_read(&kv->twin, kv->bytes, sizeof kv->bytes, &kv->len_bytes, err);
     if (rc == 0 && !kv_each(kv->bytes, kv->len_bytes, any, NULL))

@@ -187,6 +187,8 @@ struct life {
 
 static bool climb(struct site *s, struct life *l, uint32_t goal)
 {
+    if (setjmp(s->lost) != 0)
+        return false;
     power_on(s);
     int64_t a = number(s, "a"), b = number(s, "b");
     l->wrong += a != b || b < (int64_t)l->acknowledged;

@@ -258,13 +258,27 @@ static int program(const struct twin *t, uint32_t addr, const uint8_t *data, uin
     return rc == 0 ? 0 : ERR_IO;
 }
 
+/* Zeros: every cell falls. A proof that cannot be read back was touched, and that is what counts.
+ */
+static int program_proof(const struct twin *t, uint32_t addr)
+{
+    static const uint8_t proof[STRIDE];
+    uint8_t back[STRIDE];
+    board_flash_lock(t->board);
+    int rc = nor_program(t->board->nor, addr, proof, sizeof proof);
+    int read = rc == 0 ? nor_read(t->board->nor, addr, back, sizeof back) : 0;
+    board_flash_unlock(t->board);
+    if (rc != 0 || (read != 0 && read != ERR_DIGEST))
+        return ERR_IO;
+    return read == 0 && blank(back, sizeof back) ? ERR_IO : 0;
+}
+
 /* Record and proofs into one place, in the order that makes a proof a proof. */
 static int fill_place(const struct twin *t, uint32_t bank, uint32_t place, const uint8_t *record)
 {
-    static const uint8_t proof[STRIDE]; /* zeros: every cell falls */
     int rc = program(t, place_addr(t, bank, place), record, programmed_bytes(t, record));
     for (uint32_t i = 0; i < PROOFS && rc == 0; i++)
-        rc = program(t, proof_addr(t, bank, place, i), proof, STRIDE);
+        rc = program_proof(t, proof_addr(t, bank, place, i));
     return rc;
 }
 
