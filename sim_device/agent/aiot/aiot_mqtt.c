@@ -34,7 +34,8 @@ struct aiot_mqtt {
     void *userdata;
     bool ready; /* session is set up */
     bool told_up;
-    bool ends; /* deinit began */
+    bool told_down; /* the state, since the last loss */
+    bool ends;      /* deinit began */
     unsigned connects;
     uint32_t last_id;
     struct kit_session session;
@@ -332,8 +333,13 @@ int32_t aiot_mqtt_recv(void *handle)
         return aiot_state(missing);
     int rc = kit_session_receive(&m->session, &msg, m->receive_ms * NS_PER_MS);
     tell_events(m);
-    if (rc == KIT_SESSION_DOWN)
-        return aiot_state(STATE_SYS_DEPEND_NWK_CLOSED);
+    if (rc == KIT_SESSION_DOWN) {
+        if (!m->told_down)
+            (void)aiot_state(STATE_SYS_DEPEND_NWK_CLOSED);
+        m->told_down = true;
+        return STATE_SYS_DEPEND_NWK_CLOSED;
+    }
+    m->told_down = false;
     if (rc != KIT_SESSION_OK)
         return STATE_SUCCESS;
     dispatch(m, &msg);

@@ -92,8 +92,8 @@ int32_t aiot_mqtt_disconnect(void *handle);
 /* Keeps the session alive; the board's client does that by itself. EXEC_DISABLED after deinit
  * began. */
 int32_t aiot_mqtt_process(void *handle);
-/* Hands at most one message to its handlers; comes back after a loss. NWK_CLOSED while it is down.
- */
+/* Hands at most one message to its handlers; comes back after a loss. NWK_CLOSED while it is down;
+ * the hook sees that once per loss. */
 int32_t aiot_mqtt_recv(void *handle);
 /* QoS 0 or 1; waits for PUBACK up to the send time-out. */
 int32_t aiot_mqtt_pub(void *handle, char *topic, uint8_t *payload, uint32_t payload_len,
