@@ -149,6 +149,9 @@ struct device_config {
      * cloud's URL says. */
     char device_secret[DEVICE_TEXT_MAX];
     char module[DEVICE_TEXT_MAX]; /* "": the default module */
+    /* AGENT_AIOT: a sub-device it speaks for as a gateway, of the same product; "": none. */
+    char sub_device[DEVICE_TEXT_MAX];  /* its deviceName */
+    char sub_version[DEVICE_TEXT_MAX]; /* and the version it runs */
     char mqtt_host[2 * DEVICE_TEXT_MAX];
     uint16_t mqtt_port;
     bool tls;              /* MQTT over TLS 1.2 */

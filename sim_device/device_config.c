@@ -56,6 +56,8 @@ static const struct text_rule text_rules[] = {
     TEXT_RULE(did, 1, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
     TEXT_RULE(device_secret, 1, DEVICE_TEXT_MAX - 1, CHARS_ID),
     TEXT_RULE(module, 0, DEVICE_TEXT_MAX - 1, CHARS_ID),
+    TEXT_RULE(sub_device, 0, DEVICE_TEXT_MAX - 1, CHARS_ID),
+    TEXT_RULE(sub_version, 0, DEVICE_TEXT_MAX - 1, CHARS_TEXT),
     TEXT_RULE(mqtt_host, 1, 2 * DEVICE_TEXT_MAX - 1, CHARS_ID),
     TEXT_RULE(firmware_version, 1, PACKAGE_NAME_MAX - 1, CHARS_TEXT),
 };

@@ -118,7 +118,11 @@ static void on_inform(struct judge *j, const struct ev *e)
     (void)payload_text(payload, "version", version, sizeof version);
     (void)payload_text(payload, "module", module, sizeof module);
     if (!topic_is_own(j, topic)) {
-        judge_seen(j, "CLD-23");
+        char want[MQTT_TOPIC_MAX];
+        (void)snprintf(want, sizeof want, "/ota/device/inform/%s/%s", c->product_id, c->sub_device);
+        JUDGE(j, "CLD-23", strcmp(topic, want) == 0 && strcmp(version, c->sub_version) == 0,
+              "reports version %s on %s; a sub-device reports %s on %s", version, topic,
+              c->sub_version, want);
         return;
     }
     t->informs++;

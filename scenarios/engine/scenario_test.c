@@ -276,7 +276,9 @@ static const char rich[] =
 static const char rich_slots[] =
     "{\"otabench\": 1, \"text\": \"everything\", \"seed\": 1,"
     "\"device\": {\"agent\": \"uota\", \"product_id\": \"pk\", \"did\": \"dn\","
-    " \"device_secret\": \"s\", \"module\": \"m\", \"mqtt_host\": \"h\", \"mqtt_port\": 8,"
+    " \"device_secret\": \"s\", \"module\": \"m\", \"sub_device\": \"sub1\", \"sub_version\": "
+    "\"3\","
+    " \"mqtt_host\": \"h\", \"mqtt_port\": 8,"
     " \"tls\": true, \"keep_alive_s\": 31, \"try_time_ms\": 200, \"try_count\": 2,"
     " \"ram_bytes\": 40000, \"chip\": \"spi4k\", \"chip_bytes\": 2097152, \"app_bytes\": 524288,"
     " \"user_bytes\": 131072, \"slots_bytes\": 16384, \"kv_bytes\": 12288, \"tries\": 2,"

@@ -19,6 +19,20 @@ void aliyun_stage_identity(const struct device_config *d, char out[MQTT_IDENTITY
     (void)snprintf(out, MQTT_IDENTITY_MAX, "%s&%s", d->did, d->product_id);
 }
 
+/* The sub-device whose gateway the device is. */
+static int put_sub_device(struct stage *g, struct err *err)
+{
+    const struct device_config *c = &g->s->device;
+    struct store_device d = {.registered_ns = g->now_ns};
+    char gateway[MQTT_IDENTITY_MAX];
+    aliyun_stage_identity(c, gateway);
+    (void)snprintf(d.device_id, sizeof d.device_id, "%s&%s", c->sub_device, c->product_id);
+    (void)snprintf(d.product_id, sizeof d.product_id, "%s", c->product_id);
+    (void)snprintf(d.mid, sizeof d.mid, "%s", c->sub_device);
+    int rc = store_put_device(g->store, &d, err);
+    return rc == 0 ? store_put_sub_device(g->store, d.device_id, gateway, err) : rc;
+}
+
 int aliyun_stage_device(struct stage *g, const char *secret, struct err *err)
 {
     const struct device_config *c = &g->s->device;
@@ -27,7 +41,8 @@ int aliyun_stage_device(struct stage *g, const char *secret, struct err *err)
     (void)snprintf(d.product_id, sizeof d.product_id, "%s", c->product_id);
     (void)snprintf(d.mid, sizeof d.mid, "%s", c->did);
     (void)snprintf(d.secret, sizeof d.secret, "%s", secret);
-    return store_put_device(g->store, &d, err);
+    int rc = store_put_device(g->store, &d, err);
+    return rc == 0 && c->sub_device[0] != '\0' ? put_sub_device(g, err) : rc;
 }
 
 static int upload(struct stage *g, const struct build_package *p, const struct offer_spec *o,

@@ -64,16 +64,24 @@ static void replace(struct app *a, aiot_download_task_desc_t **place,
 
 /* ---- what the cloud is told ---- */
 
+/* The vendor's calls take texts without const; they do not write them. */
+static char *loose(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
 static void report_version(struct app *a)
 {
-    char version[DEVICE_TEXT_MAX];
     if (a->kit.quirks.no_version_report)
         return;
-    (void)strncpy(version, a->kit.version, sizeof(version) - 1);
-    version[sizeof(version) - 1] = '\0';
-    if (told(a, "aiot_ota_report_version", aiot_ota_report_version(a->ota, version)) !=
-        STATE_SUCCESS)
+    if (told(a, "aiot_ota_report_version",
+             aiot_ota_report_version(a->ota, loose(a->kit.version))) != STATE_SUCCESS)
         return;
+    if (a->config->sub_device[0] != '\0')
+        (void)told(a, "aiot_ota_report_version_ext",
+                   aiot_ota_report_version_ext(a->ota, loose(a->kit.identity.product_key),
+                                               loose(a->config->sub_device),
+                                               loose(a->config->sub_version)));
     a->reported = true;
     a->reported_ns = a->board->ops->now_ns(a->board);
     kit_upgrade_confirm(&a->upgrade);
