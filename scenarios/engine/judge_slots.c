@@ -33,6 +33,7 @@ static void on_boot(struct judge *j, const struct ev *e)
     j->boots++;
     t->slot_good[0] = t->slot_good[1] = false;
     judge_slots_session_over(j, e->now_ns);
+    t->pushes = 0; /* from here on: a persistent session keeps them for the start */
     /* A confirmation may be in the record although a cut kept it from being told. */
     t->on_trial = strcmp(ev_text(e, "state"), "trial") == 0;
     if (j->cuts == 0)
