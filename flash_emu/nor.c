@@ -12,6 +12,7 @@
 
 #include "flash_emu/breakpoint.h"
 #include "flash_emu/nor_chip.h"
+#include "flash_emu/nor_raw.h"
 #include "flash_emu/tear.h"
 
 /* ---- birth and death ---- */
@@ -165,10 +166,16 @@ void nor_end_life(struct nor *n)
         n->flights[i].active = false;
 }
 
+uint64_t nor_place_number(enum nor_op_kind kind, uint32_t addr)
+{
+    return UINT64_C(1) << 34 | (uint64_t)kind << 32 | addr;
+}
+
 static void tear_operation(struct nor *n, struct nor_op *op, enum nor_tear tear, uint32_t arg)
 {
     struct rng rng;
-    rng_init(&rng, n->seed, "nor", "tear", op->number ^ ((uint64_t)arg << 40));
+    uint64_t number = n->by_place ? nor_place_number(op->kind, op->addr) : op->number;
+    rng_init(&rng, n->seed, "nor", "tear", number ^ ((uint64_t)arg << 40));
     struct tear_outcome o =
         tear_plan(tear, op->kind, arg, op->len_bytes, n->geo.granule_bytes, &rng);
     op->torn = true;
@@ -205,6 +212,11 @@ static void lose_power(struct nor *n, enum nor_tear tear, uint32_t arg)
     nor_end_life(n);
     for (size_t i = 0; i < count; i++)
         observe(n, torn[i]);
+}
+
+void nor_draw_by_place(struct nor *n, bool on)
+{
+    n->by_place = on;
 }
 
 void nor_arm_cut(struct nor *n, uint64_t number, enum nor_tear tear, uint32_t arg)

@@ -153,6 +153,9 @@ uint64_t nor_op_count(const struct nor *n);
 /* Arms one cut: at operation `number` (absolute, > nor_op_count) with that tear; arg is k (bytes)
  * of TEAR_PREFIX, for the others a variant: another arg, another draw. 0 disarms. */
 void nor_arm_cut(struct nor *n, uint64_t number, enum nor_tear tear, uint32_t arg);
+/* From now on tears draw by kind and address of their operation instead of by its number: the same
+ * operation on the same content is torn the same way, whatever came before. */
+void nor_draw_by_place(struct nor *n, bool on);
 /* Cuts power now (from outside the device). An operation whose time is being spent is torn that
  * way. */
 void nor_power_off(struct nor *n, enum nor_tear tear, uint32_t arg);

@@ -69,6 +69,7 @@ struct nor {
     uint32_t units;
     uint32_t mark_bytes;
 
+    bool by_place; /* nor_draw_by_place */
     bool on;
     uint64_t life; /* changes when power goes: a call that slept through it must not go on */
     struct nor_cut cut;

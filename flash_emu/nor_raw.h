@@ -39,5 +39,7 @@ void nor_raw_settle(struct nor *n, uint32_t unit, enum tear_reading reading);
  * numbers by address tears the same content the same way, whatever came before. Also up, so that
  * a cut may be armed far ahead. */
 void nor_raw_set_op_count(struct nor *n, uint64_t count);
+/* The number by which an operation draws under nor_draw_by_place. */
+uint64_t nor_place_number(enum nor_op_kind kind, uint32_t addr);
 
 #endif

@@ -228,7 +228,7 @@ enum closure_end closure_device_judge(struct closure_device *d, enum boot_result
 
 uint64_t closure_draw(enum nor_op_kind kind, uint32_t addr)
 {
-    return UINT64_C(1) << 34 | (uint64_t)kind << 32 | addr;
+    return nor_place_number(kind, addr);
 }
 
 bool closure_device_cut(struct closure_device *d, const struct closure_cut *cut)

@@ -380,6 +380,8 @@ static void hook_observe(void *ctx, const struct nor_op *op)
 {
     struct sim_board *s = ctx;
     board_flash_event(&s->board, op);
+    if (s->cfg.flash_op != NULL)
+        s->cfg.flash_op(s->cfg.flash_op_ctx, op);
     s->ops_seen = nor_op_count(s->cfg.nor);
     struct board_task *t = s->running;
     if (t == NULL)
@@ -469,6 +471,15 @@ int sim_board_power_on(struct sim_board *s, int64_t now_ns, void (*entry)(void *
     s->powered = true;
     make_ready(s, t, false);
     return 0;
+}
+
+void sim_board_rewind(struct sim_board *s, int64_t now_ns)
+{
+    assert(!s->powered);
+    s->now_ns = now_ns;
+    s->boots = 0;
+    s->sequence = 0;
+    s->spins = 0;
 }
 
 void sim_board_power_off(struct sim_board *s, int64_t now_ns, enum nor_tear tear, uint32_t arg)

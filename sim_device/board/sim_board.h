@@ -46,6 +46,9 @@ struct sim_board_config {
     void (*event)(void *ctx, int64_t now_ns, enum lane lane, const char *event,
                   const struct trace_field *fields, size_t n);
     void *event_ctx;
+    /* Every flash operation as the chip tells it, after its event; may be null. */
+    void (*flash_op)(void *ctx, const struct nor_op *op);
+    void *flash_op_ctx;
 };
 
 /* Takes over the chip's hooks until sim_board_free, which must come before nor_free. Null: ERR_ARG,
@@ -60,6 +63,10 @@ int sim_board_power_on(struct sim_board *s, int64_t now_ns, void (*entry)(void *
 /* Power cut from outside, at now: an operation in flight tears as told. Everything volatile is
  * dropped. */
 void sim_board_power_off(struct sim_board *s, int64_t now_ns, enum nor_tear tear, uint32_t arg);
+
+/* Only while not powered: time is now_ns, earlier than before too, and the next power-on is the
+ * first. For owners that use a board for many runs. */
+void sim_board_rewind(struct sim_board *s, int64_t now_ns);
 
 enum sim_state {
     SIM_WAITING, /* all tasks wait; next wake-up time in *next_ns (VTIME_NEVER: only the network can
