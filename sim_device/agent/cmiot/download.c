@@ -118,6 +118,28 @@ static bool last_mark_holds(struct download *d)
            block_check(d, st->mark) == st->mark_arg;
 }
 
+/*
+ * And what it held is made firm: the start that did not see the mark may have been cut in an erase
+ * that left all cells reading as before, so the right bytes may come from cells that read otherwise
+ * later. Programming the same bytes completes them; write-once chips cannot.
+ */
+static bool last_mark_is_firm(struct download *d)
+{
+    const struct state *st = &d->s->state;
+    uint32_t block = fal_part_block_size(d->s->part);
+    if (st->mark == 0 || st->mark > d->count || st->mark_arg == 0 || d->s->layout.write_once)
+        return true;
+    uint32_t at = segment_at(d, st->mark) / block * block;
+    uint32_t end = segment_at(d, st->mark) + segment_len(d, st->mark);
+    for (uint32_t n; at < end; at += n) {
+        n = end - at < d->s->segment_bytes ? end - at : d->s->segment_bytes;
+        if (fal_part_read(d->s->part, at, d->s->segment, n) != (int)n ||
+            fal_part_write(d->s->part, at, d->s->segment, n) != (int)n)
+            return false;
+    }
+    return true;
+}
+
 static int mark(struct download *d)
 {
     struct err err;
@@ -438,7 +460,7 @@ cmiot_int8 download_package(struct session *s, const struct offer *o)
                          .who = session_speaker(s),
                          .count = s->state.record.index_max};
     uint32_t block = fal_part_block_size(s->part), stored = s->state.mark;
-    if (!last_mark_holds(&d))
+    if (!last_mark_holds(&d) || !last_mark_is_firm(&d))
         stored = segment_at(&d, stored) / block * block / s->segment_bytes;
     d.next = stored + 1;
     if (s->layout.write_once && stored < d.count)
