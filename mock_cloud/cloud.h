@@ -189,6 +189,17 @@ void cloud_clear_faults(struct cloud *c);
 const struct cloud_fault *cloud_fault_at(const struct cloud *c,
                                          size_t index); /* null past the end */
 
+/*
+ * What requests have changed in the cloud, as bytes that are equal exactly when the cloud will
+ * answer alike: the store's memory (times left out) and, where the script counts requests, how many
+ * it has seen; beyond the last one a fault waits for they count alike. recall puts it back into a
+ * cloud with the same configuration and script, every time in it being now_ns. What hangs on times
+ * - expiry of URLs, time-outs of records, visits of a day - begins anew by that. remember appends.
+ */
+int cloud_remember(struct cloud *c, struct buf *out, struct err *err);
+int cloud_recall(struct cloud *c, const void *memory, size_t len_bytes, int64_t now_ns,
+                 struct err *err);
+
 /* Requests seen so far of that kind (RQ_ANY: all). */
 uint32_t cloud_requests(const struct cloud *c, enum cloud_request rq);
 

@@ -201,6 +201,13 @@ static const char *const statements[ST_COUNT] = {
                          " DO UPDATE SET count = min(count + 1, 4294967295) RETURNING count",
     [ST_KEEP_ANNOUNCED] = "INSERT OR IGNORE INTO announced(device_id, payload) VALUES(?,?)",
     [ST_FIRST_ANNOUNCED] = "SELECT payload FROM announced WHERE device_id = ?",
+    [ST_ALL_DEVICES] = "SELECT device_id, product_id, mid, secret, version FROM device"
+                       " ORDER BY device_id",
+    [ST_ALL_RECORDS] = "SELECT delta_id, device_id, state, download_status, upgrade_status"
+                       " FROM record ORDER BY sequence",
+    [ST_NO_DEVICES] = "DELETE FROM device",
+    [ST_NO_RECORDS] = "DELETE FROM record",
+    [ST_NO_MESSAGES] = "DELETE FROM message",
 };
 
 /* SQLite's result as ours, with its words. */

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/bytes.h"
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/package.h"
@@ -281,5 +282,13 @@ int store_keep_announced(struct store *s, const char *device_id, const void *pay
                          size_t len_bytes, struct err *err);
 int store_first_announced(struct store *s, const char *device_id, struct buf *payload,
                           struct err *err);
+ * What requests have changed, as bytes that are equal exactly when it is: devices and records, in
+ * the order of their creation, without times. Products, packages, visit counts and the log are not
+ * in it. recall puts it back, every time in it being now_ns, and empties the log. remember appends
+ * to out.
+ */
+int store_remember(struct store *s, struct buf *out, struct err *err);
+int store_recall(struct store *s, const void *memory, size_t len_bytes, int64_t now_ns,
+                 struct err *err); /* also ERR_FORMAT */
 
 #endif
