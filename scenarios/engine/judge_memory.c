@@ -1,0 +1,177 @@
+#include "scenarios/engine/judge_memory.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "common/vtime.h"
+#include "scenarios/engine/judge_internal.h"
+
+_Static_assert(sizeof(struct judge_memory) % 8 == 0, "pools keep whole words");
+
+bool judge_as_strict(const struct judge_severity *a, const struct judge_severity *than)
+{
+    return a->served_bytes >= than->served_bytes && a->weak_cut <= than->weak_cut;
+}
+
+/* Plain facts, kept as they are. */
+static bool *const_flag(struct judge *j, size_t i)
+{
+    bool *flags[] = {&j->code_seen,       &j->cut_since_range, &j->oversize_taken,
+                     &j->dirty,           &j->clean_start_due, &j->replaced,
+                     &j->verified,        &j->pending,         &j->proven,
+                     &j->restore_allowed, &j->report_owed,     &j->report_accepted,
+                     &j->net_any,         &j->config_refused,  &j->bricked};
+    return i < sizeof flags / sizeof flags[0] ? flags[i] : NULL;
+}
+
+static uint32_t at_most(uint64_t v, uint32_t max)
+{
+    return v < max ? (uint32_t)v : max;
+}
+
+/* Segments a break may cost, as the bound of DWN-19 counts them. */
+static uint64_t break_bytes(const struct judge *j)
+{
+    uint64_t unit = j->setup.segment_bytes;
+    if (j->setup.scenario->device.geometry.policy != NOR_REWRITE)
+        unit += j->setup.scenario->device.geometry.erase_bytes;
+    return 3 * unit;
+}
+
+static uint32_t served_unforgiven(const struct judge *j)
+{
+    uint64_t size = j->package == NULL ? 0 : j->package->len_bytes;
+    uint64_t forgiven = size * j->restarts + (j->breaks > 1 ? j->breaks - 1 : 0) * break_bytes(j);
+    return at_most(j->served_bytes > forgiven ? j->served_bytes - forgiven : 0, UINT32_MAX);
+}
+
+void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *out)
+{
+    memset(out, 0, sizeof *out);
+    out->due_result = j->due_result;
+    out->boot_result = j->boot_result;
+    out->severity = (struct judge_severity){served_unforgiven(j), j->weak_cut};
+    out->code = j->code_seen ? j->code : 0;
+    out->code_on = j->code_seen ? j->code_on : 0;
+    out->last_request = j->last_request;
+    /* Replies with data are as good as none: a segment is stored from one that came after. */
+    bool data = j->last_download_http == 200 || j->last_download_http == 206;
+    out->last_download_http = data ? 0 : j->last_download_http;
+    out->stored_segments = j->stored_segments;
+    out->boots_since_cut = j->boots_since_cut;
+    out->run_of_same = j->run_of_same;
+    out->outages = at_most(j->outages, 3);
+    out->limited = j->limited_ns >= 0;
+    for (int k = 0; k < RQ_COUNT; k++)
+        out->pause_ns[k] = j->pause_until_ns[k] > now_ns ? j->pause_until_ns[k] - now_ns : 0;
+    /* A start comes next, and to that only a restore is not like all else. */
+    out->phase = (uint8_t)(j->phase == PHASE_RESTORE ? PHASE_RESTORE : PHASE_BOOT);
+    out->offer_fault = (uint8_t)j->offer_fault;
+    out->announced_fault = (uint8_t)j->announced_fault;
+    out->package = j->package == NULL ? 0 : (uint8_t)(1 + (j->package - j->packages));
+    out->cuts = (uint8_t)at_most(j->cuts, 1);
+    out->breaks = (uint8_t)at_most(j->breaks, 1);
+    out->restored_count = (uint8_t)j->restored_count;
+    out->faults_on_download = (uint8_t)at_most(j->faults_on_download, 1);
+    out->sent_download_status = (uint8_t)j->sent_download_status;
+    out->sent_upgrade_status = (uint8_t)j->sent_upgrade_status;
+    out->due_download_status = (uint8_t)j->due_download_status;
+    const bool *flag;
+    for (size_t i = 0; (flag = const_flag((struct judge *)j, i)) != NULL; i++)
+        out->flags[i] = *flag;
+    for (size_t i = 0; i < JUDGE_PACKAGES_MAX; i++) {
+        out->record_open[i] = j->record_open[i];
+        out->was_proven[i] = j->was_proven[i];
+    }
+    for (int k = 0; k < CF_KIND_COUNT; k++)
+        out->faults_hit[k] = j->faults_hit[k] > 0;
+    for (int k = 0; k < NET_ACTION_COUNT; k++)
+        out->net_seen[k] = j->net_seen[k];
+    for (int k = 0; k < LINK_ACTION_COUNT; k++)
+        out->byte_seen[k] = j->byte_seen[k];
+    memcpy(out->version, j->version, strnlen(j->version, sizeof out->version));
+    for (uint32_t i = 0; i < j->restored_count; i++)
+        memcpy(out->restored_to[i], j->restored_to[i],
+               strnlen(j->restored_to[i], sizeof out->restored_to[i]));
+}
+
+/* The judge without its verdicts, which are most of it. */
+static void copy_memory(struct judge *to, const struct judge *from)
+{
+    size_t head = offsetof(struct judge, checks), tail = head + sizeof from->checks;
+    memcpy(to, from, head);
+    memcpy((uint8_t *)to + tail, (const uint8_t *)from + tail, sizeof *from - tail);
+}
+
+void judge_remember_cut(const struct judge *j, int64_t now_ns, struct judge *scratch,
+                        struct judge_memory *out)
+{
+    copy_memory(scratch, j);
+    if (j->package != NULL)
+        scratch->package = scratch->packages + (j->package - j->packages);
+    const struct trace_field field = F_STR("tear", nor_tear_name(TEAR_NOTHING));
+    judge_event(scratch, now_ns, LANE_POWER, "cut", &field, 1);
+    judge_remember(scratch, now_ns, out);
+}
+
+void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns)
+{
+    struct judge_setup setup = j->setup;
+    struct judge_package packages[JUDGE_PACKAGES_MAX];
+    size_t n_packages = j->n_packages;
+    bool silent_faults = j->silent_faults;
+    memcpy(packages, j->packages, sizeof packages);
+    memset(j, 0, sizeof *j);
+    j->setup = setup;
+    memcpy(j->packages, packages, sizeof packages);
+    j->n_packages = n_packages;
+    j->silent_faults = silent_faults;
+    for (int i = 0; i < CHECKS_MAX; i++)
+        j->checks[i].seen = true;
+    j->heap_base_used = -1;
+    j->limited_ns = m->limited != 0 ? now_ns : -1;
+    for (int k = 0; k < RQ_COUNT; k++)
+        j->pause_until_ns[k] = m->pause_ns[k] > 0 ? vtime_after(now_ns, m->pause_ns[k]) : 0;
+    j->active_ns = j->last_progress_ns = now_ns;
+    j->due_result = m->due_result;
+    j->boot_result = m->boot_result;
+    j->served_bytes = m->severity.served_bytes;
+    j->weak_cut = m->severity.weak_cut != 0;
+    /* The start that comes sets it where something is stored and not complete; elsewhere it can
+     * only take back leniency. */
+    j->resume_expected = true;
+    j->code = m->code;
+    j->code_on = m->code_on;
+    j->last_request = m->last_request;
+    j->last_download_http = m->last_download_http;
+    j->stored_segments = m->stored_segments;
+    j->boots_since_cut = m->boots_since_cut;
+    j->run_of_same = m->run_of_same;
+    j->outages = m->outages;
+    j->phase = (enum phase)m->phase;
+    j->offer_fault = (enum cloud_fault_kind)m->offer_fault;
+    j->announced_fault = (enum cloud_fault_kind)m->announced_fault;
+    j->package = m->package == 0 ? NULL : &j->packages[m->package - 1];
+    j->cuts = m->cuts;
+    j->breaks = m->breaks;
+    j->restored_count = m->restored_count;
+    j->faults_on_download = m->faults_on_download;
+    j->sent_download_status = m->sent_download_status;
+    j->sent_upgrade_status = m->sent_upgrade_status;
+    j->due_download_status = m->due_download_status;
+    bool *flag;
+    for (size_t i = 0; (flag = const_flag(j, i)) != NULL; i++)
+        *flag = m->flags[i] != 0;
+    for (size_t i = 0; i < JUDGE_PACKAGES_MAX; i++) {
+        j->record_open[i] = m->record_open[i] != 0;
+        j->was_proven[i] = m->was_proven[i] != 0;
+    }
+    for (int k = 0; k < CF_KIND_COUNT; k++)
+        j->faults_hit[k] = m->faults_hit[k];
+    for (int k = 0; k < NET_ACTION_COUNT; k++)
+        j->net_seen[k] = m->net_seen[k] != 0;
+    for (int k = 0; k < LINK_ACTION_COUNT; k++)
+        j->byte_seen[k] = m->byte_seen[k] != 0;
+    memcpy(j->version, m->version, sizeof j->version);
+    memcpy(j->restored_to, m->restored_to, sizeof j->restored_to);
+}

@@ -1,0 +1,60 @@
+/*
+ * What a judge remembers, as plain bytes: so that a run can be judged in pieces, from one power-on
+ * to the next, and so that two histories can be told to be the same to it.
+ *
+ * Memory that can no longer turn a verdict is in one fixed form; times are left out. Two things are
+ * not exact, and both only make the judge stricter:
+ *
+ *   - What a download may cost (DWN-19) is a bound that every break and every legitimate start over
+ *     raises. Of what was served so much is forgiven, not below 0, and the bound is that without
+ *     them.
+ *   - After judge_recall all requirements count as seen, so a verdict that hangs on whether a
+ *     requirement was exercised before (judge_segment) does not depend on the history.
+ *
+ * Not in it: which checks failed (who goes on has none), what expectations count, peaks of RAM.
+ */
+#ifndef OTABENCH_ENGINE_JUDGE_MEMORY_H
+#define OTABENCH_ENGINE_JUDGE_MEMORY_H
+
+#include "scenarios/engine/judge.h"
+
+/*
+ * Of two memories that are equal but for this, one is as strict as the other when it has at least
+ * as many bytes served and no weak cut that the other has not: what it finds nothing wrong with,
+ * the other does not either.
+ */
+struct judge_severity {
+    uint32_t served_bytes;
+    uint32_t weak_cut; /* 0 or 1 */
+};
+bool judge_as_strict(const struct judge_severity *a, const struct judge_severity *than);
+
+/* Plain data without padding; compared and hashed as bytes. */
+struct judge_memory {
+    int64_t due_result, boot_result;
+    int64_t pause_ns[RQ_COUNT]; /* still to be waited; at a reset only, as limited */
+    struct judge_severity severity;
+    int32_t code, code_on, last_request, last_download_http;
+    uint32_t stored_segments, boots_since_cut, run_of_same, outages, limited;
+    uint8_t phase, offer_fault, announced_fault, package; /* 0: none, else 1 + index */
+    uint8_t cuts, breaks, restored_count, zero0;          /* cuts, breaks: 0 or 1 */
+    uint8_t faults_on_download, sent_download_status, sent_upgrade_status, due_download_status;
+    uint8_t flags[20];
+    uint8_t record_open[JUDGE_PACKAGES_MAX], was_proven[JUDGE_PACKAGES_MAX];
+    uint8_t faults_hit[CF_KIND_COUNT];
+    uint8_t net_seen[NET_ACTION_COUNT], byte_seen[LINK_ACTION_COUNT];
+    uint8_t zero[2]; /* up to a multiple of 8 */
+    char version[DEVICE_TEXT_MAX];
+    char restored_to[SCENARIO_VERSIONS_MAX][DEVICE_TEXT_MAX];
+};
+
+/* As it is now: at a reset, or at the end of the main phase. */
+void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *out);
+/* As it would be if power went now. In an operation that leaves weak cells, severity.weak_cut is 1
+ * as well. j stays; scratch is any other judge, and of no use afterwards. */
+void judge_remember_cut(const struct judge *j, int64_t now_ns, struct judge *scratch,
+                        struct judge_memory *out);
+/* Makes a judge of the same setup and packages go on from there; nothing has failed yet. */
+void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns);
+
+#endif
