@@ -40,6 +40,7 @@ int cloud_recall(struct cloud *c, const void *memory, size_t len_bytes, int64_t 
         return err_set(err, ERR_FORMAT, "cloud: no memory of a cloud");
     for (int k = 0; k < RQ_COUNT; k++)
         c->seen[k] = get_le32(p + (size_t)k * 4);
+    c->due_ns = now_ns; /* a tick finds out what is to be waited for */
     c->seen_any = get_le32(p + (size_t)RQ_COUNT * 4);
     return store_recall(c->cfg.store, p + counters, len_bytes - counters, now_ns, err);
 }

@@ -282,6 +282,8 @@ int store_keep_announced(struct store *s, const char *device_id, const void *pay
                          size_t len_bytes, struct err *err);
 int store_first_announced(struct store *s, const char *device_id, struct buf *payload,
                           struct err *err);
+
+/*
  * What requests have changed, as bytes that are equal exactly when it is: devices and records, in
  * the order of their creation, without times. Products, packages, visit counts and the log are not
  * in it. recall puts it back, every time in it being now_ns, and empties the log. remember appends

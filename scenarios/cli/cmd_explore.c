@@ -9,6 +9,7 @@
 
 #include "common/vtime.h"
 #include "scenarios/cli/cli.h"
+#include "scenarios/cli/cmd_explore_closure.h"
 #include "scenarios/cli/explore_report.h"
 #include "scenarios/cli/files.h"
 #include "scenarios/cli/pool.h"
@@ -48,6 +49,7 @@ static const char help[] =
     "  --html F        one self-contained page: a cell per cut, coloured by outcome\n"
     "  --cache DIR     where made packages are kept\n"
     "  --quiet         no progress\n"
+    "  --closure       cut sequences of any length instead: see explore --closure --help\n"
     "\n"
     "examples:\n"
     "  otabench explore scenarios/library/cms/a-differential-upgrade-runs-clean.json --html "
@@ -422,6 +424,9 @@ static int run(struct explore_command *c, char **paths, int n)
 
 int cmd_explore(int argc, char **argv)
 {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--closure") == 0)
+            return cmd_explore_closure(argc, argv);
     struct explore_command c = {.report = {.shard = 1, .shards = 1}};
     explore_options_default(&c.report.options);
     opterr = 0;

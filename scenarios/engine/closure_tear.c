@@ -30,6 +30,10 @@ static uint32_t prefixes(const struct closure *c, const struct op_key *op, uint3
     uint32_t parts = op->len_bytes / step, n = 0;
     if (parts < 2)
         return 0;
+    if (c->options.one_border) {
+        out[0] = parts / 2 * step;
+        return 1;
+    }
     if (op->len_bytes <= EVERY_BORDER_UP_TO) {
         for (uint32_t i = 1; i < parts; i++)
             out[n++] = i * step;

@@ -99,6 +99,8 @@ bool judge_flash_holds(const struct judge *j, uint64_t from, uint64_t len_bytes)
     uint32_t room = j->setup.scenario->device.geometry.size_bytes - area;
     if (from + len_bytes > room || from + len_bytes > j->package->len_bytes)
         return false;
+    if (j->setup.look != NULL)
+        j->setup.look(j->setup.ctx, area + (uint32_t)from, (uint32_t)len_bytes);
     const uint8_t *flash = j->setup.flash(j->setup.ctx) + area;
     return memcmp(flash + from, j->package->bytes + from, (size_t)len_bytes) == 0;
 }

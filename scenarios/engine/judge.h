@@ -33,6 +33,8 @@ struct judge_setup {
     uint32_t segment_bytes;
     /* Flash as it reads now; valid at every event. */
     const uint8_t *(*flash)(void *ctx);
+    /* That range of it is about to decide something; may be null. */
+    void (*look)(void *ctx, uint32_t addr, uint32_t len_bytes);
     /* Version that is complete in flash now, "?" when it is neither. */
     const char *(*version)(void *ctx);
     /* First byte outside "app" and "download" that changed (guard or user data), UINT32_MAX: none.

@@ -194,7 +194,8 @@ void judge_power_event(struct judge *j, const struct ev *e)
     j->run_of_same = 0;
     j->last_request = -1;
     judge_call_over(j);
-    j->breaks++;
+    if (j->phase == PHASE_DOWNLOAD)
+        j->breaks++;
     /* What this cut exercises; whether it was survived shows at the next starts and at the end. */
     static const struct {
         enum phase phase;

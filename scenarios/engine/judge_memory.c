@@ -10,7 +10,8 @@ _Static_assert(sizeof(struct judge_memory) % 8 == 0, "pools keep whole words");
 
 bool judge_as_strict(const struct judge_severity *a, const struct judge_severity *than)
 {
-    return a->served_bytes >= than->served_bytes && a->weak_cut <= than->weak_cut;
+    return a->served_bytes >= than->served_bytes && a->weak_cut <= than->weak_cut &&
+           a->stored_segments >= than->stored_segments;
 }
 
 /* Plain facts, kept as they are. */
@@ -50,14 +51,17 @@ void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *
     memset(out, 0, sizeof *out);
     out->due_result = j->due_result;
     out->boot_result = j->boot_result;
-    out->severity = (struct judge_severity){served_unforgiven(j), j->weak_cut};
+    bool apart = j->dirty || j->clean_start_due || j->replaced || j->stored_segments == 0;
+    out->severity = (struct judge_severity){.served_bytes = served_unforgiven(j),
+                                            .weak_cut = j->weak_cut,
+                                            .stored_segments = apart ? 0 : j->stored_segments};
+    out->stored_apart = apart ? 1 + j->stored_segments : 0;
     out->code = j->code_seen ? j->code : 0;
     out->code_on = j->code_seen ? j->code_on : 0;
     out->last_request = j->last_request;
     /* Replies with data are as good as none: a segment is stored from one that came after. */
     bool data = j->last_download_http == 200 || j->last_download_http == 206;
     out->last_download_http = data ? 0 : j->last_download_http;
-    out->stored_segments = j->stored_segments;
     out->boots_since_cut = j->boots_since_cut;
     out->run_of_same = j->run_of_same;
     out->outages = at_most(j->outages, 3);
@@ -144,7 +148,7 @@ void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns)
     j->code_on = m->code_on;
     j->last_request = m->last_request;
     j->last_download_http = m->last_download_http;
-    j->stored_segments = m->stored_segments;
+    j->stored_segments = m->stored_apart > 0 ? m->stored_apart - 1 : m->severity.stored_segments;
     j->boots_since_cut = m->boots_since_cut;
     j->run_of_same = m->run_of_same;
     j->outages = m->outages;

@@ -20,12 +20,15 @@
 
 /*
  * Of two memories that are equal but for this, one is as strict as the other when it has at least
- * as many bytes served and no weak cut that the other has not: what it finds nothing wrong with,
- * the other does not either.
+ * as many bytes served and segments stored and no weak cut that the other has not: what it finds
+ * nothing wrong with, the other does not either. (Stored segments demand a resume behind them.
+ * Where a download may have to begin again they allow for that, too: then they are 0 here.)
  */
 struct judge_severity {
     uint32_t served_bytes;
     uint32_t weak_cut; /* 0 or 1 */
+    uint32_t stored_segments;
+    uint32_t zero;
 };
 bool judge_as_strict(const struct judge_severity *a, const struct judge_severity *than);
 
@@ -35,7 +38,8 @@ struct judge_memory {
     int64_t pause_ns[RQ_COUNT]; /* still to be waited; at a reset only, as limited */
     struct judge_severity severity;
     int32_t code, code_on, last_request, last_download_http;
-    uint32_t stored_segments, boots_since_cut, run_of_same, outages, limited;
+    uint32_t stored_apart; /* stored segments, where they are not in severity */
+    uint32_t boots_since_cut, run_of_same, outages, limited;
     uint8_t phase, offer_fault, announced_fault, package; /* 0: none, else 1 + index */
     uint8_t cuts, breaks, restored_count, zero0;          /* cuts, breaks: 0 or 1 */
     uint8_t faults_on_download, sent_download_status, sent_upgrade_status, due_download_status;

@@ -26,7 +26,7 @@ enum run_mode { RUN_SIM, RUN_WIRE };
 
 #define RESULT_CHECKS_MAX 160
 #define RESULT_DETAIL_MAX 160
-#define RESULT_TOKEN_MAX  (SCENARIO_NAME_MAX + 256)
+#define RESULT_TOKEN_MAX  (SCENARIO_NAME_MAX + 512)
 
 struct check_result {
     char id[REQUIREMENT_ID_MAX]; /* requirement ID, or "EXPECT" */

@@ -13,7 +13,8 @@
 enum run_cut_kind {
     CUT_FLASH,   /* power, in a flash operation */
     CUT_MESSAGE, /* power, right after a request was served or its reply has arrived */
-    CUT_NETWORK  /* a connection, before a byte of it passes */
+    CUT_NETWORK, /* a connection, before a byte of it passes */
+    CUT_BETWEEN  /* power, behind flash operation op (0: before the first): see after */
 };
 struct run_cut {
     uint64_t op; /* number of the operation, or of the message */
@@ -24,8 +25,15 @@ struct run_cut {
     enum link_dir dir;
     uint64_t byte;
     enum link_action action;
+    uint16_t after;   /* CUT_BETWEEN: at the cloud's reply of that number behind op, from 1;
+                         RUN_CUT_IDLE: when the device has nothing more to do */
+    bool by_place;    /* CUT_FLASH: what the tear draws depends on place and kind of the operation,
+                         not on its number: see nor_draw_by_place */
+    uint32_t reading; /* power: how weak cells read when it is back: 0 drawn, else 1 +
+                         closure_reading's number */
 };
 #define RUN_CUTS_MAX 8
+#define RUN_CUT_IDLE UINT16_MAX
 /* A connection that is silent so long is a black hole: no run lasts that long. */
 #define RUN_SILENCE_NS (7 * 86400 * NS_PER_S)
 

@@ -316,6 +316,7 @@ struct run_mark run_log_mark(const struct run_log *l, const struct run_cut *cut)
 {
     struct run_mark m = {.ops = 0};
     switch (cut->kind) {
+    case CUT_BETWEEN: /* explorers do not make these */
     case CUT_FLASH:
         m.ops = (uint32_t)cut->op;
         while (m.messages < l->n_messages && l->messages[m.messages].ops < m.ops)
@@ -339,5 +340,5 @@ bool run_cut_same(const struct run_cut *a, const struct run_cut *b)
     if (a->kind == CUT_NETWORK)
         return a->connection == b->connection && a->dir == b->dir && a->byte == b->byte &&
                a->action == b->action;
-    return a->op == b->op && a->tear == b->tear && a->arg == b->arg;
+    return a->op == b->op && a->tear == b->tear && a->arg == b->arg && a->after == b->after;
 }

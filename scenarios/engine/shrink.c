@@ -242,6 +242,9 @@ static int add_cuts(struct scenario *s, const struct run_options *run, struct er
                        SCENARIO_RULES_MAX);
     for (uint32_t i = 0; i < run->n_cuts; i++) {
         const struct run_cut *c = &run->cuts[i];
+        if (c->kind == CUT_BETWEEN)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "a cut between two flash operations cannot be written as a rule");
         enum trigger_kind kind = c->kind == CUT_MESSAGE ? TRIGGER_MESSAGE : TRIGGER_OP;
         if (c->kind == CUT_NETWORK)
             s->net[s->n_net++] =

@@ -26,6 +26,8 @@ void stage_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
     script_event(g->script, now_ns, lane, event, fields, n);
     if (lane == LANE_CLOUD && strcmp(event, "request") == 0)
         stage_message(g, false, g->current_conn);
+    if (g->watch != NULL)
+        g->watch(g->watch_ctx, lane, event);
 }
 
 static const uint8_t *flash_now(void *ctx)
@@ -40,9 +42,18 @@ static uint32_t update_address(void *ctx)
     return build_update_address(g->s, nor_peek(g->nor));
 }
 
+static void look(void *ctx, uint32_t addr, uint32_t len_bytes)
+{
+    struct stage *g = ctx;
+    if (g->look != NULL)
+        g->look(g->look_ctx, addr, len_bytes);
+}
+
 const char *stage_version(void *ctx)
 {
     struct stage *g = ctx;
+    for (uint32_t f = 0; f < g->s->device.file_count && f < PACKAGE_FILES_MAX; f++)
+        look(g, g->s->device.files[f].address, g->s->device.files[f].area_bytes);
     int v = build_version_of(g->build, g->s, nor_peek(g->nor));
     if (v < 0)
         return "?";
@@ -351,6 +362,7 @@ static int set_up_judge(struct stage *g, const struct stage_world *w)
                                  slots ? slot->size_bytes : state_package_limit(&layout),
                              .segment_bytes = 16u << s->device.segment_index,
                              .flash = flash_now,
+                             .look = look,
                              .version = stage_version,
                              .foreign_change = foreign_change,
                              .ctx = g};

@@ -47,6 +47,13 @@ struct stage {
     bool cut_happened[RUN_CUTS_MAX]; /* other cuts of the token */
     void *script_ctx;                /* owned */
     struct stage_pushes *pushes;     /* owned: messages for the device, sent and to be sent */
+    /* Told of every event after judge and script; may be null. */
+    void (*watch)(void *ctx, enum lane lane, const char *event);
+    void *watch_ctx;
+    /* Told of every range of the flash that judge or firmware look at beside the chip; may be null.
+     */
+    void (*look)(void *ctx, uint32_t addr, uint32_t len_bytes);
+    void *look_ctx;
 };
 
 /* How the world cuts power and tears down live connections; the rest of the script is served by the

@@ -22,23 +22,55 @@ static bool number(const char **at, int base, uint64_t max, uint64_t *out)
     return true;
 }
 
-static bool flash_cut(const char **at, struct run_cut *c)
+static bool take(const char **at, char letter)
 {
-    uint64_t tear;
-    uint64_t arg = 0;
-    if (!number(at, 10, UINT64_MAX - 1, &c->op) || c->op == 0 || **at != 't')
+    bool there = **at == letter;
+    *at += there;
+    return there;
+}
+
+/* In an operation: tTEAR[.ARG][p] */
+static bool one_tear(const char **at, struct run_cut *c)
+{
+    uint64_t tear, arg = 0;
+    if (c->op == 0 || !number(at, 10, TEAR_COUNT - 1, &tear))
         return false;
-    ++*at;
-    if (!number(at, 10, TEAR_COUNT - 1, &tear))
+    if (take(at, '.') && !number(at, 10, UINT32_MAX, &arg))
         return false;
-    if (**at == '.') {
-        ++*at;
-        if (!number(at, 10, UINT32_MAX, &arg))
-            return false;
-    }
     c->tear = (enum nor_tear)tear;
     c->arg = (uint32_t)arg;
+    c->by_place = take(at, 'p');
     return true;
+}
+
+static bool flash_cut(const char **at, struct run_cut *c)
+{
+    uint64_t n = 0;
+    bool good = false;
+    if (!number(at, 10, UINT64_MAX - 1, &c->op))
+        return false;
+    if (take(at, 't')) {
+        good = one_tear(at, c);
+    } else if (take(at, 'r')) {
+        c->kind = CUT_BETWEEN;
+        good = number(at, 10, RUN_CUT_IDLE - 1, &n) && n > 0;
+        c->after = (uint16_t)n;
+    } else if (take(at, 'i')) {
+        c->kind = CUT_BETWEEN;
+        good = true;
+        c->after = RUN_CUT_IDLE;
+    }
+    if (good && take(at, 'w')) {
+        good = number(at, 10, UINT32_MAX - 1, &n);
+        c->reading = (uint32_t)(n + 1);
+    }
+    return good;
+}
+
+/* Cuts in operations and behind them are one order. */
+static bool is_flash(const struct run_cut *c)
+{
+    return c->kind == CUT_FLASH || c->kind == CUT_BETWEEN;
 }
 
 static bool message_cut(const char **at, struct run_cut *c)
@@ -87,6 +119,11 @@ static bool rises(const struct token *t, const struct run_cut *c)
 {
     for (uint32_t i = 0; i < t->n_cuts; i++) {
         const struct run_cut *b = &t->cuts[i];
+        if (is_flash(b) && is_flash(c)) {
+            if (b->op > c->op || (b->op == c->op && b->after >= c->after))
+                return false;
+            continue;
+        }
         if (b->kind != c->kind)
             continue;
         if (c->kind != CUT_NETWORK
@@ -122,7 +159,8 @@ int token_parse(struct token *t, const char *text, struct err *err)
         if (!one_cut(&at, c))
             return err_set(err, ERR_FORMAT,
                            "the cut \"%.30s\" is not OPERATIONtTEAR with a tear of 0 to %d, nor "
-                           "mMESSAGE, nor nCONNECTIONdBYTEr with d or u, and r, c or s; %s",
+                           "OPERATIONrREPLY, OPERATIONi, mMESSAGE, nor nCONNECTIONdBYTEr with d or "
+                           "u, and r, c or s; %s",
                            start, TEAR_COUNT - 1, form);
         if (!rises(t, c))
             return err_set(err, ERR_FORMAT,
@@ -145,10 +183,19 @@ void token_print_cut(const struct run_cut *c, char out[TOKEN_CUT_MAX])
                 how = actions[i].letter;
         (void)snprintf(out, TOKEN_CUT_MAX, "n%" PRIu32 "%c%" PRIu64 "%c", c->connection,
                        c->dir == LINK_UP ? 'u' : 'd', c->byte, how);
-    } else if (c->arg > 0) {
-        (void)snprintf(out, TOKEN_CUT_MAX, "%" PRIu64 "t%d.%" PRIu32, c->op, (int)c->tear, c->arg);
     } else {
-        (void)snprintf(out, TOKEN_CUT_MAX, "%" PRIu64 "t%d", c->op, (int)c->tear);
+        char arg[16] = "", reading[16] = "";
+        if (c->arg > 0)
+            (void)snprintf(arg, sizeof arg, ".%" PRIu32, c->arg);
+        if (c->reading > 0)
+            (void)snprintf(reading, sizeof reading, "w%" PRIu32, c->reading - 1);
+        if (c->kind == CUT_BETWEEN && c->after == RUN_CUT_IDLE)
+            (void)snprintf(out, TOKEN_CUT_MAX, "%" PRIu64 "i%s", c->op, reading);
+        else if (c->kind == CUT_BETWEEN)
+            (void)snprintf(out, TOKEN_CUT_MAX, "%" PRIu64 "r%u%s", c->op, c->after, reading);
+        else
+            (void)snprintf(out, TOKEN_CUT_MAX, "%" PRIu64 "t%d%s%s%s", c->op, (int)c->tear, arg,
+                           c->by_place ? "p" : "", reading);
     }
 }
 

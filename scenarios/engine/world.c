@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "flash_emu/breakpoint.h"
-#include "scenarios/engine/run.h"
-#include "scenarios/engine/sim_net.h"
-#include "scenarios/engine/stage.h"
+#include "flash_emu/nor_raw.h"
+#include "scenarios/engine/closure_device.h"
+#include "scenarios/engine/world_internal.h"
 #include "sim_device/board/fiber.h"
 
 /* Steps of the main loop at one instant: a device that goes on without letting time pass spins. */
@@ -19,75 +19,45 @@
 /* And one that asks the cloud this often will not stop by itself: a large package takes thousands.
  */
 #define SPIN_REQUESTS 50000u
-#define ARMED_MAX     (SCENARIO_RULES_MAX + RUN_CUTS_MAX)
-
-struct world {
-    struct store *store;
-    /* Images and packages of the scenario that ran last: explorers run one scenario thousands of
-     * times, and they are a function of it alone. */
-    struct scenario *built_for; /* null: none */
-    struct build build;
-    struct fiber_stack stacks[BOARD_TASKS]; /* of the device's tasks; they keep nothing */
-};
-
-/* A cut waiting for its flash operation. */
-struct armed {
-    uint64_t op;   /* 0: over */
-    uint32_t rule; /* SCENARIO_RULES_MAX: the replay token's own cut */
-    enum nor_tear tear;
-    uint32_t tear_bytes;
-    int64_t off_ns;
-};
-
-struct run {
-    struct stage g;
-    struct sim_board *board;
-    struct sim_net_bridge bridge;
-    struct device_setup setup;
-    struct device_config healed; /* the device of the heal phase */
-    int64_t power_on_ns;         /* when power returns; VTIME_NEVER while on or off for good */
-    bool on, idle;
-    bool cut_now;
-    uint32_t cut_rule; /* SCENARIO_RULES_MAX: the token's, at that message */
-    uint64_t cut_message;
-    struct armed armed[ARMED_MAX];
-    uint32_t n_armed;
-};
 
 /* ---- power ---- */
 
-static void arm_next(struct run *r)
+static void arm_next(struct sim_run *r)
 {
     const struct armed *first = NULL;
     for (uint32_t i = 0; i < r->n_armed; i++)
         if (r->armed[i].op > nor_op_count(r->g.nor) &&
             (first == NULL || r->armed[i].op < first->op))
             first = &r->armed[i];
+    nor_draw_by_place(r->g.nor, first != NULL && first->by_place);
     if (first != NULL)
         nor_arm_cut(r->g.nor, first->op, first->tear, first->tear_bytes);
     else
         nor_arm_cut(r->g.nor, 0, TEAR_NOTHING, 0);
 }
 
-static void arm(struct run *r, const struct armed *a)
+static void arm(struct sim_run *r, const struct armed *a)
 {
     if (r->n_armed < ARMED_MAX)
         r->armed[r->n_armed++] = *a;
     arm_next(r);
 }
 
-static void power_on(struct run *r)
+void sim_power_on(struct sim_run *r)
 {
     r->power_on_ns = VTIME_NEVER;
     r->on = true;
     r->idle = false;
     if (!nor_is_on(r->g.nor))
         nor_power_on(r->g.nor);
+    if (r->reading > 0)
+        sim_settle(r->g.nor, r->reading - 1u);
+    r->reading = 0;
     arm_next(r);
     (void)sim_board_power_on(r->board, r->g.now_ns, device_main, &r->setup);
 }
 
-static void went_off(struct run *r, int64_t off_ns)
+static void went_off(struct sim_run *r, int64_t off_ns)
 {
     r->on = false;
     r->idle = false;
@@ -96,12 +66,13 @@ static void went_off(struct run *r, int64_t off_ns)
 }
 
 /* An armed cut fired inside a flash operation: find which one it was. */
-static void armed_cut_fired(struct run *r)
+static void armed_cut_fired(struct sim_run *r)
 {
     int64_t off_ns = NS_PER_S;
     for (uint32_t i = 0; i < r->n_armed; i++)
         if (r->armed[i].op == nor_op_count(r->g.nor)) {
             off_ns = r->armed[i].off_ns;
+            r->reading = r->armed[i].reading;
             script_hit_power(r->g.script, r->armed[i].rule);
             if (r->armed[i].rule == SCENARIO_RULES_MAX)
                 stage_cut_happened(&r->g, CUT_FLASH, r->armed[i].op);
@@ -110,7 +81,7 @@ static void armed_cut_fired(struct run *r)
     went_off(r, off_ns);
 }
 
-static void cut_at_once(struct run *r)
+static void cut_at_once(struct sim_run *r)
 {
     static const struct power_rule of_token = {.tear = TEAR_NOTHING, .off_ns = NS_PER_S};
     bool scripted = r->cut_rule < SCENARIO_RULES_MAX;
@@ -119,25 +90,66 @@ static void cut_at_once(struct run *r)
     if (!r->on)
         return; /* power is off already: this cut never happened */
     script_hit_power(r->g.script, r->cut_rule);
-    if (!scripted)
+    if (!scripted && r->cut_token == NULL)
         stage_cut_happened(&r->g, CUT_MESSAGE, r->cut_message);
     bench_before_cut(nor_op_count(r->g.nor), 0, 0);
     sim_board_power_off(r->board, r->g.now_ns, p->tear, p->tear_bytes);
     went_off(r, p->off_ns);
 }
 
+/* The token's next cut, when it comes between operations: at that reply, or when idle. */
+static bool cut_between(struct sim_run *r, bool idle)
+{
+    while (r->next_cut < r->g.o->n_cuts && r->g.o->cuts[r->next_cut].kind != CUT_BETWEEN)
+        r->next_cut++;
+    if (r->next_cut == r->g.o->n_cuts || r->cut_now)
+        return false;
+    const struct run_cut *c = &r->g.o->cuts[r->next_cut];
+    if (c->op != nor_op_count(r->g.nor) || c->after != (idle ? RUN_CUT_IDLE : r->replies))
+        return false;
+    r->g.cut_happened[r->next_cut++] = true;
+    r->cut_token = c;
+    r->reading = c->reading;
+    r->cut_rule = SCENARIO_RULES_MAX;
+    r->cut_now = true;
+    return true;
+}
+
+static void watch(void *ctx, enum lane lane, const char *event)
+{
+    struct sim_run *r = ctx;
+    if (lane == LANE_FLASH) {
+        r->replies = 0;
+    } else if (lane == LANE_CLOUD && strcmp(event, "reply") == 0) {
+        r->replies++;
+        (void)cut_between(r, false);
+    }
+}
+
+void sim_settle(struct nor *n, uint32_t reading)
+{
+    uint32_t unit_bytes = nor_geo(n)->erase_bytes, units = nor_geo(n)->size_bytes / unit_bytes;
+    uint32_t weak = 0, index = 0;
+    for (uint32_t u = 0; u < units; u++)
+        weak += nor_weak_cells(n, u * unit_bytes, unit_bytes) > 0;
+    for (uint32_t u = 0; u < units && index < weak; u++)
+        if (nor_weak_cells(n, u * unit_bytes, unit_bytes) > 0)
+            nor_raw_settle(n, u, closure_reading(reading, index++));
+}
+
 static void script_cut_now(void *ctx, int64_t now_ns, uint32_t rule)
 {
-    struct run *r = ctx;
+    struct sim_run *r = ctx;
     (void)now_ns;
     r->cut_now = true;
     r->cut_rule = rule;
     r->cut_message = r->g.n_messages;
+    r->cut_token = NULL;
 }
 
 static void script_cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t op, bool relative)
 {
-    struct run *r = ctx;
+    struct sim_run *r = ctx;
     (void)now_ns;
     const struct power_rule *p = &r->g.s->power[rule];
     struct armed a = {.op = op + (relative ? nor_op_count(r->g.nor) : 0),
@@ -150,7 +162,7 @@ static void script_cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t 
 
 static void break_all(void *ctx, unsigned kinds, enum link_action action, int64_t now_ns)
 {
-    struct run *r = ctx;
+    struct sim_run *r = ctx;
     for (size_t i = 0; i < NET_CONNS; i++)
         if (r->bridge.conns[i].number != 0 &&
             (kinds & LINK_ONLY(link_kind_of(r->g.link, r->bridge.conns[i].number))) != 0)
@@ -159,8 +171,8 @@ static void break_all(void *ctx, unsigned kinds, enum link_action action, int64_
 
 /* ---- set-up ---- */
 
-static int build_for(struct world *w, const struct scenario *s, const struct run_options *o,
-                     struct err *err)
+int sim_build_for(struct world *w, const struct scenario *s, const struct run_options *o,
+                  struct err *err)
 {
     if (w->built_for != NULL && memcmp(w->built_for, s, sizeof *s) == 0)
         return 0;
@@ -178,7 +190,7 @@ static int build_for(struct world *w, const struct scenario *s, const struct run
     return 0;
 }
 
-static int set_up(struct run *r, struct fiber_stack *stacks, struct err *err)
+int sim_set_up(struct sim_run *r, struct fiber_stack *stacks, struct err *err)
 {
     const struct scenario *s = r->g.s;
     r->g.nor = nor_new(&s->device.geometry, stage_seed(&r->g), err);
@@ -189,6 +201,10 @@ static int set_up(struct run *r, struct fiber_stack *stacks, struct err *err)
     int rc = stage_set_up(&r->g, &w, false, err);
     if (rc != 0)
         return rc;
+    r->g.watch = watch;
+    r->g.watch_ctx = r;
+    r->g.look = r->flash_look;
+    r->g.look_ctx = r->flash_ctx;
     rc = bridge_init(&r->bridge, &r->g, err);
     if (rc != 0)
         return rc;
@@ -201,7 +217,10 @@ static int set_up(struct run *r, struct fiber_stack *stacks, struct err *err)
                                   .seed = stage_seed(&r->g),
                                   .stacks = stacks,
                                   .event = stage_event,
-                                  .event_ctx = &r->g};
+                                  .event_ctx = &r->g,
+                                  .flash_op = r->flash_op,
+                                  .flash_look = r->flash_look,
+                                  .flash_ctx = r->flash_ctx};
     bridge_net(&r->bridge, &bc.net);
     r->board = sim_board_new(&bc, err);
     if (r->board == NULL)
@@ -214,11 +233,19 @@ static int set_up(struct run *r, struct fiber_stack *stacks, struct err *err)
     return 0;
 }
 
+void sim_take_down(struct sim_run *r)
+{
+    bridge_close_all(&r->bridge);
+    sim_board_free(r->board);
+    stage_free(&r->g);
+    nor_free(r->g.nor);
+}
+
 /* ---- the loop ---- */
 
 /* Lets the device run at this instant. True when its power state changed and the instant must be
  * looked at again. */
-static bool run_device(struct run *r, int64_t *next_ns)
+static bool run_device(struct sim_run *r, int64_t *next_ns)
 {
     if (r->cut_now)
         cut_at_once(r);
@@ -232,7 +259,11 @@ static bool run_device(struct run *r, int64_t *next_ns)
         return true;
     case SIM_RESET:
         bridge_device_gone(&r->bridge);
-        power_on(r);
+        if (r->stop_at_reset) {
+            r->was_reset = r->idle = true;
+            break;
+        }
+        sim_power_on(r);
         return true;
     case SIM_IDLE:
         bridge_device_gone(&r->bridge);
@@ -246,7 +277,7 @@ static bool run_device(struct run *r, int64_t *next_ns)
 }
 
 /* Runs until the device is idle and nothing scripted is left, or `until`. False when it spins. */
-static bool run_phase(struct run *r, int64_t until_ns, bool scripted)
+bool sim_run_phase(struct sim_run *r, int64_t until_ns, bool scripted)
 {
     for (uint32_t step = 0; step < SPIN_STEPS; step++) {
         int64_t next = VTIME_NEVER;
@@ -260,8 +291,11 @@ static bool run_phase(struct run *r, int64_t until_ns, bool scripted)
         if (moved || r->cut_now)
             continue;
         int64_t script = scripted ? script_next(r->g.script) : VTIME_NEVER;
-        if (r->idle && r->power_on_ns == VTIME_NEVER && script == VTIME_NEVER)
-            return true;
+        if (r->idle && r->power_on_ns == VTIME_NEVER && script == VTIME_NEVER) {
+            if (!scripted || !cut_between(r, true))
+                return true;
+            continue;
+        }
         int64_t t =
             vtime_min(vtime_min(next, bridge_next(&r->bridge)), vtime_min(script, r->power_on_ns));
         if (!r->idle || r->power_on_ns != VTIME_NEVER || script != VTIME_NEVER)
@@ -277,7 +311,7 @@ static bool run_phase(struct run *r, int64_t until_ns, bool scripted)
         if (scripted)
             (void)script_time(r->g.script, r->g.now_ns);
         if (r->power_on_ns <= r->g.now_ns)
-            power_on(r);
+            sim_power_on(r);
     }
     return false;
 }
@@ -286,7 +320,7 @@ static bool run_phase(struct run *r, int64_t until_ns, bool scripted)
  * Everything is healed and a known-good update offered: a device that lives must install it. It is
  * switched off and on as a user would, at most HEAL_STARTS times.
  */
-static int heal(struct run *r, bool *healed, struct err *err)
+int sim_heal(struct sim_run *r, bool *healed, struct err *err)
 {
     *healed = false;
     r->n_armed = 0;
@@ -303,8 +337,8 @@ static int heal(struct run *r, bool *healed, struct err *err)
         bridge_device_gone(&r->bridge);
         TRACE(r->g.trace, r->g.now_ns, LANE_BENCH, "heal", F_INT("start", i + 1));
         r->g.now_ns = vtime_after(r->g.now_ns, NS_PER_S);
-        power_on(r);
-        if (!run_phase(r, until, false))
+        sim_power_on(r);
+        if (!sim_run_phase(r, until, false))
             break; /* spins: not healed, the judge says so */
         *healed = stage_healed(&r->g);
     }
@@ -312,7 +346,7 @@ static int heal(struct run *r, bool *healed, struct err *err)
 }
 
 /* False when the device spins. */
-static bool run_main(struct run *r)
+static bool run_main(struct sim_run *r)
 {
     struct stage *g = &r->g;
     TRACE(g->trace, 0, LANE_BENCH, "scenario", F_STR("name", g->s->name),
@@ -322,17 +356,19 @@ static bool run_main(struct run *r)
     g->counts_messages = true;
     stage_arm_cuts(g);
     for (uint32_t i = 0; i < g->o->n_cuts; i++) {
-        if (g->o->cuts[i].kind != CUT_FLASH)
-            continue;
-        struct armed a = {.op = g->o->cuts[i].op,
+        const struct run_cut *c = &g->o->cuts[i];
+        struct armed a = {.op = c->op,
                           .rule = SCENARIO_RULES_MAX,
-                          .tear = g->o->cuts[i].tear,
-                          .tear_bytes = g->o->cuts[i].arg,
-                          .off_ns = NS_PER_S};
-        arm(r, &a);
+                          .tear = c->tear,
+                          .tear_bytes = c->arg,
+                          .off_ns = NS_PER_S,
+                          .by_place = c->by_place,
+                          .reading = c->reading};
+        if (c->kind == CUT_FLASH)
+            arm(r, &a);
     }
-    power_on(r);
-    return run_phase(r, g->s->limit_ns, true);
+    sim_power_on(r);
+    return sim_run_phase(r, g->s->limit_ns, true);
 }
 
 static int save_flash(const struct stage *g, struct err *err)
@@ -345,18 +381,18 @@ static int save_flash(const struct stage *g, struct err *err)
 void world_run(struct world *w, const struct scenario *s, const struct run_options *o,
                struct run_result *out)
 {
-    struct run r = {.g = {.s = s, .o = o, .store = w->store, .build = &w->build},
-                    .power_on_ns = VTIME_NEVER};
+    struct sim_run r = {.g = {.s = s, .o = o, .store = w->store, .build = &w->build},
+                        .power_on_ns = VTIME_NEVER};
     struct err err = {.text = ""};
     char missed[160] = "";
     stage_begin(&r.g, RUN_SIM, out);
-    int rc = build_for(w, s, o, &err);
+    int rc = sim_build_for(w, s, o, &err);
     if (rc == ERR_UNSUPPORTED) {
         stage_not_applicable(&err, out);
         return;
     }
     if (rc == 0)
-        rc = set_up(&r, w->stacks, &err);
+        rc = sim_set_up(&r, w->stacks, &err);
     bool spins = rc == 0 && !run_main(&r);
     if (spins)
         judge_spins(r.g.judge);
@@ -366,7 +402,7 @@ void world_run(struct world *w, const struct scenario *s, const struct run_optio
     }
     bool healed = false;
     if (rc == 0 && !spins && !s->expect.config_refused) {
-        rc = heal(&r, &healed, &err);
+        rc = sim_heal(&r, &healed, &err);
         if (rc == 0)
             (void)cloud_tick(r.g.cloud, vtime_after(r.g.now_ns, 3600 * NS_PER_S));
     }
@@ -377,10 +413,7 @@ void world_run(struct world *w, const struct scenario *s, const struct run_optio
     if (rc == 0 && nor_fault(r.g.nor) != NULL)
         rc = err_set(&err, ERR_BENCH, "flash was used while off: %s", nor_fault(r.g.nor));
     stage_conclude(&r.g, rc, &err, missed, out);
-    bridge_close_all(&r.bridge);
-    sim_board_free(r.board);
-    stage_free(&r.g);
-    nor_free(r.g.nor);
+    sim_take_down(&r);
 }
 
 struct world *world_new(struct err *err)

@@ -381,7 +381,7 @@ static void hook_observe(void *ctx, const struct nor_op *op)
     struct sim_board *s = ctx;
     board_flash_event(&s->board, op);
     if (s->cfg.flash_op != NULL)
-        s->cfg.flash_op(s->cfg.flash_op_ctx, op);
+        s->cfg.flash_op(s->cfg.flash_ctx, op);
     s->ops_seen = nor_op_count(s->cfg.nor);
     struct board_task *t = s->running;
     if (t == NULL)
@@ -389,6 +389,13 @@ static void hook_observe(void *ctx, const struct nor_op *op)
     t->in_flash = false;
     if (!op->torn && (t->doomed || s->closing != SIM_WAITING))
         leave(s); /* torn: power_lost follows, and a cut outranks a reset */
+}
+
+static void hook_look(void *ctx, uint32_t addr, uint32_t len_bytes)
+{
+    struct sim_board *s = ctx;
+    if (s->cfg.flash_look != NULL)
+        s->cfg.flash_look(s->cfg.flash_ctx, addr, len_bytes);
 }
 
 static void hook_power_lost(void *ctx, const struct nor_op *op)
@@ -429,8 +436,11 @@ struct sim_board *sim_board_new(const struct sim_board_config *cfg, struct err *
         fiber_reuse(&s->tasks[i].fiber, &cfg->stacks[i]);
     sim_sockets_init(s);
     sim_mqtt_init(s);
-    const struct nor_hooks hooks = {
-        .ctx = s, .spend = hook_spend, .observe = hook_observe, .power_lost = hook_power_lost};
+    const struct nor_hooks hooks = {.ctx = s,
+                                    .spend = hook_spend,
+                                    .observe = hook_observe,
+                                    .power_lost = hook_power_lost,
+                                    .look = hook_look};
     nor_set_hooks(cfg->nor, &hooks);
     return s;
 }

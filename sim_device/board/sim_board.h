@@ -48,7 +48,9 @@ struct sim_board_config {
     void *event_ctx;
     /* Every flash operation as the chip tells it, after its event; may be null. */
     void (*flash_op)(void *ctx, const struct nor_op *op);
-    void *flash_op_ctx;
+    /* Every range of the chip that is about to be read, as the chip tells it; may be null. */
+    void (*flash_look)(void *ctx, uint32_t addr, uint32_t len_bytes);
+    void *flash_ctx;
 };
 
 /* Takes over the chip's hooks until sim_board_free, which must come before nor_free. Null: ERR_ARG,

@@ -1,0 +1,453 @@
+/* The graph: nodes, ends, what is to be done, and what it all comes to. */
+#include "scenarios/engine/whole.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenarios/engine/whole_internal.h"
+#include "scenarios/engine/world_internal.h"
+
+#define LIST_MAX (NONE - 1)
+
+/* ---- what can be closed ---- */
+
+const char *whole_refuses(const struct scenario *s)
+{
+    if (s->device.agent != AGENT_CMIOT)
+        return "its agent: what clouds of MQTT devices have learned is not part of a state";
+    if (s->n_net > 0)
+        return "its network rules: what of them is spent is not part of a state";
+    if (s->n_flash > 0)
+        return "its flash faults: how often they have struck is not part of a state";
+    for (uint32_t i = 0; i < s->n_offers; i++)
+        if (s->offers[i].at_ns > 0 || s->offers[i].on_event[0] != '\0')
+            return "an offer that is published later: time is not part of a state";
+    if (s->product.device_visits_per_day > 0 || s->product.owner_visits_per_day > 0)
+        return "its limit of visits per day: the date is not part of a state";
+    if (s->expect.config_refused)
+        return "its device, which refuses its configuration";
+    return NULL;
+}
+
+/* ---- birth and death ---- */
+
+static int make_lists(struct whole *w)
+{
+    int rc = pool_init(&w->clouds, CLOUD_MEMORY_MAX, LIST_MAX);
+    if (rc == 0)
+        rc = pool_init(&w->judges, sizeof(struct judge_memory), LIST_MAX);
+    if (rc == 0)
+        rc = pool_init(&w->keys, sizeof(struct whole_key), LIST_MAX);
+    if (rc == 0)
+        rc = pool_init(&w->end_keys, sizeof(struct whole_key), LIST_MAX);
+    if (rc == 0)
+        rc = pool_init(&w->awaited, (2 + RECALL_KEY_WORDS) * sizeof(uint32_t), LIST_MAX);
+    if (rc == 0)
+        rc = recall_init(&w->recall);
+    struct {
+        struct list *list;
+        size_t item_bytes;
+    } lists[] = {{&w->newest, sizeof(uint32_t)},
+                 {&w->newest_end, sizeof(uint32_t)},
+                 {&w->nodes, sizeof(struct whole_node)},
+                 {&w->tasks, sizeof(struct whole_task)},
+                 {&w->ends, sizeof(struct whole_end)},
+                 {&w->runs, sizeof(struct whole_run)},
+                 {&w->events, sizeof(struct whole_event)},
+                 {&w->outcomes, sizeof(struct whole_outcome)},
+                 {&w->steps, sizeof(struct whole_step_log)},
+                 {&w->batch, sizeof(struct whole_item)},
+                 {&w->edges, sizeof(uint32_t)},
+                 {&w->queue, sizeof(uint32_t)},
+                 {&w->next_queue, sizeof(uint32_t)},
+                 {&w->deferred, sizeof(uint32_t)},
+                 {&w->spare, sizeof(uint32_t)}};
+    for (size_t i = 0; rc == 0 && i < sizeof lists / sizeof lists[0]; i++)
+        rc = list_init(lists[i].list, lists[i].item_bytes, LIST_MAX);
+    return rc;
+}
+
+/* The scenario as it is closed: without its own cuts, which are among the closure's. */
+static int take_scenario(struct whole *w, const struct scenario *s, struct err *err)
+{
+    const char *why = whole_refuses(s);
+    if (why != NULL)
+        return err_set(err, ERR_UNSUPPORTED, "%s cannot be closed for %s", s->name, why);
+    w->s = malloc(sizeof *w->s);
+    if (w->s == NULL)
+        return err_set(err, ERR_NOMEM, "closure: no memory");
+    memcpy(w->s, s, sizeof *s);
+    w->s->n_power = 0;
+    memset(w->s->power, 0, sizeof w->s->power);
+    memcpy(w->result.fails, s->expect.fails, sizeof w->result.fails);
+    w->result.n_fails = s->expect.n_fails;
+    w->s->expect.n_fails = 0;
+    return 0;
+}
+
+static int make_flash(struct whole *w, struct err *err)
+{
+    const struct partition *area = partition_find(&w->s->device.partitions, "download");
+    struct closure_subject subject = {.geometry = w->s->device.geometry};
+    if (area == NULL)
+        return err_set(err, ERR_UNSUPPORTED, "closure: the device has no download area");
+    device_state_layout(&w->s->device, &subject.boot.layout);
+    subject.boot.download_offset = area->offset;
+    struct closure_options o = {.tears = w->options.tears,
+                                .seed = w->run.seed != 0 ? w->run.seed : w->s->seed,
+                                .max_states = w->options.max_states,
+                                .one_border = true};
+    w->flash = closure_new(&subject, &o, err);
+    if (w->flash == NULL)
+        return ERR_NOMEM;
+    if (states_tree_init(&w->flash->states, &w->tree) != 0)
+        return err_set(err, ERR_NOMEM, "closure: no memory");
+    return 0;
+}
+
+/* The world before the first power-on, as the first node. */
+static int first_node(struct whole *w, const struct sim_run *r, struct err *err)
+{
+    struct closure *c = w->flash;
+    struct judge_memory m;
+    struct buf memory;
+    struct whole_node first = {.parent = NONE, .key = {.readings = READINGS_OPEN}};
+    int rc = 0;
+    for (uint32_t u = 0; u < c->states.shape.units && rc == 0; u++) {
+        uint32_t number = closure_take_unit(c, r->g.nor, u);
+        if (number == POOL_NONE || !whole_set_unit(w, u, number))
+            rc = ERR_NOMEM;
+    }
+    buf_init(&memory, CLOUD_MEMORY_MAX - sizeof(uint32_t));
+    if (rc == 0)
+        rc = cloud_remember(r->g.cloud, &memory, err);
+    if (rc == 0) {
+        judge_remember(r->g.judge, 0, &m);
+        first.key.cloud = whole_put_cloud(w, memory.data, memory.len_bytes);
+        first.key.judge = whole_put_judge(w, &m, &first.severity);
+        first.key.flash = states_put(&c->states, &w->tree, NULL);
+        first.depth = 0;
+        if (first.key.cloud == POOL_NONE || first.key.judge == POOL_NONE ||
+            first.key.flash == POOL_NONE || whole_put_node(w, &first) == NONE)
+            rc = ERR_NOMEM;
+    }
+    buf_free(&memory);
+    return rc == 0 ? 0 : err_set(err, rc, "closure: no memory for the first state");
+}
+
+static int make_first(struct whole *w, struct err *err)
+{
+    struct sim_run *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return err_set(err, ERR_NOMEM, "closure: no memory");
+    *r = (struct sim_run){
+        .g = {.s = w->s, .o = &w->run, .store = w->world->store, .build = &w->world->build},
+        .power_on_ns = VTIME_NEVER};
+    int rc = sim_build_for(w->world, w->s, &w->run, err);
+    if (rc == 0)
+        rc = sim_set_up(r, w->world->stacks, err);
+    if (rc == 0) {
+        script_start(r->g.script, 0);
+        (void)script_time(r->g.script, 0);
+        rc = first_node(w, r, err);
+    }
+    sim_take_down(r);
+    free(r);
+    return rc;
+}
+
+struct whole *whole_new(const struct scenario *s, const struct whole_options *o,
+                        const struct run_options *run, struct err *err)
+{
+    struct whole *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        (void)err_set(err, ERR_NOMEM, "closure: no memory");
+        return NULL;
+    }
+    w->options = *o;
+    w->run = *run;
+    w->run.n_cuts = 0;
+    w->run.mode = RUN_SIM;
+    if (w->options.tears == 0)
+        w->options.tears = WHOLE_TEARS_ALL;
+    /* Between an operation and the next the cloud may be told something. */
+    w->options.tears |= 1u << TEAR_DONE;
+    int rc = take_scenario(w, s, err);
+    if (rc == 0)
+        rc = make_flash(w, err);
+    if (rc == 0 && make_lists(w) != 0)
+        rc = err_set(err, ERR_NOMEM, "closure: no memory");
+    if (rc == 0) {
+        w->world = world_new(err);
+        rc = w->world == NULL ? ERR_NOMEM : make_first(w, err);
+    }
+    if (rc == 0)
+        return w;
+    whole_free(w);
+    return NULL;
+}
+
+void whole_free(struct whole *w)
+{
+    if (w == NULL)
+        return;
+    struct list *lists[] = {&w->newest, &w->newest_end, &w->nodes,      &w->tasks, &w->ends,
+                            &w->runs,   &w->events,     &w->outcomes,   &w->steps, &w->batch,
+                            &w->edges,  &w->queue,      &w->next_queue, &w->spare, &w->deferred};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        free(lists[i]->items);
+    struct pool *pools[] = {&w->clouds, &w->judges, &w->keys, &w->end_keys, &w->awaited};
+    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
+        pool_free(pools[i]);
+    recall_free(&w->recall);
+    states_tree_free(&w->tree);
+    closure_free(w->flash);
+    world_free(w->world);
+    free(w->s);
+    free(w);
+}
+
+/* ---- memories ---- */
+
+uint32_t whole_put_cloud(struct whole *w, const void *memory, size_t len_bytes)
+{
+    uint8_t record[CLOUD_MEMORY_MAX] = {0};
+    if (len_bytes > sizeof record - sizeof(uint32_t))
+        return POOL_NONE;
+    put_le32(record, (uint32_t)len_bytes);
+    memcpy(record + sizeof(uint32_t), memory, len_bytes);
+    return pool_put(&w->clouds, record, NULL);
+}
+
+uint32_t whole_put_judge(struct whole *w, const struct judge_memory *m,
+                         struct judge_severity *severity)
+{
+    struct judge_memory record;
+    memcpy(&record, m, sizeof record);
+    *severity = record.severity;
+    record.severity = (struct judge_severity){0};
+    return pool_put(&w->judges, &record, NULL);
+}
+
+/* ---- nodes ---- */
+
+void whole_load(struct whole *w, uint32_t flash)
+{
+    const struct states *s = &w->flash->states;
+    states_get(s, flash, &w->tree);
+    w->tree_weak = 0;
+    for (uint32_t u = 0; u < s->shape.units; u++)
+        w->tree_weak += states_unit_is_weak(s, w->tree.unit[u]);
+}
+
+bool whole_set_unit(struct whole *w, uint32_t unit, uint32_t content)
+{
+    struct states *s = &w->flash->states;
+    uint32_t was = w->tree.unit[unit];
+    if (was != POOL_NONE)
+        w->tree_weak -= states_unit_is_weak(s, was);
+    w->tree_weak += states_unit_is_weak(s, content);
+    return states_set(s, &w->tree, unit, content);
+}
+
+enum tear_reading whole_reading(const struct whole_key *key, uint32_t reading, uint32_t index)
+{
+    if (key->readings == READINGS_OPEN)
+        return closure_reading(reading, index);
+    return (enum tear_reading)((key->readings >> 2 * index & 3u) - 1);
+}
+
+static bool add_number(struct list *l, uint32_t number)
+{
+    uint32_t *item = list_add(l);
+    if (item != NULL)
+        *item = number;
+    return item != NULL;
+}
+
+/* One task per reading, into the queue of that depth. */
+static bool add_tasks(struct whole *w, uint32_t node, uint32_t end, uint32_t weak_units,
+                      uint32_t depth)
+{
+    uint32_t readings = closure_readings(weak_units);
+    for (uint32_t i = 0; i < readings; i++) {
+        struct whole_task *t = list_add(&w->tasks);
+        if (t == NULL)
+            return false;
+        *t = (struct whole_task){
+            .node = node, .end = end, .reading = closure_nth_reading(i, weak_units)};
+        if (!add_number(depth > w->depth ? &w->next_queue : &w->queue,
+                        (uint32_t)w->tasks.count - 1))
+            return false;
+    }
+    return true;
+}
+
+uint32_t whole_put_node(struct whole *w, const struct whole_node *found)
+{
+    bool fresh;
+    uint32_t key = pool_put(&w->keys, &found->key, &fresh);
+    if (key == POOL_NONE)
+        return NONE;
+    uint32_t newest = fresh ? NONE : ((uint32_t *)w->newest.items)[key];
+    for (uint32_t i = newest; i != NONE; i = whole_node_at(w, i)->older)
+        if (judge_as_strict(&whole_node_at(w, i)->severity, &found->severity))
+            return i;
+    struct whole_node *n = list_add(&w->nodes);
+    if (n == NULL)
+        return NONE;
+    uint32_t number = (uint32_t)w->nodes.count - 1;
+    *n = *found;
+    n->first_run = n->stricter = NONE;
+    n->older = newest;
+    for (uint32_t i = newest; i != NONE; i = whole_node_at(w, i)->older) {
+        struct whole_node *other = whole_node_at(w, i);
+        if (other->first_run == NONE && other->stricter == NONE && other->depth >= n->depth &&
+            judge_as_strict(&n->severity, &other->severity))
+            other->stricter = number;
+    }
+    if (fresh && !add_number(&w->newest, number))
+        return NONE;
+    ((uint32_t *)w->newest.items)[key] = number;
+    w->result.again += !fresh;
+    uint32_t weak_units = found->key.readings == READINGS_OPEN ? found->weak_units : 0;
+    w->result.mixed +=
+        fresh && found->key.readings == READINGS_OPEN && found->weak_units > CLOSURE_WEAK_UNITS;
+    return add_tasks(w, number, NONE, weak_units, found->depth) ? number : NONE;
+}
+
+uint32_t whole_put_end(struct whole *w, const struct whole_end *found)
+{
+    bool fresh;
+    uint32_t key = pool_put(&w->end_keys, &found->key, &fresh);
+    if (key == POOL_NONE)
+        return NONE;
+    uint32_t newest = fresh ? NONE : ((uint32_t *)w->newest_end.items)[key];
+    for (uint32_t i = newest; i != NONE; i = whole_end_at(w, i)->older)
+        if (judge_as_strict(&whole_end_at(w, i)->severity, &found->severity))
+            return i;
+    struct whole_end *e = list_add(&w->ends);
+    if (e == NULL)
+        return NONE;
+    uint32_t number = (uint32_t)w->ends.count - 1;
+    *e = *found;
+    e->older = newest;
+    if (fresh && !add_number(&w->newest_end, number))
+        return NONE;
+    ((uint32_t *)w->newest_end.items)[key] = number;
+    uint32_t depth = whole_node_at(w, found->node)->depth;
+    return add_tasks(w, found->node, number, found->weak_units, depth) ? number : NONE;
+}
+
+/* ---- what is to be done ---- */
+
+void whole_stop(struct whole *w, const char *why)
+{
+    w->stopped = true;
+    if (w->bound == NULL)
+        w->bound = why;
+}
+
+void whole_progress(const struct whole *w, struct whole_progress *out)
+{
+    *out = (struct whole_progress){.states = (uint32_t)w->keys.count,
+                                   .left = (uint32_t)(w->queue.count - w->queue_at +
+                                                      w->next_queue.count + w->deferred.count +
+                                                      w->batch.count - w->batch_at),
+                                   .depth = w->depth,
+                                   .starts = w->result.starts,
+                                   .failing = w->result.failing};
+}
+
+size_t whole_memory(const struct whole *w)
+{
+    const struct closure *c = w->flash;
+    const struct list *lists[] = {&w->newest,   &w->newest_end, &w->nodes,     &w->tasks,
+                                  &w->ends,     &w->runs,       &w->events,    &w->outcomes,
+                                  &w->steps,    &w->edges,      &w->queue,     &w->next_queue,
+                                  &w->deferred, &c->torn,       &c->torn_units};
+    size_t sum = states_memory(&c->states) + pool_memory(&c->data) + pool_memory(&c->torn_keys) +
+                 pool_memory(&w->clouds) + pool_memory(&w->judges) + pool_memory(&w->keys) +
+                 pool_memory(&w->end_keys) + pool_memory(&w->awaited) + recall_memory(&w->recall);
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        sum += lists[i]->cap * lists[i]->item_bytes;
+    return sum;
+}
+
+/* ---- the end ---- */
+
+/* The most power-ons and resets that lead to idling when power stays. */
+static uint32_t boots_needed(const struct whole *w)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < w->runs.count; i++) {
+        uint32_t boots = 1, run = i;
+        while (run != NONE && whole_run_at(w, run)->next_node != NONE && boots < 1000) {
+            run = whole_node_at(w, whole_run_at(w, run)->next_node)->first_run;
+            boots += run != NONE;
+        }
+        most = boots > most ? boots : most;
+    }
+    return most;
+}
+
+int whole_conclude(struct whole *w, struct whole_result *out, struct err *err)
+{
+    struct whole_result *r = &w->result;
+    int rc = 0;
+    bool done = !w->stopped && w->queue_at == w->queue.count && w->next_queue.count == 0 &&
+                w->deferred.count == 0 && w->batch_at == w->batch.count;
+    if (r->mixed > 0 && w->bound == NULL)
+        w->bound = "states have more weak places than are combined";
+    if (r->unconfirmed > 0 && w->bound == NULL)
+        w->bound = "failures were not repeated by a run from the start";
+    r->bound = w->bound;
+    r->closed = done && w->bound == NULL && r->failing == 0;
+    r->states = r->resets = 0;
+    for (uint32_t i = 0; i < w->keys.count; i++) {
+        const struct whole_node *n = whole_node_at(w, ((const uint32_t *)w->newest.items)[i]);
+        bool reset = n->parent != NONE && n->step.reset;
+        r->resets += reset;
+        r->states += !reset;
+        if (n->depth > r->depth)
+            r->depth = n->depth;
+    }
+    r->flash_states = w->flash->states.states.count;
+    r->cloud_states = w->clouds.count;
+    r->judge_states = w->judges.count;
+    r->edges = w->edges.count;
+    r->memory_bytes = whole_memory(w);
+    r->boots_needed = boots_needed(w);
+    if (r->closed)
+        rc = whole_measure(w, r);
+    *out = *r;
+    return rc == 0 ? 0 : err_set(err, rc, "closure: no memory to read the graph");
+}
+
+enum verdict whole_verdict(const struct whole_result *r)
+{
+    uint32_t confirmed = 0, found = 0;
+    for (uint32_t i = 0; i < r->n_failures; i++)
+        confirmed += r->failures[i].confirmed;
+    if (r->n_fails == 0)
+        return confirmed > 0 ? VERDICT_FAIL : r->closed ? VERDICT_PASS : VERDICT_INCONCLUSIVE;
+    for (uint32_t f = 0; f < r->n_fails; f++) {
+        bool is_found = false;
+        for (uint32_t i = 0; i < r->n_failures && !is_found; i++)
+            for (uint32_t k = 0; r->failures[i].confirmed && k < r->failures[i].n_ids; k++)
+                is_found = is_found || strcmp(r->failures[i].ids[k], r->fails[f]) == 0;
+        found += is_found;
+    }
+    return found == r->n_fails ? VERDICT_EXPECTED_FAIL
+           : r->closed         ? VERDICT_UNEXPECTED_PASS
+                               : VERDICT_INCONCLUSIVE;
+}
+
+bool whole_state(const struct whole *w, uint32_t number, uint32_t *depth, bool *failed)
+{
+    if (number >= w->nodes.count)
+        return false;
+    *depth = whole_node_at(w, number)->depth;
+    *failed = whole_node_at(w, number)->failed;
+    return true;
+}

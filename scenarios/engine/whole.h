@@ -1,0 +1,158 @@
+/*
+ * Closure of a whole update: every state that any number of successive power cuts can lead to, from
+ * the first start to the accepted report, with the cloud and the network in play.
+ *
+ * A node is what a power cut leaves of the world: flash (content, weak cells, granule marks), what
+ * the cloud has learned (cloud_remember) and what the judge still holds against the device
+ * (judge_remember). RAM, sockets and what is under way in the network are gone at a cut. Time, wear
+ * and operation counts are not part of a node: every power-on begins at the same moment with a
+ * fresh network, so time-outs of the cloud never run out between two power-ons.
+ *
+ * From each node the world runs once for each way its weak cells may read, until the device idles
+ * or resets itself. Every program and erase on the way is a cut with every tear; so is every reply
+ * of the cloud that changed what it knows, and idling. What each cut leaves is worked out on a
+ * scratch chip (closure_tear.c), so one run gives all successors. A reset leads to a node of its
+ * own, with the readings as they are. Where the device idles the main phase is over, and the heal
+ * phase is run from there, once per distinct end. Breadth first by number of cuts, until nothing
+ * new is left. Contents are compared, never only hashes.
+ *
+ * A power-on that would look at nothing else than an earlier one is recalled instead of run
+ * (whole_internal.h).
+ *
+ * A node that differs from an earlier one only in having been served fewer bytes is not run again:
+ * the judge would be less strict with it (judge_memory.h).
+ *
+ * Work is cut into tasks that do not depend on each other: whole_work may run in other processes,
+ * whole_take must be called in order of the tasks. So the result depends on scenario and options
+ * alone.
+ */
+#ifndef OTABENCH_ENGINE_WHOLE_H
+#define OTABENCH_ENGINE_WHOLE_H
+
+#include "common/bytes.h"
+#include "scenarios/engine/run.h"
+
+#define WHOLE_LOG_BYTES_MAX (64u << 20) /* of one task */
+#define WHOLE_PATH_MAX      64
+#define WHOLE_FAILURES_MAX  16 /* kept; all are counted */
+#define WHOLE_IDS_MAX       16
+#define WHOLE_TEARS_ALL     ((1u << TEAR_COUNT) - 1)
+
+struct whole_options {
+    uint32_t tears; /* 1 << enum nor_tear each; 0: all. TEAR_DONE always is */
+    uint32_t max_states;
+    uint64_t max_bytes; /* of memory, about; 0: any */
+    uint32_t max_cuts;  /* in a row; 0: any number */
+    bool no_recall;     /* run every start */
+};
+
+/* One step of a path to a counter-example. */
+struct whole_step {
+    struct run_cut cut; /* as in a token; valid unless reset */
+    bool reset;         /* no cut: the device reset itself */
+    enum nor_op_kind kind;
+    uint32_t addr, len_bytes; /* of the operation; len_bytes 0: between operations */
+};
+
+struct whole_failure {
+    struct whole_step path[WHOLE_PATH_MAX]; /* the first path_len steps at most */
+    uint32_t path_len;                      /* from the first start */
+    uint32_t n_cuts;                        /* of them */
+    char token[RESULT_TOKEN_MAX];           /* empty: more cuts than a token holds */
+    bool in_heal;                           /* it failed in the heal phase */
+    bool confirmed; /* repeated from the start with these cuts, and the same failed */
+    char ids[WHOLE_IDS_MAX][REQUIREMENT_ID_MAX]; /* of the repetition, if there was one */
+    uint32_t n_ids;
+    char detail[RESULT_DETAIL_MAX];
+};
+
+struct whole_result {
+    bool closed;       /* nothing new is left, and nothing is unsure */
+    const char *bound; /* what stopped it or what is unsure, when not closed: static text */
+    uint32_t states;   /* nodes that are power-ons after a cut, and the first; */
+    uint32_t resets;   /* and those that are resets */
+    uint32_t flash_states, cloud_states, judge_states;
+    uint32_t again;    /* power-ons of a known state that the judge may be stricter with */
+    uint32_t depth;    /* cuts before the deepest new state */
+    uint64_t starts;   /* power-ons and resets executed, and */
+    uint64_t recalled; /* those that were recalled instead */
+    uint64_t heals;    /* heal phases executed */
+    uint64_t points;   /* cuts worked out: (state, reading, place, tear) */
+    uint64_t decided;  /* the same with those decided by joins */
+    uint64_t edges;    /* successors found by them */
+    uint64_t mixed;    /* states with more weak units than are combined: 0 for a proof */
+    uint32_t ends_new, ends_old, ends_other; /* runs to idling by the version in flash */
+    char new_version[DEVICE_TEXT_MAX];       /* what the update without a cut leads to */
+    uint32_t boots_needed; /* power-ons and resets until idling, when power stays: the most */
+    /* Minimum useful power-on: so much work, powered, brings the device from any state to one from
+     * which no cut leads back. Valid when closed. */
+    uint32_t work_ops;
+    int64_t work_ns;     /* of virtual time, with waiting for the network */
+    uint32_t work_boots; /* so many such pieces of work are needed at most */
+    uint64_t memory_bytes;
+    uint32_t failing;     /* runs and heal phases with a failed requirement, confirmed or not */
+    uint32_t unconfirmed; /* of those that were repeated */
+    struct whole_failure failures[WHOLE_FAILURES_MAX]; /* in order of discovery */
+    uint32_t n_failures;
+    char fails[SCENARIO_EXPECT_MAX][REQUIREMENT_ID_MAX]; /* zoo: what has to be found */
+    uint32_t n_fails;
+};
+
+struct whole;
+
+/* Why that scenario cannot be closed: something in it depends on absolute time, or on counts that
+ * are not part of a node. Null: it can. Static text. */
+const char *whole_refuses(const struct scenario *s);
+
+/*
+ * s and run must live as long; run gives seed and directories. The scenario's own power rules are
+ * left out, being among the cuts. Null on error, also for a scenario that whole_refuses.
+ */
+struct whole *whole_new(const struct scenario *s, const struct whole_options *o,
+                        const struct run_options *run, struct err *err);
+void whole_free(struct whole *w); /* null is fine */
+
+/*
+ * The next tasks that are to be done, at most max of them; 0: nothing is left, or it was stopped.
+ * All of the last ones must have been taken in. What max is decides how much is run, not what is
+ * found.
+ */
+uint32_t whole_begin(struct whole *w, uint32_t *tasks, uint32_t max, struct err *err);
+
+/* A worker, perhaps in a process forked from the owner's. Null on error. */
+struct whole_worker;
+struct whole_worker *whole_worker_new(const struct whole *w, struct err *err);
+void whole_worker_free(struct whole_worker *k);
+/* Does a task; what it found is appended to log. w may have grown since the worker was made. */
+int whole_work(struct whole_worker *k, uint32_t task, struct buf *log, struct err *err);
+
+/* Takes in what the next of these tasks found, in their order. lost: it could not be done, and why
+ * (null: it was). ERR_NOMEM, ERR_BENCH when the bench contradicts itself. */
+int whole_take(struct whole *w, const void *log, size_t len_bytes, const char *lost,
+               struct err *err);
+/* No more will be taken in: why (static text). */
+void whole_stop(struct whole *w, const char *why);
+
+struct whole_progress {
+    uint32_t states, left; /* known; of them not yet run */
+    uint32_t depth;
+    uint64_t starts;
+    uint32_t failing;
+};
+void whole_progress(const struct whole *w, struct whole_progress *out);
+
+/* What it all comes to. */
+int whole_conclude(struct whole *w, struct whole_result *out, struct err *err);
+/* As a run's: fail with a confirmed counter-example, inconclusive when not closed; with `fails`,
+ * expected-fail when each of them was found. */
+enum verdict whole_verdict(const struct whole_result *r);
+
+/* For people, and as a JSON object. No wall time in either: same input, same bytes. */
+int whole_describe(const struct whole_result *r, const char *name, struct buf *out);
+int whole_json(const struct whole_result *r, const char *name, struct buf *out);
+
+/* For tests: outcome of state `number` (breadth first), its depth and whether a run of it failed.
+ */
+bool whole_state(const struct whole *w, uint32_t number, uint32_t *depth, bool *failed);
+
+#endif

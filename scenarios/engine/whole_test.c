@@ -1,0 +1,339 @@
+/*
+ * Closure of whole updates on small devices: what is right closes, what is broken is found and
+ * repeated, and both agree with every sequence of two cuts run one by one.
+ */
+#include "scenarios/engine/whole.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/testing/testing.h"
+#include "scenarios/engine/explore.h"
+#include "scenarios/engine/token.h"
+
+#define NOTHING   (1u << TEAR_NOTHING)
+#define SCRAMBLED (1u << TEAR_SCRAMBLED)
+#define DONE      (1u << TEAR_DONE)
+#define PLAIN     (NOTHING | 1u << TEAR_PREFIX)
+
+struct bench {
+    struct scenario *s;
+    struct run_options run;
+    struct whole_result r;
+    char cache[TEST_PATH_MAX];
+};
+
+/* Members of the device besides the usual, and of the document. */
+static void set_up(struct bench *b, const char *device, const char *rest)
+{
+    char text[2048];
+    struct err err = {.text = ""};
+    memset(b, 0, sizeof *b);
+    (void)snprintf(text, sizeof text,
+                   "{\"otabench\": 1, \"text\": \"t\", \"device\": {\"rounds\": 1, "
+                   "\"check_interval_ms\": 100%s}, \"versions\": [{\"version\": \"1.0\", "
+                   "\"images\": [{\"generate\": {\"bytes\": 700}}]}, {\"version\": \"1.1\"}]%s}",
+                   device, rest);
+    test_tmpdir(b->cache);
+    b->run.cache_dir = b->cache;
+    b->s = calloc(1, sizeof *b->s);
+    REQUIRE(b->s != NULL);
+    REQUIRE_OK(scenario_parse(b->s, text, strlen(text), "tiny", &err), &err);
+}
+
+/* Runs the closure here; every: a new worker for each so many tasks (0: one for all). */
+static void close_it(struct bench *b, const struct whole_options *o, uint32_t every)
+{
+    struct err err = {.text = ""};
+    struct buf log;
+    struct whole *w = whole_new(b->s, o, &b->run, &err);
+    REQUIRE(w != NULL);
+    struct whole_worker *k = NULL;
+    buf_init(&log, WHOLE_LOG_BYTES_MAX);
+    uint32_t tasks[32], n, done = 0;
+    while ((n = whole_begin(w, tasks, sizeof tasks / sizeof tasks[0], &err)) > 0)
+        for (uint32_t i = 0; i < n; i++, done++) {
+            if (k == NULL || (every > 0 && done % every == 0)) {
+                whole_worker_free(k);
+                k = whole_worker_new(w, &err);
+                REQUIRE(k != NULL);
+            }
+            buf_clear(&log);
+            REQUIRE_OK(whole_work(k, tasks[i], &log, &err), &err);
+            REQUIRE_OK(whole_take(w, log.data, log.len_bytes, NULL, &err), &err);
+        }
+    CHECK_STR(err.text, "");
+    REQUIRE_OK(whole_conclude(w, &b->r, &err), &err);
+    whole_worker_free(k);
+    whole_free(w);
+    buf_free(&log);
+}
+
+static void tear_down(struct bench *b)
+{
+    free(b->s);
+}
+
+/* ---- what is right closes ---- */
+
+struct closed_row {
+    const char *name, *device, *rest;
+    uint32_t tears;
+};
+static const struct closed_row closed_rows[] = {
+    {"differential", "", "", NOTHING | SCRAMBLED},
+    {"full package", "", ", \"offers\": [{\"from\": \"1.0\", \"to\": \"1.1\", \"kind\": \"full\"}]",
+     NOTHING},
+    {"a device that registers", ", \"variant\": \"direct\"", "", NOTHING},
+    {"weak cells", "", "", 1u << TEAR_WEAK},
+    {"a server error at the second request", "",
+     ", \"cloud\": {\"faults\": [{\"on\": \"check\", \"do\": \"status\", \"code\": 500}]}",
+     NOTHING},
+};
+
+static const char *closed_name(const void *row)
+{
+    return ((const struct closed_row *)row)->name;
+}
+
+static void closes(const void *row)
+{
+    const struct closed_row *c = row;
+    struct bench b;
+    set_up(&b, c->device, c->rest);
+    close_it(&b, &(struct whole_options){.tears = c->tears, .max_states = 100000}, 0);
+    CHECK_INT(b.r.failing, 0);
+    CHECK(b.r.closed);
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), "pass");
+    CHECK_STR(b.r.new_version, "1.1");
+    CHECK(b.r.states > 30 && b.r.ends_new > 0 && b.r.ends_other == 0);
+    CHECK_INT(b.r.boots_needed, 2);
+    CHECK(b.r.work_ops > 0 && b.r.work_ns > 0 && b.r.work_boots > 1);
+    tear_down(&b);
+}
+
+/* ---- what is broken is found ---- */
+
+struct broken_row {
+    const char *name, *device, *id;
+    uint32_t cuts; /* of the shortest way there */
+};
+static const struct broken_row broken_rows[] = {
+    {"no journal", ", \"breaks\": [\"no-journal\"], \"segment_index\": 3", "PWR-05", 1},
+    {"marks before it writes", ", \"breaks\": [\"mark-before-write\"], \"segment_index\": 3",
+     "PWR-04", 1},
+    {"no backup", ", \"breaks\": [\"boot-skip-backup\"]", "PWR-02", 1},
+    {"no journal in the boot loader", ", \"breaks\": [\"boot-skip-journal\"]", "BOT-01", 1},
+    {"forgets its report", ", \"breaks\": [\"forget-report\"]", "PWR-08", 1},
+};
+
+static const char *broken_name(const void *row)
+{
+    return ((const struct broken_row *)row)->name;
+}
+
+/* The token alone repeats it. */
+static bool repeats(struct bench *b, const struct whole_failure *f, const char *id)
+{
+    struct token t;
+    struct err err = {.text = ""};
+    struct run_result *r = calloc(1, sizeof *r);
+    struct world *w = world_new(&err);
+    struct run_options o = b->run;
+    bool found = false;
+    REQUIRE(r != NULL && w != NULL);
+    REQUIRE_OK(token_parse(&t, f->token, &err), &err);
+    o.seed = t.seed;
+    o.n_cuts = t.n_cuts;
+    memcpy(o.cuts, t.cuts, sizeof o.cuts);
+    world_run(w, b->s, &o, r);
+    for (uint32_t i = 0; i < r->n_checks; i++)
+        found = found || (r->checks[i].verdict == VERDICT_FAIL && strcmp(r->checks[i].id, id) == 0);
+    world_free(w);
+    free(r);
+    return found;
+}
+
+static void is_found(const void *row)
+{
+    const struct broken_row *c = row;
+    struct bench b;
+    set_up(&b, c->device, "");
+    memcpy(b.s->expect.fails[0], c->id, strlen(c->id) + 1);
+    b.s->expect.n_fails = 1;
+    close_it(&b, &(struct whole_options){.tears = NOTHING | SCRAMBLED, .max_states = 3000}, 0);
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), "expected-fail");
+    b.s->expect.n_fails = 0; /* or it would be an expected failure */
+    const struct whole_failure *f = NULL;
+    for (uint32_t i = 0; i < b.r.n_failures && f == NULL; i++)
+        for (uint32_t k = 0; k < b.r.failures[i].n_ids; k++)
+            if (strcmp(b.r.failures[i].ids[k], c->id) == 0)
+                f = &b.r.failures[i];
+    CHECK(f != NULL);
+    if (f != NULL) {
+        CHECK(f->confirmed);
+        CHECK_INT(f->n_cuts, c->cuts);
+        CHECK(repeats(&b, f, c->id));
+    }
+    tear_down(&b);
+}
+
+/* ---- bounds ---- */
+
+static void bounds_are_told(void)
+{
+    struct bench b;
+    set_up(&b, "", "");
+    close_it(&b, &(struct whole_options){.tears = NOTHING, .max_states = 20}, 0);
+    CHECK(!b.r.closed);
+    CHECK_STR(b.r.bound, "the number of states was reached");
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), "inconclusive");
+    close_it(&b, &(struct whole_options){.tears = NOTHING, .max_states = 1000, .max_bytes = 1}, 0);
+    CHECK_STR(b.r.bound, "the memory allowed was used");
+    close_it(&b, &(struct whole_options){.tears = NOTHING, .max_states = 1000, .max_cuts = 1}, 0);
+    CHECK_STR(b.r.bound, "the number of cuts in a row was reached");
+    CHECK_INT(b.r.depth, 1);
+    tear_down(&b);
+}
+
+static void what_depends_on_time_is_refused(void)
+{
+    struct bench b;
+    struct err err = {.text = ""};
+    set_up(&b, "",
+           ", \"network\": {\"faults\": [{\"when\": {\"at_ms\": 5}, \"do\": \"outage\", "
+           "\"for_ms\": 9}]}");
+    CHECK(whole_refuses(b.s) != NULL);
+    CHECK(whole_new(b.s, &(struct whole_options){.max_states = 9}, &b.run, &err) == NULL);
+    CHECK_HAS(err.text, "network rules");
+    tear_down(&b);
+}
+
+/* ---- it does not matter who does the work ---- */
+
+static void workers_change_nothing(void)
+{
+    struct bench b;
+    struct buf one, many;
+    buf_init(&one, 1u << 20);
+    buf_init(&many, 1u << 20);
+    set_up(&b, "", "");
+    close_it(&b, &(struct whole_options){.tears = PLAIN, .max_states = 100000}, 0);
+    CHECK_INT(whole_json(&b.r, "tiny", &one), 0);
+    close_it(&b, &(struct whole_options){.tears = PLAIN, .max_states = 100000}, 3);
+    CHECK_INT(whole_json(&b.r, "tiny", &many), 0);
+    CHECK_STR((const char *)one.data, (const char *)many.data);
+    CHECK(b.r.closed);
+    buf_free(&one);
+    buf_free(&many);
+    tear_down(&b);
+}
+
+/* ---- what is recalled is what would have been run ---- */
+
+static void recall_changes_nothing(void)
+{
+    struct bench b;
+    set_up(&b, "", "");
+    struct whole_options o = {.tears = NOTHING | SCRAMBLED, .max_states = 100000};
+    close_it(&b, &o, 0);
+    struct whole_result with = b.r;
+    o.no_recall = true;
+    close_it(&b, &o, 0);
+    CHECK(with.closed && b.r.closed);
+    CHECK(with.recalled > 0);
+    CHECK_INT(b.r.recalled, 0);
+    CHECK_INT(with.states, b.r.states);
+    CHECK_INT(with.resets, b.r.resets);
+    CHECK_INT(with.flash_states, b.r.flash_states);
+    CHECK_INT(with.judge_states, b.r.judge_states);
+    CHECK_INT(with.depth, b.r.depth);
+    CHECK_INT(with.boots_needed, b.r.boots_needed);
+    CHECK_INT(with.work_ops, b.r.work_ops);
+    CHECK_INT(with.work_ns, b.r.work_ns);
+    CHECK_INT(with.ends_new, b.r.ends_new);
+    tear_down(&b);
+}
+
+/* ---- against every sequence of two cuts ---- */
+
+struct naive_row {
+    const char *name, *device;
+};
+static const struct naive_row naive_rows[] = {
+    {"as it should be", ""},
+    {"no backup", ", \"breaks\": [\"boot-skip-backup\"]"},
+    {"no journal in the boot loader", ", \"breaks\": [\"boot-skip-journal\"]"},
+    {"the vendor's record", ", \"personality\": \"vendor\""},
+};
+
+static const char *naive_name(const void *row)
+{
+    return ((const struct naive_row *)row)->name;
+}
+
+#define NAIVE_STEP 3 /* first cuts that are run: every one takes all second ones with it */
+
+/* Runs them until one cut alone fails; the cuts of the shortest that fails, 0 for none. */
+static uint32_t naive(struct bench *b, const char *tears, bool *is_old, bool *is_new)
+{
+    struct exploration x;
+    struct explore_options o;
+    struct err err = {.text = ""};
+    struct world *w = world_new(&err);
+    struct explore_result *r = calloc(1, sizeof *r);
+    uint32_t least = 0;
+    explore_options_default(&o);
+    o.depth = 2;
+    o.kinds = EXPLORE_FLASH;
+    REQUIRE(w != NULL && r != NULL);
+    REQUIRE_OK(explore_parse_tears(&o, tears, &err), &err);
+    REQUIRE_OK(explore_prepare(&x, b->s, &o, w, &b->run, &err), &err);
+    for (uint32_t i = 0; i < x.n_points && least != 1; i += NAIVE_STEP) {
+        memset(r, 0, sizeof *r);
+        explore_run(&x, b->s, &o, w, &b->run, i, r);
+        for (uint32_t k = 0; k < r->n_failures; k++) {
+            CHECK(r->failures[k].outcome != EXPLORE_BENCH_ERROR);
+            if (least == 0 || r->failures[k].n_cuts < least)
+                least = r->failures[k].n_cuts;
+        }
+        *is_old = *is_old || r->point.counts[EXPLORE_OLD] > 0;
+        *is_new = *is_new || r->point.counts[EXPLORE_NEW] > 0;
+    }
+    explore_free(&x);
+    world_free(w);
+    free(r);
+    return least;
+}
+
+static void agrees_with_a_naive_search(const void *row)
+{
+    const struct naive_row *c = row;
+    struct bench b;
+    bool is_old = false, is_new = false;
+    set_up(&b, c->device, "");
+    uint32_t least = naive(&b, "done", &is_old, &is_new);
+    close_it(&b, &(struct whole_options){.tears = DONE, .max_states = 100000, .max_cuts = 2}, 0);
+    bool found = b.r.n_failures > 0 && b.r.failures[0].confirmed;
+    CHECK(found == (least > 0));
+    if (found)
+        CHECK(b.r.failures[0].n_cuts <= least);
+    else {
+        CHECK(is_old == (b.r.ends_old > 0));
+        CHECK(is_new == (b.r.ends_new > 0));
+    }
+    tear_down(&b);
+}
+
+static const struct test tests[] = {
+    {"bounds are told", bounds_are_told},
+    {"what depends on time is refused", what_depends_on_time_is_refused},
+    {"workers change nothing", workers_change_nothing},
+    {"recall changes nothing", recall_changes_nothing},
+    TEST_ROWS("broken", is_found, broken_rows, broken_name),
+    TEST_ROWS("agrees with a naive search", agrees_with_a_naive_search, naive_rows, naive_name),
+    TEST_ROWS("closes", closes, closed_rows, closed_name),
+};
+
+TEST_MAIN("engine whole", tests)

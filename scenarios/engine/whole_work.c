@@ -1,0 +1,382 @@
+/*
+ * A worker: one world, kept, that is put into the state of a node, switched on and watched until
+ * the device idles or resets itself. It only reads the graph and writes a log.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flash_emu/nor_raw.h"
+#include "scenarios/engine/judge_internal.h"
+#include "scenarios/engine/whole_internal.h"
+#include "scenarios/engine/world_internal.h"
+
+struct whole_worker {
+    const struct whole *w;
+    struct world *main, *heal; /* a store each; the images are the graph's */
+    struct sim_run r;
+    bool ready; /* r is set up */
+    struct judge *scratch;
+    struct states_tree tree;
+    uint32_t *chip_unit; /* what r's chip holds; POOL_NONE: something else */
+    bool *looked;        /* per unit: it was looked at or erased in this run */
+    bool *foreign;       /* it belongs to neither firmware nor download area */
+    struct buf memory, last;
+
+    /* the task under way */
+    struct buf *log;
+    uint32_t clouds, judges;       /* memories in the log */
+    struct judge_memory now, told; /* told: the newest in the log */
+    uint32_t replies;
+    int rc;
+    struct err err;
+};
+
+/* ---- the log ---- */
+
+static void put(struct whole_worker *k, const void *data, size_t len_bytes)
+{
+    if (k->rc == 0 && buf_append(k->log, data, len_bytes) != 0)
+        k->rc = err_set(&k->err, ERR_NOMEM, "closure: the log of a run does not fit into memory");
+}
+
+static void put_record(struct whole_worker *k, uint32_t tag, const void *data, size_t len_bytes)
+{
+    put(k, &tag, sizeof tag);
+    put(k, data, len_bytes);
+}
+
+/* The cloud's memory as it is; its number in the log. True when it is another than before. */
+static bool note_cloud(struct whole_worker *k)
+{
+    buf_clear(&k->memory);
+    if (k->rc == 0)
+        k->rc = cloud_remember(k->r.g.cloud, &k->memory, &k->err);
+    bool same = k->clouds > 0 && k->memory.len_bytes == k->last.len_bytes &&
+                memcmp(k->memory.data, k->last.data, k->memory.len_bytes) == 0;
+    if (k->rc != 0 || same)
+        return false;
+    buf_clear(&k->last);
+    if (buf_append(&k->last, k->memory.data, k->memory.len_bytes) != 0)
+        k->rc = err_set(&k->err, ERR_NOMEM, "closure: no memory");
+    uint32_t len = (uint32_t)k->memory.len_bytes;
+    put_record(k, TAG_CLOUD, &len, sizeof len);
+    put(k, k->memory.data, len);
+    k->clouds++;
+    return true;
+}
+
+static uint32_t note_judge(struct whole_worker *k)
+{
+    if (k->judges == 0 || memcmp(&k->now, &k->told, sizeof k->now) != 0) {
+        put_record(k, TAG_JUDGE, &k->now, sizeof k->now);
+        k->told = k->now;
+        k->judges++;
+    }
+    return k->judges - 1;
+}
+
+static uint32_t note_cut(struct whole_worker *k)
+{
+    judge_remember_cut(k->r.g.judge, k->r.g.now_ns, k->scratch, &k->now);
+    return note_judge(k);
+}
+
+/* ---- what happens ---- */
+
+static void look_at(struct whole_worker *k, uint32_t unit)
+{
+    if (k->log == NULL || k->looked[unit])
+        return;
+    k->looked[unit] = true;
+    put_record(k, TAG_LOOK, &unit, sizeof unit);
+}
+
+/* What device, boot loader or judge read of the flash. */
+static void on_look(void *ctx, uint32_t addr, uint32_t len_bytes)
+{
+    struct whole_worker *k = ctx;
+    const struct nor_geometry *g = &k->w->s->device.geometry;
+    if (len_bytes == 0 || addr >= g->size_bytes)
+        return;
+    uint32_t last = g->size_bytes - addr < len_bytes ? g->size_bytes - 1 : addr + len_bytes - 1;
+    for (uint32_t u = addr / g->erase_bytes; u <= last / g->erase_bytes; u++)
+        look_at(k, u);
+}
+
+static void on_op(void *ctx, const struct nor_op *op)
+{
+    struct whole_worker *k = ctx;
+    k->chip_unit[op->addr / k->w->s->device.geometry.erase_bytes] = POOL_NONE;
+    if (k->log == NULL || op->torn)
+        return; /* of the heal phase, or the device was switched off at its limit */
+    if (op->kind == NOR_OP_ERASE)
+        k->looked[op->addr / k->w->s->device.geometry.erase_bytes] = true;
+    struct log_op o = {.ns = k->r.g.now_ns,
+                       .addr = op->addr,
+                       .len_bytes = op->len_bytes,
+                       .kind = op->kind,
+                       .cloud = k->clouds - 1};
+    o.judge = note_cut(k);
+    put_record(k, TAG_OP, &o, sizeof o);
+    if (op->kind == NOR_OP_PROGRAM)
+        put(k, op->data, op->len_bytes);
+    k->replies = 0;
+}
+
+/* Instead of the world's own: there are no cuts of a token. */
+static void on_event(void *ctx, enum lane lane, const char *event)
+{
+    struct whole_worker *k = ctx;
+    if (k->log == NULL || lane != LANE_CLOUD || strcmp(event, "reply") != 0)
+        return;
+    k->replies++;
+    if (!note_cloud(k))
+        return;
+    struct log_reply p = {.ns = k->r.g.now_ns, .replies = k->replies, .cloud = k->clouds - 1};
+    p.judge = note_cut(k);
+    put_record(k, TAG_REPLY, &p, sizeof p);
+}
+
+static void note_failed(const struct judge *j, struct log_end *end)
+{
+    struct run_result r = {.n_checks = 0};
+    judge_results(j, &r);
+    for (uint32_t i = 0; i < r.n_checks; i++) {
+        if (r.checks[i].verdict != VERDICT_FAIL)
+            continue;
+        if (end->n_ids == 0)
+            memcpy(end->detail, r.checks[i].detail, sizeof end->detail);
+        if (end->n_ids < WHOLE_IDS_MAX)
+            memcpy(end->ids[end->n_ids++], r.checks[i].id, REQUIREMENT_ID_MAX);
+    }
+}
+
+/* ---- putting the world into a state ---- */
+
+static void put_flash(struct whole_worker *k, struct nor *chip, uint32_t *chip_unit,
+                      const struct whole_key *key, uint32_t reading)
+{
+    const struct closure *c = k->w->flash;
+    uint32_t index = 0;
+    states_get(&c->states, key->flash, &k->tree);
+    for (uint32_t u = 0; u < c->states.shape.units; u++) {
+        uint32_t number = k->tree.unit[u];
+        bool is_weak = states_unit_is_weak(&c->states, number);
+        if (chip_unit == NULL || chip_unit[u] != number)
+            closure_put_unit(c, chip, u, number);
+        if (is_weak)
+            nor_raw_settle(chip, u, whole_reading(key, reading, index++));
+        if (chip_unit != NULL)
+            chip_unit[u] = is_weak ? POOL_NONE : number;
+    }
+    nor_raw_set_op_count(chip, 0);
+}
+
+static int put_memories(struct whole_worker *k, struct sim_run *r, const struct whole_key *key,
+                        const struct judge_severity *severity)
+{
+    const uint8_t *cloud = pool_at(&k->w->clouds, key->cloud);
+    struct judge_memory m;
+    memcpy(&m, pool_at(&k->w->judges, key->judge), sizeof m);
+    m.severity = *severity;
+    judge_recall(r->g.judge, &m, 0);
+    return cloud_recall(r->g.cloud, cloud + sizeof(uint32_t), get_le32(cloud), 0, &k->err);
+}
+
+static int fresh_network(struct sim_run *r, struct err *err)
+{
+    link_free(r->g.link);
+    r->g.link = link_new(&r->g.s->profile, stage_seed(&r->g));
+    return r->g.link == NULL ? err_set(err, ERR_NOMEM, "closure: no memory for a network") : 0;
+}
+
+static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world)
+{
+    const struct whole *w = k->w;
+    *r = (struct sim_run){
+        .g = {.s = w->s, .o = &w->run, .store = world->store, .build = &world->build},
+        .power_on_ns = VTIME_NEVER,
+        .stop_at_reset = true,
+        .flash_op = on_op,
+        .flash_look = on_look,
+        .flash_ctx = k};
+    int rc = sim_build_for(world, w->s, &w->run, &k->err);
+    if (rc == 0)
+        rc = sim_set_up(r, world->stacks, &k->err);
+    if (rc != 0)
+        return rc;
+    trace_free(r->g.trace);
+    r->g.trace = NULL; /* nobody reads it, and it costs a digest of every event */
+    r->g.watch = on_event;
+    r->g.watch_ctx = k;
+    script_start(r->g.script, 0);
+    (void)script_time(r->g.script, 0);
+    return 0;
+}
+
+/* ---- tasks ---- */
+
+static void start(struct whole_worker *k, const struct whole_node *n, uint32_t reading)
+{
+    struct sim_run *r = &k->r;
+    struct log_end end = {.how = WHOLE_IDLED};
+    put_flash(k, r->g.nor, k->chip_unit, &n->key, reading);
+    r->g.now_ns = 0;
+    r->was_reset = r->cut_now = false;
+    sim_board_rewind(r->board, 0);
+    k->rc = put_memories(k, r, &n->key, &n->severity);
+    if (k->rc == 0)
+        k->rc = fresh_network(r, &k->err);
+    if (k->rc != 0)
+        return;
+    uint32_t units = k->w->flash->states.shape.units;
+    memset(k->looked, 0, units * sizeof *k->looked);
+    for (uint32_t u = 0; u < units; u++)
+        if (k->foreign[u])
+            look_at(k, u);
+    (void)note_cloud(k);
+    sim_power_on(r);
+    bool spins = !sim_run_phase(r, r->g.s->limit_ns, true);
+    if (spins)
+        judge_spins(r->g.judge);
+    end.ns = r->g.now_ns;
+    end.how = r->was_reset ? WHOLE_RESET : WHOLE_IDLED;
+    end.replies = k->replies;
+    end.cloud = k->clouds - 1;
+    end.judge_cut = note_cut(k);
+    judge_remember(r->g.judge, r->g.now_ns, &k->now);
+    end.judge = note_judge(k);
+    if (!r->was_reset)
+        (void)snprintf(end.version, sizeof end.version, "%s", stage_version(&r->g));
+    note_failed(r->g.judge, &end);
+    if (spins && end.n_ids == 0) {
+        end.n_ids = 1;
+        (void)snprintf(end.ids[0], sizeof end.ids[0], "BOT-01");
+        (void)snprintf(end.detail, sizeof end.detail,
+                       "the device repeats itself without time passing");
+    }
+    put_record(k, TAG_END, &end, sizeof end);
+    k->log = NULL;
+    sim_board_power_off(r->board, r->g.now_ns, TEAR_NOTHING, 0);
+    bridge_device_gone(&r->bridge);
+    nor_power_on(r->g.nor);
+    if (nor_fault(r->g.nor) != NULL)
+        k->rc = err_set(&k->err, ERR_BENCH, "flash was used while off: %s", nor_fault(r->g.nor));
+}
+
+static int heal_run(struct whole_worker *k, struct sim_run *r, const struct whole_end *e,
+                    uint32_t reading, struct log_end *end)
+{
+    bool healed = false;
+    put_flash(k, r->g.nor, NULL, &e->key, reading);
+    int rc = put_memories(k, r, &e->key, &e->severity);
+    judge_main_over(r->g.judge, 0);
+    r->on = r->idle = true;
+    r->stop_at_reset = false;
+    r->reading = 1 + reading;
+    if (rc == 0)
+        rc = sim_heal(r, &healed, &k->err);
+    if (rc != 0)
+        return rc;
+    (void)cloud_tick(r->g.cloud, vtime_after(r->g.now_ns, 3600 * NS_PER_S));
+    judge_heal_over(r->g.judge, r->g.now_ns, healed, "the known-good update is not running");
+    note_failed(r->g.judge, end);
+    end->ns = r->g.now_ns;
+    return 0;
+}
+
+static void heal(struct whole_worker *k, const struct whole_end *e, uint32_t reading)
+{
+    struct sim_run *r = calloc(1, sizeof *r);
+    struct log_end end = {.how = WHOLE_HEALED};
+    struct buf *log = k->log;
+    k->log = NULL;
+    if (r == NULL)
+        k->rc = err_set(&k->err, ERR_NOMEM, "closure: no memory");
+    if (k->rc == 0)
+        k->rc = set_up(k, r, k->heal);
+    if (k->rc == 0)
+        k->rc = heal_run(k, r, e, reading, &end);
+    if (r != NULL)
+        sim_take_down(r);
+    free(r);
+    k->log = log;
+    put_record(k, TAG_END, &end, sizeof end);
+}
+
+int whole_work(struct whole_worker *k, uint32_t task, struct buf *log, struct err *err)
+{
+    const struct whole_task *t = whole_task_at(k->w, task);
+    k->log = log;
+    k->clouds = k->judges = k->replies = 0;
+    k->rc = 0;
+    if (!k->ready) {
+        k->rc = set_up(k, &k->r, k->main);
+        k->ready = true;
+    }
+    if (k->rc == 0 && t->end == NONE)
+        start(k, whole_node_at(k->w, t->node), t->reading);
+    else if (k->rc == 0)
+        heal(k, whole_end_at(k->w, t->end), t->reading);
+    k->log = NULL;
+    if (k->rc != 0 && err != NULL)
+        *err = k->err;
+    return k->rc;
+}
+
+/* ---- birth and death ---- */
+
+struct whole_worker *whole_worker_new(const struct whole *w, struct err *err)
+{
+    struct whole_worker *k = calloc(1, sizeof *k);
+    uint32_t units = w->flash->states.shape.units;
+    bool good = k != NULL;
+    if (good) {
+        k->w = w;
+        buf_init(&k->memory, CLOUD_MEMORY_MAX - sizeof(uint32_t));
+        buf_init(&k->last, CLOUD_MEMORY_MAX);
+        struct judge_setup none = {.scenario = w->s};
+        k->main = world_new(err);
+        k->heal = world_new(err);
+        k->scratch = judge_new(&none);
+        k->chip_unit = malloc(units * sizeof *k->chip_unit);
+        k->looked = calloc(units, sizeof *k->looked);
+        k->foreign = calloc(units, sizeof *k->foreign);
+        good = k->looked != NULL && k->foreign != NULL && k->main != NULL && k->heal != NULL &&
+               k->scratch != NULL && k->chip_unit != NULL &&
+               states_tree_init(&w->flash->states, &k->tree) == 0;
+    }
+    if (!good) {
+        (void)err_set(err, ERR_NOMEM, "closure: no memory for a worker");
+        whole_worker_free(k);
+        return NULL;
+    }
+    memset(k->chip_unit, 0xff, units * sizeof *k->chip_unit);
+    for (uint32_t u = 0; u < units; u++) {
+        const struct partition *p =
+            partition_at(&w->s->device.partitions, u * w->s->device.geometry.erase_bytes);
+        k->foreign[u] =
+            p == NULL || (strcmp(p->name, "app") != 0 && strcmp(p->name, "download") != 0);
+    }
+    return k;
+}
+
+void whole_worker_free(struct whole_worker *k)
+{
+    if (k == NULL)
+        return;
+    k->log = NULL;
+    if (k->ready)
+        sim_take_down(&k->r);
+    world_free(k->main);
+    world_free(k->heal);
+    judge_free(k->scratch);
+    states_tree_free(&k->tree);
+    free(k->chip_unit);
+    free(k->looked);
+    free(k->foreign);
+    buf_free(&k->memory);
+    buf_free(&k->last);
+    free(k);
+}
