@@ -8,6 +8,7 @@
 #include "mock_cloud/broker/broker.h"
 #include "mock_cloud/cms/cms.h"
 #include "mock_cloud/mqtt/bus.h"
+#include "scenarios/engine/factory.h"
 #include "scenarios/engine/token.h"
 
 #define USER_PATTERN 0xa7
@@ -254,28 +255,6 @@ void stage_collect(struct stage *g)
 
 /* ---- set-up ---- */
 
-/* The boot record as a factory programmer writes it. */
-static int load_slots(struct stage *g, struct err *err)
-{
-    const struct device_config *c = &g->s->device;
-    const struct partition *p = partition_find(&c->partitions, SLOTS_PARTITION);
-    const struct buf *image = &g->build->images[0][0];
-    struct board board = {.nor = g->nor, .partitions = &c->partitions};
-    struct slots_config cfg;
-    struct slots_image first = {.len_bytes = (uint32_t)image->len_bytes};
-    device_slots_config(c, &board, &cfg);
-    digest_of(DIGEST_SHA256, image->data, image->len_bytes, first.sha256);
-    (void)snprintf(first.version, sizeof first.version, "%.31s", g->s->versions[0].version);
-    uint8_t *out = malloc(p->size_bytes);
-    if (out == NULL)
-        return err_set(err, ERR_NOMEM, "no memory for the boot record");
-    int rc = slots_factory(&cfg, &first, out, err);
-    if (rc == 0)
-        rc = nor_load(g->nor, p->offset, out, p->size_bytes);
-    free(out);
-    return rc;
-}
-
 static int load_flash(struct stage *g, struct err *err)
 {
     const struct scenario *s = g->s;
@@ -292,7 +271,8 @@ static int load_flash(struct stage *g, struct err *err)
         rc = nor_load(g->nor, s->device.files[f].address, g->build->images[0][f].data,
                       (uint32_t)g->build->images[0][f].len_bytes);
     if (rc == 0 && s->device.agent != AGENT_CMIOT)
-        rc = load_slots(g, err);
+        rc =
+            factory_slots(g->nor, &s->device, &g->build->images[0][0], s->versions[0].version, err);
     if (rc == 0 && s->base_altered)
         rc = nor_load(g->nor, s->device.files[0].address + g->build->altered_at,
                       &g->build->altered_byte, 1);
