@@ -43,6 +43,7 @@ int cmd_merge(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_cloud(int argc, char **argv);
 int cmd_device(int argc, char **argv);
+int cmd_device_cloud(int argc, char **argv); /* cmd_device without --scenario */
 
 /* Prints "otabench COMMAND: <formatted>" and where help is to be found; returns EXIT_USAGE. */
 int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

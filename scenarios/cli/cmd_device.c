@@ -1,5 +1,5 @@
-/* `otabench device`: the device process of wire mode. Started by the bench, not meant for people.
- */
+/* `otabench device --scenario ...`: the device process of wire mode. Started by the bench, not
+ * meant for people; without --scenario it is the device alone (cmd_device_cloud.c). */
 #include <getopt.h>
 #include <signal.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "scenarios/cli/cli.h"
 #include "scenarios/engine/wire_device.h"
 
-int cmd_device(int argc, char **argv)
+static int wire_process(int argc, char **argv)
 {
     static const struct option longs[] = {
         {"scenario", required_argument, NULL, 's'}, {"flash", required_argument, NULL, 'f'},
@@ -74,4 +74,12 @@ int cmd_device(int argc, char **argv)
     struct err err = {.text = ""};
     int rc = wire_device_run(&o, &err);
     return rc == 0 ? EXIT_PASSED : cli_fail("device", EXIT_INCONCLUSIVE, "%s", err.text);
+}
+
+int cmd_device(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--scenario") == 0)
+            return wire_process(argc, argv);
+    return cmd_device_cloud(argc, argv);
 }

@@ -17,7 +17,7 @@ static const struct command commands[] = {
     {"merge", "put the shards of an exploration together", cmd_merge},
     {"bench", "measure how fast a scenario simulates", cmd_bench},
     {"cloud", "run the mock cloud for real devices", cmd_cloud},
-    {"device", NULL, cmd_device},
+    {"device", "run the emulated device alone, against a cloud", cmd_device},
 };
 
 static void print_help(FILE *out)
