@@ -18,6 +18,7 @@
 #include "common/vtime.h"
 #include "mock_cloud/aliyun/aliyun.h"
 #include "mock_cloud/broker/broker.h"
+#include "mock_cloud/broker/remote.h"
 #include "mock_cloud/cms/cms.h"
 #include "mock_cloud/http/edge.h"
 #include "mock_cloud/tls/ca.h"
@@ -41,7 +42,9 @@ struct serve {
     struct store *store;
     struct cloud *cloud;
     struct edge *http, *https;
-    struct broker *broker;
+    struct broker *broker; /* our own, or */
+    struct remote *remote; /* somebody's */
+    bool told_trouble;     /* its trouble stands in the log */
     struct buf line;
 };
 
@@ -309,8 +312,19 @@ static int open_https(struct serve *s, struct err *err)
     return 0;
 }
 
+static int open_remote(struct serve *s, struct err *err)
+{
+    const struct remote_config cfg = {
+        .cloud = s->cloud, .url = s->cfg.broker_url, .ca_path = s->cfg.broker_ca};
+    int rc = 0;
+    s->remote = remote_start(&cfg, &rc, err);
+    return s->remote == NULL ? (rc == 0 ? ERR_IO : rc) : 0;
+}
+
 static int open_mqtt(struct serve *s, struct err *err)
 {
+    if (s->cfg.broker_url != NULL)
+        return open_remote(s, err);
     const struct broker_config cfg = {.cloud = s->cloud,
                                       .dir = s->dir,
                                       .bind_ip = s->cfg.bind_ip,
@@ -376,6 +390,7 @@ void serve_close(struct serve *s)
     if (s == NULL)
         return;
     broker_stop(s->broker);
+    remote_stop(s->remote);
     edge_free(s->https);
     edge_free(s->http);
     cloud_free(s->cloud);
@@ -416,7 +431,30 @@ const char *serve_ca_path(const struct serve *s)
     return s->has_ca ? s->ca.ca_path : "";
 }
 
+const char *serve_broker_trouble(const struct serve *s)
+{
+    return s->remote == NULL ? "" : remote_trouble(s->remote);
+}
+
 /* ---- serving ---- */
+
+/* An external broker that is away is waited for; people are told once each time. */
+static void run_remote(struct serve *s, int64_t now_ns)
+{
+    remote_run(s->remote, now_ns);
+    bool trouble = remote_trouble(s->remote)[0] != '\0';
+    if (trouble && !s->told_trouble && s->cfg.log != LOG_QUIET && s->cfg.log_file != NULL)
+        (void)fprintf(s->cfg.log_file, "the broker is not reached: %s\n",
+                      remote_trouble(s->remote));
+    s->told_trouble = trouble;
+}
+
+static size_t mqtt_fds(const struct serve *s, struct pollfd *out)
+{
+    if (s->remote != NULL)
+        return remote_poll_fds(s->remote, out);
+    return s->broker == NULL ? 0 : broker_poll_fds(s->broker, out);
+}
 
 int serve_run(struct serve *s, int64_t until_ns, int stop_fd, struct err *err)
 {
@@ -425,6 +463,8 @@ int serve_run(struct serve *s, int64_t until_ns, int stop_fd, struct err *err)
         int rc = s->broker == NULL ? 0 : broker_run(s->broker, now_ns, err);
         if (rc != 0)
             return rc;
+        if (s->remote != NULL)
+            run_remote(s, now_ns);
         edge_ns = vtime_min(edge_run(s->http, now_ns), edge_run(s->https, now_ns));
         if (cloud_due_ns(s->cloud) <= now_ns)
             (void)cloud_tick(s->cloud, now_ns);
@@ -432,8 +472,8 @@ int serve_run(struct serve *s, int64_t until_ns, int stop_fd, struct err *err)
             return 0;
         int64_t wake_ns = vtime_min(vtime_min(until_ns, edge_ns),
                                     vtime_min(cloud_due_ns(s->cloud), now_ns + WAIT_MAX_NS));
-        struct pollfd fds[BROKER_FDS + 3];
-        size_t n = s->broker == NULL ? 0 : broker_poll_fds(s->broker, fds);
+        struct pollfd fds[BROKER_FDS + REMOTE_FDS + 3];
+        size_t n = mqtt_fds(s, fds);
         fds[n++] = (struct pollfd){.fd = edge_fd(s->http), .events = POLLIN};
         fds[n++] = (struct pollfd){.fd = edge_fd(s->https), .events = POLLIN};
         fds[n] = (struct pollfd){.fd = stop_fd, .events = POLLIN};

@@ -16,12 +16,14 @@ struct serve_config {
     const char *bind_ip;   /* IPv4 literal of the listeners */
     const char *host;      /* what URLs name; null: bind_ip */
     uint16_t http_port, https_port, mqtt_port,
-        mqtts_port;        /* 0: that of the last start on this
-                              state, if it is free, else a free one */
-    bool tls;              /* URLs begin with https */
-    bool no_mqtt;          /* HTTP alone */
-    bool auth_key;         /* URLs as a content network signs them */
-    uint32_t refusals_max; /* of one expired URL until its upgrade has failed; 0: no end */
+        mqtts_port;         /* 0: that of the last start on this
+                               state, if it is free, else a free one */
+    bool tls;               /* URLs begin with https */
+    bool no_mqtt;           /* HTTP alone */
+    const char *broker_url; /* an external broker in place of our own; null: our own */
+    const char *broker_ca;  /* its CA, PEM; null: the system's */
+    bool auth_key;          /* URLs as a content network signs them */
+    uint32_t refusals_max;  /* of one expired URL until its upgrade has failed; 0: no end */
     int64_t url_lifetime_ns, task_timeout_ns;
     enum serve_log log;
     FILE *log_file;
@@ -40,6 +42,8 @@ uint16_t serve_https_port(const struct serve *s); /* 0: there is none */
 uint16_t serve_mqtt_port(const struct serve *s);
 uint16_t serve_mqtts_port(const struct serve *s);
 const char *serve_ca_path(const struct serve *s); /* "": there is none */
+/* Why the external broker is not reached, for people; "": it is, or there is none. */
+const char *serve_broker_trouble(const struct serve *s);
 
 /* Serves until the time, or until something arrives on stop_fd (-1: nothing can). 0, 1: stopped;
  * ERR_IO when an edge is gone. */

@@ -9,6 +9,7 @@
 
 #include "common/vtime.h"
 #include "mock_cloud/aliyun/aliyun.h"
+#include "mock_cloud/broker/remote.h"
 #include "scenarios/cli/cli.h"
 #include "scenarios/cli/cloud_serve.h"
 #include "scenarios/cli/cloud_setup.h"
@@ -39,6 +40,10 @@ static const char help[] =
     "                          (default: those of the last start on this state, else free ones;\n"
     "                          devices that take no port in a URL need 80 and 443)\n"
     "  --tls                   URLs begin with https\n"
+    "  --broker URL            an external MQTT broker or cluster in place of our own:\n"
+    "                          mqtt://[USER[:PASSWORD]@]HOST[:PORT] or mqtts://; logins and topic\n"
+    "                          rules are that broker's then\n"
+    "  --broker-ca FILE        its CA for mqtts, PEM (default: the system's)\n"
     "  --no-mqtt               HTTP alone\n"
     "how it behaves:\n"
     "  --auth-key              URLs carry an auth_key, as behind a content network\n"
@@ -86,6 +91,9 @@ static void print_endpoints(struct serve *s, const struct request *r)
         (void)printf("mqtt      mqtt://%s:%u\n", ip, serve_mqtt_port(s));
     if (serve_mqtts_port(s) != 0)
         (void)printf("mqtts     mqtts://%s:%u\n", ip, serve_mqtts_port(s));
+    struct remote_url url;
+    if (r->serve.broker_url != NULL && remote_url_parse(r->serve.broker_url, &url, NULL) == 0)
+        (void)printf("broker    mqtt%s://%s:%u\n", url.tls ? "s" : "", url.host, url.port);
     if (serve_ca_path(s)[0] != '\0')
         (void)printf("ca        %s\n", serve_ca_path(s));
 }
@@ -247,6 +255,8 @@ enum {
     OPT_MQTT,
     OPT_MQTTS,
     OPT_TLS,
+    OPT_BROKER,
+    OPT_BROKER_CA,
     OPT_NO_MQTT,
     OPT_AUTH_KEY,
     OPT_REFUSALS,
@@ -270,6 +280,8 @@ static const struct option longs[] = {
     {"mqtt-port", required_argument, NULL, OPT_MQTT},
     {"mqtts-port", required_argument, NULL, OPT_MQTTS},
     {"tls", no_argument, NULL, OPT_TLS},
+    {"broker", required_argument, NULL, OPT_BROKER},
+    {"broker-ca", required_argument, NULL, OPT_BROKER_CA},
     {"no-mqtt", no_argument, NULL, OPT_NO_MQTT},
     {"auth-key", no_argument, NULL, OPT_AUTH_KEY},
     {"refusals", required_argument, NULL, OPT_REFUSALS},
@@ -347,6 +359,16 @@ static int take_host(struct request *r)
     return 0;
 }
 
+static int take_broker(struct request *r)
+{
+    struct remote_url url;
+    struct err err = {""};
+    if (remote_url_parse(optarg, &url, &err) != 0) /* the URL may hold a password: not shown */
+        return cli_usage("cloud", "--broker: %s", err.text);
+    r->serve.broker_url = optarg;
+    return 0;
+}
+
 static int take(struct request *r, int option)
 {
     switch (option) {
@@ -377,6 +399,11 @@ static int take(struct request *r, int option)
         return take_port(&r->serve.mqtts_port, "--mqtts-port");
     case OPT_TLS:
         r->serve.tls = true;
+        return 0;
+    case OPT_BROKER:
+        return take_broker(r);
+    case OPT_BROKER_CA:
+        r->serve.broker_ca = optarg;
         return 0;
     case OPT_NO_MQTT:
         r->serve.no_mqtt = true;
@@ -417,5 +444,10 @@ int cmd_cloud(int argc, char **argv)
     }
     if (code == 0 && optind < argc)
         code = cli_usage("cloud", "%s: takes options only", argv[optind]);
+    bool own_broker = r.serve.no_mqtt || r.serve.mqtt_port != 0 || r.serve.mqtts_port != 0;
+    if (code == 0 && r.serve.broker_url != NULL && own_broker)
+        code = cli_usage("cloud", "--broker goes with neither --no-mqtt nor a port of our own");
+    if (code == 0 && r.serve.broker_url == NULL && r.serve.broker_ca != NULL)
+        code = cli_usage("cloud", "--broker-ca is for --broker");
     return code != 0 ? code : run(&r);
 }
