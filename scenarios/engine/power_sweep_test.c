@@ -13,10 +13,13 @@
 #include "common/testing/testing.h"
 #include "scenarios/engine/run.h"
 
-#define CUTS_PER_TEAR 14 /* of the thinned set */
-#define PAIRS         30
-#define PAIR_REACH    90 /* operations between the two cuts of a pair */
-#define SHOWN         5
+/* What lies behind is no promise of the reference device: a fallen bit in another page, and a cache
+ * that forgets (docs/explore.md). */
+#define TEARS_WITHSTOOD TEAR_DISTURB
+#define CUTS_PER_TEAR   14 /* of the thinned set */
+#define PAIRS           30
+#define PAIR_REACH      90 /* operations between the two cuts of a pair */
+#define SHOWN           5
 
 #define DEVICE_COMMON                                                                              \
     "\"compare_block_kib\":4,\"segment_index\":5,\"rounds\":2,\"check_interval_ms\":1000"
@@ -100,8 +103,8 @@ static void cut_at(struct sweep *s, uint32_t which, uint64_t op, enum nor_tear t
 static void single_cuts(struct sweep *s, bool all)
 {
     uint64_t step = all ? 1 : 1 + s->ops / CUTS_PER_TEAR;
-    for (int tear = 0; tear < TEAR_COUNT; tear++)
-        for (uint64_t op = 1 + (uint64_t)tear * step / TEAR_COUNT; op <= s->ops; op += step) {
+    for (int tear = 0; tear < TEARS_WITHSTOOD; tear++)
+        for (uint64_t op = 1 + (uint64_t)tear * step / TEARS_WITHSTOOD; op <= s->ops; op += step) {
             cut_at(s, 0, op, (enum nor_tear)tear);
             run_cut(s);
         }
@@ -110,11 +113,11 @@ static void single_cuts(struct sweep *s, bool all)
 /* The second cut falls into the recovery from the first. */
 static void pairs(struct sweep *s, bool all)
 {
-    uint64_t n = all ? s->ops * TEAR_COUNT : PAIRS;
+    uint64_t n = all ? s->ops * TEARS_WITHSTOOD : PAIRS;
     for (uint64_t i = 0; i < n; i++) {
         uint64_t first = 1 + i * s->ops / n;
-        cut_at(s, 0, first, (enum nor_tear)(i % TEAR_COUNT));
-        cut_at(s, 1, first + 1 + i * 29 % PAIR_REACH, (enum nor_tear)(i * 3 % TEAR_COUNT));
+        cut_at(s, 0, first, (enum nor_tear)(i % TEARS_WITHSTOOD));
+        cut_at(s, 1, first + 1 + i * 29 % PAIR_REACH, (enum nor_tear)(i * 3 % TEARS_WITHSTOOD));
         run_cut(s);
     }
 }
@@ -160,7 +163,7 @@ static void survives_cuts(const void *row)
     if (all)
         (void)printf("%s: %u runs, %u bad\n", row_name(row), s.runs, s.bad);
     CHECK_INT(s.bad, 0);
-    CHECK(s.runs > TEAR_COUNT * CUTS_PER_TEAR / 2);
+    CHECK(s.runs > TEARS_WITHSTOOD * CUTS_PER_TEAR / 2);
     close_sweep(&s);
 }
 

@@ -105,7 +105,7 @@ static void every_cut_every_tear(const void *row)
     uint64_t ops = nor_op_count(chip) - first;
 
     for (uint64_t op = 1; op <= ops; op++) {
-        for (int tear = 0; tear < TEAR_COUNT; tear++) {
+        for (int tear = 0; tear < TEAR_PLAIN; tear++) {
             /* Once: the next start completes. */
             nor_restore(chip, start);
             nor_arm_cut(chip, first + op, (enum nor_tear)tear, 100);
@@ -122,7 +122,7 @@ static void every_cut_every_tear(const void *row)
                 uint64_t ahead =
                     rng_below(&rng, 2) == 0 ? 1 + rng_below(&rng, 4) : 1 + rng_below(&rng, ops);
                 nor_arm_cut(chip, nor_op_count(chip) + ahead,
-                            (enum nor_tear)rng_below(&rng, TEAR_COUNT),
+                            (enum nor_tear)rng_below(&rng, TEAR_PLAIN),
                             (uint32_t)rng_below(&rng, 256));
                 if (rig_boot(&f.rig) != RIG_CUT)
                     break;
@@ -137,7 +137,7 @@ static void every_cut_every_tear(const void *row)
     }
     CHECK_INT(bad, 0);
     CHECK(worst >= 3);
-    CHECK(cuts >= ops * TEAR_COUNT);
+    CHECK(cuts >= ops * TEAR_PLAIN);
     nor_snapshot_free(start);
     fixture_close(&f);
 }
@@ -152,7 +152,7 @@ static void same_place_again(const void *row)
     for (int i = 0; i < 300; i++) {
         rig_power_on(&f.rig);
         nor_arm_cut(chip, nor_op_count(chip) + 1 + (uint64_t)(i % 3),
-                    (enum nor_tear)(i % TEAR_COUNT), 8);
+                    (enum nor_tear)(i % TEAR_PLAIN), 8);
         if (rig_boot(&f.rig) != RIG_CUT)
             break;
     }
@@ -175,7 +175,7 @@ static void weak_pending_record(const void *row)
     rig_pend(&f.rig, (uint32_t)f.build.bytes.len_bytes, u->writes, true);
     struct nor_snapshot *start = nor_save(chip);
     for (uint64_t op = 1; op <= 60; op++) {
-        for (int tear = 0; tear < TEAR_COUNT; tear++) {
+        for (int tear = 0; tear < TEAR_PLAIN; tear++) {
             nor_restore(chip, start);
             for (uint64_t i = 0; i < op % 5 + (uint64_t)tear; i++)
                 rig_power_on(&f.rig);
@@ -199,7 +199,7 @@ static void weak_pending_record(const void *row)
     }
     CHECK_INT(bad, 0);
     CHECK(news > 0);
-    CHECK(olds + news >= 60 * TEAR_COUNT);
+    CHECK(olds + news >= 60 * TEAR_PLAIN);
     nor_snapshot_free(start);
     fixture_close(&f);
 }

@@ -379,7 +379,7 @@ static void every_cut(const void *row)
     CHECK(ops > STEPS);
     uint32_t bad = 0;
     for (uint64_t op = 1; op <= ops; op++) {
-        for (int tear = 0; tear < TEAR_COUNT; tear++) {
+        for (int tear = 0; tear < TEAR_PLAIN; tear++) {
             nor_restore(rig.chip, start);
             nor_arm_cut(rig.chip, first + op, (enum nor_tear)tear, 8);
             done = 0;
@@ -397,7 +397,7 @@ static void every_cut(const void *row)
             }
             /* Firm, with a second cut in it, and firm again. */
             nor_arm_cut(rig.chip, nor_op_count(rig.chip) + 1 + op % 3,
-                        (enum nor_tear)((uint64_t)(tear + 3) % TEAR_COUNT), 8);
+                        (enum nor_tear)((uint64_t)(tear + 3) % TEAR_PLAIN), 8);
             firm(&rig);
             nor_arm_cut(rig.chip, 0, TEAR_NOTHING, 0);
             power_cycle(&rig);
