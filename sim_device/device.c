@@ -133,8 +133,11 @@ static void watch_trial(const struct device_setup *setup)
         return;
     struct board_task *t = b->ops->task_new(b, "trial", trial_task, (void *)(uintptr_t)setup,
                                             TRIAL_STACK_BYTES, BOARD_MAIN_PRIORITY - 1);
-    if (t == NULL || b->ops->task_start(b, t) != 0)
-        config_error(b, "no memory for the task that watches the trial");
+    if (t != NULL && b->ops->task_start(b, t) == 0)
+        return;
+    /* Unwatched it could stay on trial for ever: a start that counts as failed. */
+    BOARD_EVENT(b, LANE_DEVICE, "trial", F_STR("state", "unwatched"));
+    b->ops->reset(b);
 }
 
 static void crash(const struct device_setup *setup)

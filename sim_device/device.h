@@ -220,9 +220,9 @@ void device_main(void *arg);
  * {bytes, delta_id}, "resume" {segment, of}, "segment" {number}, "verify" {ok}, "pending"
  * {delta_id}, "reset" {round}, "idle" {rounds}, "log" {text}, "heap" {peak, used, blocks} after the
  * boot loader and after each API call, peak since the one before. With two slots also "image"
- * {version, fate} when a rule decides what the image does, "trial" {state: "expired"}, "confirm"
- * {ok} and those the agents add: "mqtt" {what: up|down|refused, code}, "state" {code}, "progress"
- * {step}.
+ * {version, fate} when a rule decides what the image does, "trial" {state: "expired" or
+ * "unwatched"}, "confirm" {ok} and those the agents add: "mqtt" {what: up|down|refused, code},
+ * "state" {code}, "progress" {step}.
  */
 
 #endif
