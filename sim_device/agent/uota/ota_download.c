@@ -193,6 +193,7 @@ static bool look_at_news(struct uota *u)
         return false;
     if (uota_same_image(&p, &u->task)) {
         memcpy(u->task.url, p.url, sizeof p.url);
+        u->told_again = true;
         return false;
     }
     if (!uota_is_newer(p.version, u->task.version) || p.is_diff ||
@@ -272,15 +273,18 @@ static bool restart(struct uota *u)
     return open_area(u);
 }
 
-/* A fresh announcement of the same image, after asking for it. */
+/* A fresh announcement of the same image, after asking for it. Its URL may read the same: some are
+ * signed by the second. */
 static bool fresh_url(struct uota *u)
 {
-    char old[OTA_URL_MAX];
-    memcpy(old, u->task.url, sizeof old);
+    for (int i = 0; i < UOTA_INBOX; i++) /* what waits is no answer */
+        if (look_at_news(u))
+            return true;
+    u->told_again = false;
     if (!uota_report_version(u))
         return false;
     for (uint32_t waited = 0; waited < FRESH_MS; waited += PAUSE_MS) {
-        if (look_at_news(u) || strcmp(old, u->task.url) != 0)
+        if (look_at_news(u) || u->told_again)
             return true;
         ota_msleep(PAUSE_MS);
     }

@@ -36,6 +36,7 @@ struct uota {
     uint32_t pause_ms;              /* behind the last login that failed */
     struct ota_push task;           /* being fetched; size_bytes 0: none */
     struct ota_push next;           /* came meanwhile and is newer; size_bytes 0: none */
+    bool told_again;                /* the task was announced once more */
     int last_step;                  /* told for the task */
     int owed_step;                  /* a failure that could not be told; 0: none */
     char refused[OTA_VERSION_MAX];  /* its refusal was told */

@@ -346,7 +346,7 @@ static void every_cut(void)
 {
     uint64_t ops = ops_of_an_upgrade();
     unsigned resumed = 0, bad = 0;
-    for (uint64_t op = 1; op <= ops; op += op < 120 ? 7 : 1) {
+    for (uint64_t op = 1; op <= ops; op++) {
         enum nor_tear tear = (enum nor_tear)(op % TEAR_COUNT);
         struct kit_world *w = cut_at(op, tear);
         struct slots_record r = kw_record(w);
@@ -377,7 +377,7 @@ static void resumes_over_a_power_cut(void)
         w->bend = slow_end;
         w->config.quirks.no_resume = quirk == 1;
         w->config.mqtt_breaks.kv_no_resume = quirk == 2;
-        nor_arm_cut(w->nor, nor_op_count(w->nor) + 300, TEAR_NOTHING, 0);
+        nor_arm_cut(w->nor, nor_op_count(w->nor) + 160, TEAR_NOTHING, 0);
         CHECK_INT(kit_world_start(w), SIM_CUT);
         w->bend = NULL;
         uint32_t before = w->gets;
@@ -394,7 +394,7 @@ static void resumes_over_a_power_cut(void)
 static void another_digest_starts_over(void)
 {
     struct kit_world *w = device();
-    nor_arm_cut(w->nor, nor_op_count(w->nor) + 300, TEAR_NOTHING, 0);
+    nor_arm_cut(w->nor, nor_op_count(w->nor) + 160, TEAR_NOTHING, 0);
     CHECK_INT(kit_world_start(w), SIM_CUT);
     w->image[100] ^= 1;
     kw_compose(w, "2.0", "http://files.test/b", NULL, "Md5", w->image_bytes);
@@ -480,9 +480,9 @@ static void quirks(void)
     /* The hole in the resumed image is found, and the next attempt is whole. */
     w = device();
     w->config.quirks.double_off_bp = true;
-    nor_arm_cut(w->nor, nor_op_count(w->nor) + 200, TEAR_NOTHING, 0);
+    nor_arm_cut(w->nor, nor_op_count(w->nor) + 80, TEAR_NOTHING, 0);
     CHECK_INT(kit_world_start(w), SIM_CUT);
-    nor_arm_cut(w->nor, nor_op_count(w->nor) + 210, TEAR_NOTHING, 0);
+    nor_arm_cut(w->nor, nor_op_count(w->nor) + 50, TEAR_NOTHING, 0);
     (void)kit_world_start(w);
     kit_world_live(w);
     CHECK_HAS(w->events, "verify 0\n");

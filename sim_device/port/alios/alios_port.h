@@ -27,6 +27,7 @@ struct alios {
     /* Between hal_ota_init and hal_ota_set_boot. */
     bool writing;
     uint32_t written_bytes; /* of the image, the tail included */
+    uint32_t erased_bytes;  /* of the slot, from its start */
     uint32_t tail_bytes;
     uint8_t tail[ALIOS_TAIL_BYTES];
     struct alios_mqtt *mqtt; /* null: none */

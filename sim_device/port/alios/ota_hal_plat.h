@@ -49,10 +49,11 @@ struct hal_ota_module_s {
 hal_ota_module_t *hal_ota_get_default_module(void);
 
 /*
- * something: pointer to the resume offset (uint32_t, in and out), or null for 0. The update area
- * from there on is erased. A position inside an erase unit is moved back to its start: what lies
- * behind it cannot be kept. stat_err: offset outside the slot, an image is pending or on trial
- * (BOT-18), or the flash refuses.
+ * something: pointer to the resume offset (uint32_t, in and out), or null for 0. Writing begins
+ * there; each erase unit is erased when its first byte is about to be programmed, whatever it
+ * holds. A position inside an erase unit is moved back to its start: what lies behind it cannot be
+ * kept. stat_err: offset outside the slot, an image is pending or on trial (BOT-18), or the store
+ * refuses.
  */
 hal_stat_t hal_ota_init(void *something);
 /* Pieces of any length, one behind the other. stat_err: not behind the last piece, before

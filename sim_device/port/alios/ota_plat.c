@@ -57,24 +57,35 @@ hal_stat_t hal_ota_init(void *something)
     if (at > p->size_bytes || keep_length(a, 0) != 0)
         return stat_err;
     at -= at % unit;
-    /* Unit by unit, so that other tasks get at the chip in between. */
-    for (uint32_t off = at; off < p->size_bytes; off += unit) {
-        board_flash_lock(a->board);
-        int rc = nor_erase(a->board->nor, p->offset + off, unit);
-        board_flash_unlock(a->board);
-        if (rc != 0)
-            return stat_err;
-    }
     if (resume != NULL)
         *resume = at;
     a->writing = true;
-    a->written_bytes = at;
+    a->written_bytes = a->erased_bytes = at;
     a->tail_bytes = 0;
     return stat_ok;
 }
 
+/* Unit by unit, so that other tasks get at the chip in between. Not all at once in hal_ota_init:
+ * after every power cut that would cost the whole rest of the slot. */
+static int erase_for(struct alios *a, uint32_t end)
+{
+    uint32_t unit = nor_geo(a->board->nor)->erase_bytes;
+    while (a->erased_bytes < end) {
+        board_flash_lock(a->board);
+        int rc = nor_erase(a->board->nor, area(a)->offset + a->erased_bytes, unit);
+        board_flash_unlock(a->board);
+        if (rc != 0)
+            return rc;
+        a->erased_bytes += unit;
+    }
+    return 0;
+}
+
 static int program(struct alios *a, uint32_t at, const uint8_t *data, uint32_t len_bytes)
 {
+    int failed = erase_for(a, at + len_bytes);
+    if (failed != 0)
+        return failed;
     board_flash_lock(a->board);
     int rc = nor_program(a->board->nor, area(a)->offset + at, data, len_bytes);
     board_flash_unlock(a->board);
