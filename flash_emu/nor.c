@@ -250,43 +250,62 @@ static void look(struct nor *n, uint32_t addr, uint32_t len_bytes)
         n->hooks.look(n->hooks.ctx, addr, len_bytes);
 }
 
-/* What every access must pass first. */
-static int admit(struct nor *n, const char *what, uint32_t addr, const void *data,
-                 uint32_t len_bytes, uint32_t multiple)
+static int access_while_off(struct nor *n, const char *what, uint32_t addr, uint32_t len_bytes)
 {
-    if (!n->on) {
-        if (n->fault[0] == '\0')
-            (void)snprintf(n->fault, sizeof(n->fault),
-                           "%s of %u bytes at 0x%08x while the chip is off", what,
-                           (unsigned)len_bytes, (unsigned)addr);
-        return ERR_IO;
+    if (n->fault[0] == '\0')
+        (void)snprintf(n->fault, sizeof(n->fault), "%s of %u bytes at 0x%08x while the chip is off",
+                       what, (unsigned)len_bytes, (unsigned)addr);
+    return ERR_IO;
+}
+
+/* What every access must pass first. */
+static int admit(struct nor *n, const char *what, uint32_t addr, uint32_t len_bytes)
+{
+    if (!n->on)
+        return access_while_off(n, what, addr, len_bytes);
+    return addr > n->geo.size_bytes || len_bytes > n->geo.size_bytes - addr ? ERR_ARG : 0;
+}
+
+static bool are_multiples(uint32_t addr, uint32_t len_bytes, uint32_t of)
+{
+    return of == 1 || (addr % of == 0 && len_bytes % of == 0);
+}
+
+int nor_read_in_place(struct nor *n, uint32_t addr, uint32_t len_bytes, const uint8_t **out)
+{
+    int rc = admit(n, "read", addr, len_bytes);
+    if (rc != 0)
+        return rc;
+    if (len_bytes > 0) {
+        look(n, addr, len_bytes);
+        if (!spend(n, n->geo.read_ns_per_byte * len_bytes))
+            return ERR_IO;
+        if (n->injection_count > 0 && nor_injected(n, NOR_IO_READ, addr, len_bytes))
+            return ERR_IO;
+        if (n->geo.policy == NOR_ECC && nor_any_mark(n, n->torn, addr, len_bytes))
+            return ERR_DIGEST;
+        if (n->any_dead && nor_is_dead(n, addr, len_bytes))
+            return ERR_DIGEST;
     }
-    if (addr > n->geo.size_bytes || len_bytes > n->geo.size_bytes - addr)
-        return ERR_ARG;
-    if (addr % multiple != 0 || len_bytes % multiple != 0 || (data == NULL && len_bytes > 0))
-        return ERR_ARG;
+    *out = n->cells + addr;
     return 0;
 }
 
 int nor_read(struct nor *n, uint32_t addr, void *out, uint32_t len_bytes)
 {
-    int rc = admit(n, "read", addr, out, len_bytes, 1);
-    if (rc != 0 || len_bytes == 0)
-        return rc;
-    look(n, addr, len_bytes);
-    if (!spend(n, n->geo.read_ns_per_byte * len_bytes))
-        return ERR_IO;
-    if (nor_injected(n, NOR_IO_READ, addr, len_bytes))
-        return ERR_IO;
-    if ((n->geo.policy == NOR_ECC && nor_any_mark(n, n->torn, addr, len_bytes)) ||
-        nor_is_dead(n, addr, len_bytes))
-        return ERR_DIGEST;
-    memcpy(out, n->cells + addr, len_bytes);
-    return 0;
+    const uint8_t *content = NULL;
+    if (out == NULL && len_bytes > 0 && n->on)
+        return ERR_ARG;
+    int rc = nor_read_in_place(n, addr, len_bytes, &content);
+    if (rc == 0 && len_bytes > 0)
+        memcpy(out, content, len_bytes);
+    return rc;
 }
 
 static int64_t program_time(const struct nor_geometry *geo, uint32_t len_bytes)
 {
+    if (len_bytes == geo->page_bytes)
+        return geo->program_ns;
     int64_t share = geo->program_ns * len_bytes / geo->page_bytes;
     int64_t least = geo->program_ns / 16;
     return share > least ? share : least;
@@ -310,8 +329,7 @@ static struct nor_flight *begin(struct nor *n, const struct nor_op *op)
         return NULL;
     f->active = true;
     f->op = *op;
-    f->op.number = nor_meta_ops(n) + 1;
-    nor_meta_set_ops(n, f->op.number);
+    nor_meta_set_ops(n, op->number);
     if (op->data != NULL) {
         memcpy(f->data, op->data, op->len_bytes);
         f->op.data = f->data;
@@ -319,15 +337,35 @@ static struct nor_flight *begin(struct nor *n, const struct nor_op *op)
     return f;
 }
 
-/* Lets the operation's time pass and makes it so - or lets the armed cut tear it. */
-static int operate(struct nor *n, const struct nor_op *wanted, int64_t ns)
+/* Its time has passed. */
+static int complete(struct nor *n, struct nor_op *op)
 {
-    struct nor_flight *f = begin(n, wanted);
-    if (f == NULL)
-        return ERR_LIMIT;
-    struct nor_op *op = &f->op;
+    bool may_corrupt = n->injection_count > 0 && op->kind == NOR_OP_PROGRAM;
+    if (may_corrupt)
+        memcpy(n->before, n->cells + op->addr, op->len_bytes);
+    if (n->geo.write_back_ops > 0 && nor_hold(n, op) != 0)
+        return ERR_NOMEM;
+    nor_complete(n, op);
+    if (may_corrupt)
+        nor_corrupt(n, op, n->before);
+    return 0;
+}
+
+/* Lets the operation's time pass and makes it so - or lets the armed cut tear it. */
+static int operate(struct nor *n, struct nor_op *op, int64_t ns)
+{
+    struct nor_flight *f = NULL;
     struct nor_cut cut = n->cut;
+    op->number = nor_meta_ops(n) + 1;
     bool armed = cut.number == op->number;
+    if (!n->hooks.at_once || armed) { /* what happens meanwhile must find it */
+        f = begin(n, op);
+        if (f == NULL)
+            return ERR_LIMIT;
+        op = &f->op;
+    } else {
+        nor_meta_set_ops(n, op->number);
+    }
     if (!spend(n, armed ? time_before_cut(cut.tear, ns) : ns))
         return ERR_IO;
     if (armed) {
@@ -337,30 +375,23 @@ static int operate(struct nor *n, const struct nor_op *wanted, int64_t ns)
             n->hooks.power_lost(n->hooks.ctx, op);
         return ERR_IO;
     }
-    struct tear_outcome all = {.done_to = op->len_bytes};
-    bool may_corrupt = n->injection_count > 0 && op->kind == NOR_OP_PROGRAM;
-    if (may_corrupt)
-        memcpy(n->before, n->cells + op->addr, op->len_bytes);
-    if (nor_hold(n, op) != 0) {
+    int rc = complete(n, op);
+    if (f != NULL)
         f->active = false;
-        return ERR_NOMEM;
-    }
-    nor_take_effect(n, op, &all, NULL);
-    if (may_corrupt)
-        nor_corrupt(n, op, n->before);
-    f->active = false;
-    observe(n, op);
-    return 0;
+    if (rc == 0)
+        observe(n, op);
+    return rc;
 }
 
 static int program_page(struct nor *n, uint32_t addr, const uint8_t *data, uint32_t len_bytes)
 {
     int64_t ns = program_time(&n->geo, len_bytes);
-    if (n->written != NULL)
+    if (n->written != NULL) {
         look(n, addr, len_bytes);
-    if (nor_any_mark(n, n->written, addr, len_bytes))
-        return ERR_IO; /* the controller refuses at once */
-    if (nor_injected(n, NOR_IO_PROGRAM, addr, len_bytes)) {
+        if (nor_any_mark(n, n->written, addr, len_bytes))
+            return ERR_IO; /* the controller refuses at once */
+    }
+    if (n->injection_count > 0 && nor_injected(n, NOR_IO_PROGRAM, addr, len_bytes)) {
         (void)spend(n, ns);
         return ERR_IO;
     }
@@ -371,7 +402,10 @@ static int program_page(struct nor *n, uint32_t addr, const uint8_t *data, uint3
 int nor_program(struct nor *n, uint32_t addr, const void *data, uint32_t len_bytes)
 {
     const uint8_t *p = data;
-    int rc = admit(n, "program", addr, data, len_bytes, n->geo.granule_bytes);
+    int rc = admit(n, "program", addr, len_bytes);
+    if (rc == 0 &&
+        (!are_multiples(addr, len_bytes, n->geo.granule_bytes) || (data == NULL && len_bytes > 0)))
+        return ERR_ARG;
     while (rc == 0 && len_bytes > 0) {
         uint32_t room = n->geo.page_bytes - addr % n->geo.page_bytes;
         uint32_t step = len_bytes < room ? len_bytes : room;
@@ -395,7 +429,9 @@ static int erase_unit(struct nor *n, uint32_t addr)
 
 int nor_erase(struct nor *n, uint32_t addr, uint32_t len_bytes)
 {
-    int rc = admit(n, "erase", addr, n->cells, len_bytes, n->geo.erase_bytes);
+    int rc = admit(n, "erase", addr, len_bytes);
+    if (rc == 0 && !are_multiples(addr, len_bytes, n->geo.erase_bytes))
+        return ERR_ARG;
     for (uint32_t done = 0; rc == 0 && done < len_bytes; done += n->geo.erase_bytes)
         rc = erase_unit(n, addr + done);
     return rc;

@@ -102,6 +102,7 @@ struct nor_op {
  */
 struct nor_hooks {
     void *ctx;
+    bool at_once; /* a promise: while spend runs no task takes over and nobody cuts power */
     void (*spend)(void *ctx, int64_t ns);
     void (*observe)(void *ctx, const struct nor_op *op);
     void (*power_lost)(void *ctx, const struct nor_op *op);
@@ -132,6 +133,9 @@ const struct nor_geometry *nor_geo(const struct nor *n);
 /* Any alignment, any length inside the chip. 0; ERR_ARG outside; ERR_IO injected, or power went;
  * ERR_DIGEST ECC trap. out is written on success only. */
 int nor_read(struct nor *n, uint32_t addr, void *out, uint32_t len_bytes);
+/* The same where the content lies, for an engine that only looks at it: *out, set on success, holds
+ * until the chip is used again. */
+int nor_read_in_place(struct nor *n, uint32_t addr, uint32_t len_bytes, const uint8_t **out);
 /*
  * Programs len_bytes at addr, split at page borders into numbered operations. addr and length must
  * be granule multiples (ERR_ARG). NOR_REWRITE: result is old AND new. WRITE_ONCE/ECC: ERR_IO on a

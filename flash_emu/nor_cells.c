@@ -94,18 +94,37 @@ static bool asks_to_raise(const uint8_t *cells, const uint8_t *data, uint32_t le
     return raised != 0;
 }
 
-static void and_cells(uint8_t *cells, const uint8_t *data, uint32_t len_bytes)
+/* As many bytes as a register of every 64-bit host takes at once. */
+typedef uint64_t lanes __attribute__((vector_size(16)));
+
+/* Bits only fall. Returns whether data asks for one that should rise: what every program of every
+ * run passes through, so it goes over the cells once. */
+static bool and_cells(uint8_t *cells, const uint8_t *data, uint32_t len_bytes)
 {
+    lanes wide = {0}, c, d;
+    uint64_t raised = 0, word;
     uint32_t i = 0;
-    for (uint64_t word; i + sizeof word <= len_bytes; i += sizeof word) {
+    for (; i + sizeof wide <= len_bytes; i += sizeof wide) {
+        memcpy(&c, cells + i, sizeof c);
+        memcpy(&d, data + i, sizeof d);
+        wide |= ~c & d;
+        c &= d;
+        memcpy(cells + i, &c, sizeof c);
+    }
+    for (; i + sizeof word <= len_bytes; i += sizeof word) {
+        raised |= ~word_at(cells + i) & word_at(data + i);
         word = word_at(cells + i) & word_at(data + i);
         memcpy(cells + i, &word, sizeof word);
     }
-    for (; i < len_bytes; i++)
+    for (; i < len_bytes; i++) {
+        raised |= (uint8_t)(~cells[i] & data[i]);
         cells[i] &= data[i];
+    }
+    return (raised | wide[0] | wide[1]) != 0;
 }
 
-static void program_cells(struct nor *n, uint32_t addr, const uint8_t *data, uint32_t len_bytes,
+/* Returns whether a bit was asked to rise. */
+static bool program_cells(struct nor *n, uint32_t addr, const uint8_t *data, uint32_t len_bytes,
                           bool weak)
 {
     uint8_t *cells = n->cells + addr;
@@ -115,10 +134,10 @@ static void program_cells(struct nor *n, uint32_t addr, const uint8_t *data, uin
         for (uint32_t i = 0; i < len_bytes; i++)
             marginal[i] |= (uint8_t)(cells[i] & ~data[i]);
     } else if (n->flags[addr / n->geo.erase_bytes] & UNIT_WEAK) {
-        and_cells(marginal, data, len_bytes); /* a full pulse makes the cells it drives firm */
+        (void)and_cells(marginal, data, len_bytes); /* a full pulse makes driven cells firm */
     }
-    and_cells(cells, data, len_bytes);
     set_marks(n, addr, addr + len_bytes, true, false);
+    return and_cells(cells, data, len_bytes);
 }
 
 static void erase_cells(struct nor *n, uint32_t addr, uint32_t len_bytes, bool weak)
@@ -196,6 +215,21 @@ static void leave_bit(struct nor *n, enum nor_op_kind kind, uint32_t addr, uint8
     }
 }
 
+void nor_complete(struct nor *n, struct nor_op *op)
+{
+    uint32_t unit = op->addr / n->geo.erase_bytes;
+    if (n->saved[unit] != NULL)
+        nor_unit_touch(n, unit);
+    if (op->kind == NOR_OP_PROGRAM) {
+        op->raised_bits = program_cells(n, op->addr, op->data, op->len_bytes, false);
+        return;
+    }
+    if (n->any_dead)
+        nor_revive(n, op->addr, op->len_bytes);
+    count_wear(n, op->addr);
+    erase_cells(n, op->addr, op->len_bytes, false);
+}
+
 void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome *o,
                      struct rng *rng)
 {
@@ -213,7 +247,7 @@ void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome
         erase_cells(n, op->addr + from, o->done_to - from, o->weak);
     } else {
         op->raised_bits = asks_to_raise(n->cells + op->addr, op->data, op->len_bytes);
-        program_cells(n, op->addr + from, op->data + from, o->done_to - from, o->weak);
+        (void)program_cells(n, op->addr + from, op->data + from, o->done_to - from, o->weak);
     }
     if (o->torn_from != o->torn_to)
         scatter(n, op, o->torn_from, o->torn_to, rng);

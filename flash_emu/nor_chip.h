@@ -8,6 +8,7 @@
 #ifndef OTABENCH_FLASH_EMU_NOR_CHIP_H
 #define OTABENCH_FLASH_EMU_NOR_CHIP_H
 
+#include "common/bytes.h"
 #include "flash_emu/nor.h"
 #include "flash_emu/tear.h"
 
@@ -82,6 +83,7 @@ struct nor {
     /* TEAR_UNREADABLE; in no snapshot and no file. Beyond that many, the oldest reads again. */
     struct nor_range dead[NOR_FLIGHTS];
     uint32_t dead_next;
+    bool any_dead;
     char fault[160];
     uint8_t before[NOR_PAGE_MAX]; /* scratch: content the operation found, while faults may hit */
 
@@ -90,6 +92,17 @@ struct nor {
 
 #define UNIT_WEAK 1u /* may hold weak cells */
 
+#define NOR_META_OPS 56 /* where the sidecar has the number of operations, 64 bits */
+static inline uint64_t nor_meta_ops(const struct nor *n)
+{
+    return get_le64(n->meta + NOR_META_OPS);
+}
+
+static inline void nor_meta_set_ops(struct nor *n, uint64_t count)
+{
+    put_le64(n->meta + NOR_META_OPS, count);
+}
+
 /* nor_file.c: memory of a new or stored chip; sets cells, meta and the pointers into it. */
 int nor_memory_heap(struct nor *n, struct err *err);
 int nor_memory_file(struct nor *n, const char *path, struct err *err);
@@ -97,8 +110,6 @@ int nor_memory_file(struct nor *n, const char *path, struct err *err);
  */
 int nor_memory_view(struct nor *n, const char *path, struct err *err);
 void nor_memory_free(struct nor *n);
-uint64_t nor_meta_ops(const struct nor *n);
-void nor_meta_set_ops(struct nor *n, uint64_t count);
 uint64_t nor_meta_power_ons(const struct nor *n);
 void nor_meta_set_power_ons(struct nor *n, uint64_t count);
 
@@ -108,7 +119,9 @@ void nor_end_life(struct nor *n);
 int nor_geometry_check(const struct nor_geometry *geo, struct err *err);
 
 /* nor_cells.c */
-/* Applies an operation's outcome; sets op->raised_bits. rng may be null when nothing is torn. */
+/* The whole operation takes effect; sets op->raised_bits. */
+void nor_complete(struct nor *n, struct nor_op *op);
+/* The same for what a cut leaves of it. */
 void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome *o,
                      struct rng *rng);
 /* Gives the marginal cells of a unit their reading for the power-on of that ordinal. */
@@ -119,12 +132,14 @@ bool nor_any_mark(const struct nor *n, const uint8_t *marks, uint32_t addr, uint
 void nor_derive_marks(struct nor *n, uint32_t addr, uint32_t len_bytes);
 
 /* nor_tear.c */
-/* The operation is about to take effect: what it finds is kept while it may be lost. ERR_NOMEM. */
+/* The operation is about to take effect: what it finds is kept while it may be lost. Only for chips
+ * with write_back_ops. ERR_NOMEM. */
 int nor_hold(struct nor *n, const struct nor_op *op);
 /* Takes back the last `count` held operations (0: all). */
 void nor_take_back(struct nor *n, uint32_t count);
 void nor_forget_held(struct nor *n); /* all is written */
 void nor_kill_range(struct nor *n, uint32_t addr, uint32_t len_bytes);
+/* Whether any of the range is; asked only while any_dead. */
 bool nor_is_dead(const struct nor *n, uint32_t addr, uint32_t len_bytes);
 void nor_revive(struct nor *n, uint32_t addr, uint32_t len_bytes); /* erased */
 /* One bit of another page of op's unit falls. */

@@ -29,23 +29,12 @@
 #define META_MAGIC     "otanor1\n"
 #define META_SIZE      8
 #define META_TIMES     32
-#define META_OPS       56
 #define META_POWER_ONS 64
 #define META_NAME      72
 #define META_HEAD      128
 #define PATH_BYTES     4096
 
 _Static_assert(META_NAME + NOR_NAME_MAX <= META_HEAD, "the name fits the sidecar's head");
-
-uint64_t nor_meta_ops(const struct nor *n)
-{
-    return get_le64(n->meta + META_OPS);
-}
-
-void nor_meta_set_ops(struct nor *n, uint64_t count)
-{
-    put_le64(n->meta + META_OPS, count);
-}
 
 uint64_t nor_meta_power_ons(const struct nor *n)
 {

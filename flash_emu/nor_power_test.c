@@ -246,6 +246,44 @@ static void cut_between_operations_changes_nothing(const void *row)
     nor_free(n);
 }
 
+/* An owner that promises to do nothing meanwhile gets the same from the chip. */
+static void at_once_is_the_same(const void *row)
+{
+    for (enum nor_tear tear = TEAR_NOTHING; tear < TEAR_COUNT; tear++) {
+        struct diary d[2] = {{.ops = 0}, {.ops = 0}};
+        struct nor *n[2];
+        uint8_t data[700];
+        fill_data(data, sizeof(data), 0);
+        for (int i = 0; i < 2; i++) {
+            n[i] = chip_new(row, 1);
+            d[i].chip = n[i];
+            nor_set_hooks(n[i], &(struct nor_hooks){.ctx = &d[i],
+                                                    .at_once = i == 1,
+                                                    .spend = diary_spend,
+                                                    .observe = diary_observe,
+                                                    .power_lost = diary_power_lost});
+            nor_arm_cut(n[i], 4, tear, 64);
+            CHECK_INT(nor_program(n[i], 0, data, 304), 0);
+            CHECK_INT(nor_erase(n[i], 0, nor_geo(n[i])->erase_bytes), 0);
+            CHECK_ERR(nor_program(n[i], 0, data, 688), ERR_IO);
+            nor_power_on(n[i]);
+            CHECK_INT(nor_program(n[i], nor_geo(n[i])->erase_bytes, data, 688), 0);
+        }
+        CHECK_MEM(nor_peek(n[1]), nor_peek(n[0]), nor_geo(n[0])->size_bytes);
+        CHECK_INT(d[1].spent_ns, d[0].spent_ns);
+        CHECK_INT(d[1].lost, 1);
+        REQUIRE(d[1].ops == d[0].ops);
+        for (size_t i = 0; i < d[0].ops; i++) {
+            CHECK_INT(d[1].op[i].number, d[0].op[i].number);
+            CHECK_INT(d[1].op[i].addr, d[0].op[i].addr);
+            CHECK_INT(d[1].op[i].torn, d[0].op[i].torn);
+            CHECK_MEM(d[1].data[i], d[0].data[i], sizeof(d[0].data[i]));
+        }
+        nor_free(n[0]);
+        nor_free(n[1]);
+    }
+}
+
 static const struct test tests[] = {
     TEST_ROWS("access while off is a bench fault", access_while_off_is_a_bench_fault, chip_rows,
               chip_name),
@@ -261,6 +299,8 @@ static const struct test tests[] = {
               chip_name),
     {"overlap is bounded", overlap_is_bounded},
     {"a new owner forgets the operation in flight", new_owner_forgets_the_operation_in_flight},
+    TEST_ROWS("an owner that does nothing meanwhile gets the same", at_once_is_the_same, chip_rows,
+              chip_name),
     TEST_ROWS("a cut between operations changes nothing", cut_between_operations_changes_nothing,
               chip_rows, chip_name),
 };

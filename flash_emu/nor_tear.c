@@ -10,8 +10,6 @@
 int nor_hold(struct nor *n, const struct nor_op *op)
 {
     uint32_t most = n->geo.write_back_ops;
-    if (most == 0)
-        return 0;
     uint8_t *copy = malloc(op->len_bytes);
     if (copy == NULL)
         return ERR_NOMEM;
@@ -60,6 +58,7 @@ void nor_kill_range(struct nor *n, uint32_t addr, uint32_t len_bytes)
 {
     n->dead[n->dead_next] = (struct nor_range){.addr = addr, .len_bytes = len_bytes};
     n->dead_next = (n->dead_next + 1) % NOR_FLIGHTS;
+    n->any_dead = true;
 }
 
 bool nor_is_dead(const struct nor *n, uint32_t addr, uint32_t len_bytes)
@@ -72,9 +71,12 @@ bool nor_is_dead(const struct nor *n, uint32_t addr, uint32_t len_bytes)
 
 void nor_revive(struct nor *n, uint32_t addr, uint32_t len_bytes)
 {
-    for (size_t i = 0; i < NOR_FLIGHTS; i++)
+    n->any_dead = false;
+    for (size_t i = 0; i < NOR_FLIGHTS; i++) {
         if (overlaps(&n->dead[i], addr, len_bytes))
             n->dead[i].len_bytes = 0;
+        n->any_dead = n->any_dead || n->dead[i].len_bytes > 0;
+    }
 }
 
 /* ---- neighbours ---- */

@@ -387,6 +387,56 @@ static void looks_are_told(const void *row)
     nor_free(n);
 }
 
+/* Cells are programmed many at a time: held against one bit at a time, for every length that ends
+ * in another piece, at an odd place. */
+static void bits_only_fall(void)
+{
+    struct nor *n = chip_new(&chip_rows[0], 1);
+    struct diary d = {0};
+    uint8_t old[80], data[80], want[80];
+    diary_attach(&d, n);
+    for (uint32_t len = 1; len <= sizeof(data); len++) {
+        bool raised = false;
+        d.ops = 0;
+        fill_data(old, len, len);
+        fill_data(data, len, 100 + len);
+        for (uint32_t i = 0; i < len; i++)
+            data[i] &= len % 3 == 0 ? old[i] : 0xFF; /* those ask for nothing */
+        for (uint32_t i = 0; i < len; i++) {
+            want[i] = old[i] & data[i];
+            raised = raised || (data[i] & ~old[i]) != 0;
+        }
+        CHECK_INT(nor_erase(n, 0, nor_geo(n)->erase_bytes), 0);
+        CHECK_INT(nor_program(n, 3, old, len), 0);
+        CHECK_INT(nor_program(n, 3, data, len), 0);
+        CHECK_MEM(nor_peek(n) + 3, want, len);
+        CHECK(all_are(nor_peek(n), 3, 0xFF) && all_are(nor_peek(n) + 3 + len, 100, 0xFF));
+        REQUIRE(d.ops == 3);
+        CHECK(!d.op[1].raised_bits);
+        CHECK_INT(d.op[2].raised_bits, raised);
+    }
+    nor_free(n);
+}
+
+static void reading_in_place_is_reading(const void *row)
+{
+    struct nor *n = chip_new(row, 1);
+    struct diary d = {0};
+    const uint8_t *got = NULL;
+    uint8_t data[512];
+    fill_data(data, sizeof(data), 0);
+    CHECK_INT(nor_program(n, 256, data, sizeof(data)), 0);
+    diary_attach(&d, n);
+    CHECK_INT(nor_read_in_place(n, 256, sizeof(data), &got), 0);
+    CHECK_MEM(got, data, sizeof(data));
+    CHECK_INT(d.spent_ns, nor_geo(n)->read_ns_per_byte * (int64_t)sizeof(data));
+    CHECK_ERR(nor_read_in_place(n, nor_geo(n)->size_bytes, 1, &got), ERR_ARG);
+    CHECK_INT(nor_inject(n, NOR_IO_READ, 256, 1, 1), 0);
+    CHECK_ERR(nor_read_in_place(n, 0, 257, &got), ERR_IO);
+    CHECK_INT(nor_read_in_place(n, 0, 257, &got), 0);
+    nor_free(n);
+}
+
 static void injections_are_bounded(void)
 {
     struct nor *n = chip_new(&chip_rows[0], 1);
@@ -430,6 +480,8 @@ static const struct test tests[] = {
     TEST_ROWS("corruption is one bit and silent", corruption_is_one_bit_and_silent, chip_rows,
               chip_name),
     TEST_ROWS("looks are told", looks_are_told, chip_rows, chip_name),
+    {"bits only fall", bits_only_fall},
+    TEST_ROWS("reading in place is reading", reading_in_place_is_reading, chip_rows, chip_name),
     {"injections are bounded", injections_are_bounded},
 };
 TEST_MAIN("flash chip", tests)

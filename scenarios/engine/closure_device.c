@@ -46,8 +46,12 @@ int closure_device_open(struct closure_device *d, const struct closure_subject *
     d->nor = nor_new(&s->geometry, seed, err);
     if (d->nor == NULL)
         return ERR_NOMEM;
-    struct nor_hooks hooks = {
-        .ctx = d, .spend = spend, .observe = observe, .power_lost = power_lost, .look = look};
+    struct nor_hooks hooks = {.ctx = d,
+                              .at_once = true,
+                              .spend = spend,
+                              .observe = observe,
+                              .power_lost = power_lost,
+                              .look = look};
     nor_set_hooks(d->nor, &hooks);
     d->ops.now_ns = now_ns;
     d->board.ops = &d->ops;

@@ -220,11 +220,11 @@ void board_heap_drop(struct board *b)
 static int read_range(struct board *b, uint32_t addr, uint32_t len_bytes,
                       void (*each)(void *ctx, const uint8_t *data, uint32_t len_bytes), void *ctx)
 {
-    uint8_t chunk[DIGEST_CHUNK];
+    const uint8_t *chunk = NULL;
     int rc = 0;
     for (uint32_t done = 0; rc == 0 && done < len_bytes;) {
         uint32_t n = len_bytes - done < DIGEST_CHUNK ? len_bytes - done : DIGEST_CHUNK;
-        rc = nor_read(b->nor, addr + done, chunk, n);
+        rc = nor_read_in_place(b->nor, addr + done, n, &chunk);
         if (rc == 0 && each != NULL)
             each(ctx, chunk, n);
         done += n;
