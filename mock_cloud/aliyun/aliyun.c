@@ -6,8 +6,10 @@
 #include "mock_cloud/aliyun/announce.h"
 #include "mock_cloud/aliyun/block.h"
 #include "mock_cloud/aliyun/config.h"
+#include "mock_cloud/aliyun/gateway.h"
 #include "mock_cloud/aliyun/message.h"
 #include "mock_cloud/aliyun/push.h"
+#include "mock_cloud/aliyun/register.h"
 #include "mock_cloud/aliyun/storage.h"
 #include "mock_cloud/campaigns/campaigns.h"
 
@@ -18,6 +20,7 @@ struct call {
     const char *via;
     struct aliyun_name name;
     char identity[MQTT_IDENTITY_MAX];
+    const struct mqtt_message *message;
     struct aliyun_message m;
     struct err err;
 };
@@ -135,19 +138,49 @@ static int do_block(struct call *call)
     return 0;
 }
 
-/* What each topic is counted as and does; null: taken and forgotten. */
+/* What each topic is counted as and does; neither: taken and forgotten. */
 static const struct {
     enum cloud_request rq;
     int (*act)(struct call *call);
+    void (*gateway)(const struct aliyun_request *r);
 } acts[TOPIC_COUNT] = {
-    [TOPIC_INFORM] = {RQ_INFORM, do_inform},     [TOPIC_PROGRESS] = {RQ_PROGRESS, do_progress},
-    [TOPIC_REQUEST] = {RQ_QUERY, do_request},    [TOPIC_UPGRADE] = {RQ_MESSAGE, NULL},
-    [TOPIC_FIRMWARE_GET] = {RQ_QUERY, do_query}, [TOPIC_FIRMWARE_GET_REPLY] = {RQ_MESSAGE, NULL},
-    [TOPIC_CONFIG_GET] = {RQ_CONFIG, do_config}, [TOPIC_CONFIG_GET_REPLY] = {RQ_MESSAGE, NULL},
-    [TOPIC_CONFIG_PUSH] = {RQ_MESSAGE, NULL},    [TOPIC_CONFIG_PUSH_REPLY] = {RQ_MESSAGE, NULL},
-    [TOPIC_FILE] = {RQ_BLOCK, do_block},         [TOPIC_FILE_REPLY] = {RQ_MESSAGE, NULL},
-    [TOPIC_OTHER] = {RQ_MESSAGE, NULL},
+    [TOPIC_INFORM] = {RQ_INFORM, do_inform, NULL},
+    [TOPIC_PROGRESS] = {RQ_PROGRESS, do_progress, NULL},
+    [TOPIC_REQUEST] = {RQ_QUERY, do_request, NULL},
+    [TOPIC_UPGRADE] = {RQ_MESSAGE, NULL, NULL},
+    [TOPIC_FIRMWARE_GET] = {RQ_QUERY, do_query, NULL},
+    [TOPIC_FIRMWARE_GET_REPLY] = {RQ_MESSAGE, NULL, NULL},
+    [TOPIC_CONFIG_GET] = {RQ_CONFIG, do_config, NULL},
+    [TOPIC_CONFIG_GET_REPLY] = {RQ_MESSAGE, NULL, NULL},
+    [TOPIC_CONFIG_PUSH] = {RQ_MESSAGE, NULL, NULL},
+    [TOPIC_CONFIG_PUSH_REPLY] = {RQ_MESSAGE, NULL, NULL},
+    [TOPIC_FILE] = {RQ_BLOCK, do_block, NULL},
+    [TOPIC_FILE_REPLY] = {RQ_MESSAGE, NULL, NULL},
+    [TOPIC_TOPO_ADD] = {RQ_MESSAGE, NULL, aliyun_topo_add},
+    [TOPIC_TOPO_DELETE] = {RQ_MESSAGE, NULL, aliyun_topo_delete},
+    [TOPIC_TOPO_GET] = {RQ_MESSAGE, NULL, aliyun_topo_get},
+    [TOPIC_SUB_REGISTER] = {RQ_MESSAGE, NULL, aliyun_sub_register},
+    [TOPIC_LOGIN] = {RQ_MESSAGE, NULL, aliyun_combine_login},
+    [TOPIC_LOGOUT] = {RQ_MESSAGE, NULL, aliyun_combine_logout},
+    [TOPIC_POST] = {RQ_MESSAGE, NULL, aliyun_take_post},
+    [TOPIC_OTHER] = {RQ_MESSAGE, NULL, NULL},
 };
+
+static int act_on(struct call *call, enum aliyun_topic topic)
+{
+    const struct aliyun_request r = {.c = call->c,
+                                     .now_ns = call->now_ns,
+                                     .gateway = call->identity,
+                                     .via = call->via,
+                                     .message = call->message,
+                                     .m = &call->m};
+    if (acts[topic].act != NULL)
+        return acts[topic].act(call);
+    if (topic != TOPIC_POST && strcmp(call->identity, call->via) != 0)
+        return err_set(&call->err, ERR_ARG, "a sub-device is no gateway");
+    acts[topic].gateway(&r);
+    return 0;
+}
 
 /* The version and step that a device told, and nothing else it may have written, go into the log.
  */
@@ -161,13 +194,13 @@ static void log_refusal(struct call *call, enum cloud_request rq)
 static bool aliyun_message(struct cloud *c, int64_t now_ns, const char *identity,
                            const struct mqtt_message *m)
 {
-    struct call call = {.c = c, .now_ns = now_ns, .via = identity};
+    struct call call = {.c = c, .now_ns = now_ns, .via = identity, .message = m};
     enum aliyun_topic topic;
     if (!aliyun_topic_parse(m->topic, &topic, &call.name))
         return false;
     aliyun_name_identity(&call.name, call.identity);
     cloud_begin_message(c, now_ns, acts[topic].rq, identity, m);
-    if (acts[topic].act == NULL || cloud_hit(c, CF_LOST) != NULL)
+    if ((acts[topic].act == NULL && acts[topic].gateway == NULL) || cloud_hit(c, CF_LOST) != NULL)
         return true;
     if (!aliyun_topic_allowed(c, identity, m->topic, MQTT_PUBLISH)) {
         (void)err_set(&call.err, ERR_ARG, "a topic of another device");
@@ -176,16 +209,22 @@ static bool aliyun_message(struct cloud *c, int64_t now_ns, const char *identity
     }
     int rc = aliyun_message_open(&call.m, m->payload, m->payload_bytes, &call.err);
     if (rc == 0)
-        rc = acts[topic].act(&call);
+        rc = act_on(&call, topic);
     if (rc != 0)
         log_refusal(&call, acts[topic].rq);
     aliyun_message_close(&call.m);
     return true;
 }
 
+static bool aliyun_http(struct cloud *c, int64_t now_ns, const struct http_request *rq,
+                        struct http_reply *rp)
+{
+    return aliyun_storage(c, now_ns, rq, rp) || aliyun_register_http(c, now_ns, rq, rp);
+}
+
 const struct face aliyun_face = {
     .name = "aliyun",
-    .http = aliyun_storage,
+    .http = aliyun_http,
     .login = aliyun_login,
     .topic = aliyun_topic_allowed,
     .filter_at = aliyun_filter_at,

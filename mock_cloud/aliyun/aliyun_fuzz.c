@@ -64,6 +64,7 @@ static void set_up(struct bench *b, struct store *s)
                                .download_port = 80,
                                .project_key = "k",
                                .deliver = on_deliver};
+    const struct store_sub_device sub = {.device_id = SUB, .gateway_id = DEVICE};
     struct store_product p = {.product_id = PK, .has_team = true};
     struct campaign_firmware f = {
         .delta_id = 7, .product_id = PK, .version = "2", .files = &file, .file_count = 1};
@@ -77,7 +78,7 @@ static void set_up(struct bench *b, struct store *s)
     put_device(s, DEVICE, "dn");
     put_device(s, SUB, "sub");
     put_device(s, STRANGER, "other");
-    rc = store_put_sub_device(s, SUB, DEVICE, NULL);
+    rc = store_put_sub_device(s, &sub, NULL);
     assert(rc == 0);
     rc = campaign_upload(s, &f, NULL);
     assert(rc == 0);

@@ -25,6 +25,7 @@ static const struct inform_row informs[] = {
     {"an empty version", "{\"id\":1,\"params\":{\"version\":\"\"}}", 0, NULL, NULL},
     {"a number as version", "{\"id\":1,\"params\":{\"version\":1}}", 0, NULL, NULL},
     {"no params", "{\"id\":1}", 0, NULL, NULL},
+    {"a list as params", "{\"id\":1,\"params\":[{\"version\":\"1\"}]}", 0, NULL, NULL},
     {"a text as params", "{\"id\":1,\"params\":\"x\"}", 0, NULL, NULL},
     {"a list", "[]", 0, NULL, NULL},
     {"nothing", "", 0, NULL, NULL},
@@ -121,9 +122,12 @@ struct id_row {
 };
 
 static const struct id_row ids[] = {
-    {"12", "12"},     {"\"12\"", "\"12\""}, {"-3", "-3"}, {"1.5", "0"},
-    {"null", "0"},    {"\"a\\\"b\"", "0"},  {"{}", "0"},  {"\"a_B.1-:\"", "\"a_B.1-:\""},
-    {"\"\"", "\"\""},
+    {"12", "12"},        {"\"12\"", "\"12\""},
+    {"-3", "-3"},        {"1.5", "0"},
+    {"null", "0"},       {"\"a\\\"b\"", "0"},
+    {"{}", "0"},         {"\"a_B.1-:\"", "\"a_B.1-:\""},
+    {"\"\"", "\"\""},    {"\"1|exp-topic|/sys/p/d/r\"", "\"1|exp-topic|/sys/p/d/r\""},
+    {"\"a\\\\b\"", "0"}, {"\"\\u00e9\"", "0"},
 };
 
 static void id_is_kept(const void *row)

@@ -168,7 +168,7 @@ static void a_gateway_speaks_for_its_sub_devices(void)
     struct bench b;
     bench_open(&b);
     put_device(&b, "sub1", PK);
-    CHECK_OK(store_put_sub_device(b.store, "sub1&" PK, DEVICE, NULL), NULL);
+    put_sub_device(&b, "sub1&" PK, DEVICE);
     upload(&b, 7, "2.0.0", NULL);
     come_online(&b);
     cloud_mqtt_subscribed(b.cloud, b.now_ns, DEVICE, "/ota/device/upgrade/" PK "/sub1");

@@ -86,6 +86,15 @@ static inline void put_device(struct bench *b, const char *name, const char *pro
     REQUIRE_OK(store_put_device(b->store, &d, NULL), NULL);
 }
 
+/* Set up: it need not log in. */
+static inline void put_sub_device(struct bench *b, const char *device, const char *gateway)
+{
+    struct store_sub_device d = {.logs_in = false};
+    (void)snprintf(d.device_id, sizeof d.device_id, "%s", device);
+    (void)snprintf(d.gateway_id, sizeof d.gateway_id, "%s", gateway);
+    REQUIRE_OK(store_put_sub_device(b->store, &d, NULL), NULL);
+}
+
 static inline void bench_open(struct bench *b)
 {
     static const struct face *const faces[] = {&aliyun_face};

@@ -1,6 +1,7 @@
 /*
  * The parsers of the face alone, without a cloud around them: names, client ids, topics, messages
- * and the query of a signed URL. The first byte chooses, the rest is the text.
+ *, the query
+ * of a signed URL and the form of a registration. The first byte chooses, the rest is the text.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "mock_cloud/aliyun/login.h"
 #include "mock_cloud/aliyun/message.h"
+#include "mock_cloud/aliyun/register.h"
 #include "mock_cloud/aliyun/signed_url.h"
 #include "mock_cloud/aliyun/topics.h"
 
@@ -37,7 +39,7 @@ static void read_topic(const char *text)
     char again[MQTT_TOPIC_MAX];
     if (strlen(text) >= MQTT_TOPIC_MAX || !aliyun_topic_parse(text, &topic, &name))
         return;
-    if (topic == TOPIC_OTHER)
+    if (topic >= TOPIC_LOGIN) /* these have several */
         return;
     aliyun_topic_make(topic, &name, again);
     assert(strcmp(again, text) == 0);
@@ -66,14 +68,21 @@ static void read_query(const char *text)
         assert(strlen(q.expires) < sizeof q.expires && strlen(q.signature) < sizeof q.signature);
 }
 
+static void read_form(const char *text)
+{
+    struct aliyun_form f;
+    if (aliyun_form_parse(text, strlen(text), &f))
+        assert(strlen(f.product_key) <= ALIYUN_NAME_MAX && strlen(f.sign) < HMAC_HEX_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const readers[])(const char *) = {read_name, read_client_id, read_topic,
-                                                    read_query};
+                                                    read_query, read_form};
     if (size == 0)
         return 0;
-    size_t which = data[0] % 5u;
-    if (which == 4) {
+    size_t which = data[0] % 6u;
+    if (which == 5) {
         read_message(data + 1, size - 1);
         return 0;
     }

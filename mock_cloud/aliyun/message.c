@@ -36,6 +36,15 @@ static size_t clean(const uint8_t *payload, size_t len, char *out)
     return n;
 }
 
+/* Nothing that JSON would escape. One SDK writes the topic of the reply into its ids. */
+static bool is_plain(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < ' ' || *text > '~' || *text == '"' || *text == '\\')
+            return false;
+    return true;
+}
+
 /* The id as it came; "0" when it is missing or of another kind. */
 static void keep_id(const cJSON *root, char out[ALIYUN_ID_MAX])
 {
@@ -43,10 +52,7 @@ static void keep_id(const cJSON *root, char out[ALIYUN_ID_MAX])
     const char *text = cJSON_IsString(id) ? id->valuestring : NULL;
     int64_t number = 0;
     (void)snprintf(out, ALIYUN_ID_MAX, "0");
-    if (text != NULL &&
-        strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz"
-                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ._:-") == strlen(text) &&
-        strlen(text) <= ALIYUN_ID_MAX - 3)
+    if (text != NULL && is_plain(text) && strlen(text) <= ALIYUN_ID_MAX - 3)
         (void)snprintf(out, ALIYUN_ID_MAX, "\"%s\"", text);
     else if (cJSON_IsNumber(id) && json_get_int(root, root, "id", -(INT64_C(1) << 52),
                                                 INT64_C(1) << 52, &number, NULL) == 0)
@@ -70,9 +76,10 @@ int aliyun_message_open(struct aliyun_message *m, const uint8_t *payload, size_t
         return err_set(err, ERR_FORMAT, "$: must be an object");
     keep_id(m->doc.root, m->id);
     const cJSON *params = cJSON_GetObjectItemCaseSensitive(m->doc.root, "params");
-    if (params != NULL && !cJSON_IsObject(params))
-        return err_set(err, ERR_FORMAT, "$.params: must be an object");
-    m->params = params;
+    if (params != NULL && !cJSON_IsObject(params) && !cJSON_IsArray(params))
+        return err_set(err, ERR_FORMAT, "$.params: must be an object, or a list");
+    m->params = cJSON_IsObject(params) ? params : NULL;
+    m->list = cJSON_IsArray(params) ? params : NULL;
     return 0;
 }
 
@@ -80,6 +87,7 @@ void aliyun_message_close(struct aliyun_message *m)
 {
     json_free(&m->doc);
     m->params = NULL;
+    m->list = NULL;
 }
 
 int aliyun_message_text(const struct aliyun_message *m, const char *key, char *out, size_t room,

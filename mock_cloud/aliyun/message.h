@@ -10,11 +10,12 @@
 #include "mock_cloud/mqtt.h"
 
 #define ALIYUN_MESSAGE_MAX 8192 /* bytes that a device may publish */
-#define ALIYUN_ID_MAX      72   /* id as JSON, with quotes when it was a text */
+#define ALIYUN_ID_MAX      320  /* id as JSON, with quotes when it was a text */
 
 struct aliyun_message {
     struct json doc;
     const cJSON *params; /* an object; null: there is none */
+    const cJSON *list;   /* params when they are a list; null: they are not */
     char id[ALIYUN_ID_MAX];
 };
 

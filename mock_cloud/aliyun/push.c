@@ -5,6 +5,7 @@
 
 #include "common/vtime.h"
 #include "mock_cloud/aliyun/announce.h"
+#include "mock_cloud/aliyun/register.h"
 #include "mock_cloud/campaigns/campaigns.h"
 
 #define ANOTHER_DEVICE "another-device"
@@ -103,15 +104,38 @@ static struct store_session new_session(const char *identity, const char *via)
     return x;
 }
 
+/* The device has logged in: its secret is in use from now on (register.h). */
+static void activate(struct cloud *c, int64_t now_ns, const char *identity)
+{
+    struct store_device d;
+    struct err err = {""};
+    if (store_get_device(cloud_store(c), identity, &d, NULL) != 0 || d.seen_ns != 0)
+        return;
+    d.seen_ns = now_ns;
+    if (store_put_device(cloud_store(c), &d, &err) != 0)
+        aliyun_error(c, now_ns, &err);
+}
+
+static void begin_session(struct cloud *c, int64_t now_ns, const char *identity, const char *via)
+{
+    struct store_session x = new_session(identity, via);
+    struct store_firmware f;
+    activate(c, now_ns, identity);
+    bool needs = campaign_needed(c, identity, "*", 0, &f, NULL) == 0;
+    put_due(c, now_ns, &x, needs ? vtime_after(now_ns, ALIYUN_SETTLE_NS) : VTIME_NEVER);
+}
+
 void aliyun_online(struct cloud *c, int64_t now_ns, const char *identity)
 {
     struct aliyun_name name;
-    if (!aliyun_name_parse(identity, &name))
-        return;
-    struct store_session x = new_session(identity, identity);
-    struct store_firmware f;
-    bool needs = campaign_needed(c, identity, "*", 0, &f, NULL) == 0;
-    put_due(c, now_ns, &x, needs ? vtime_after(now_ns, ALIYUN_SETTLE_NS) : VTIME_NEVER);
+    if (!aliyun_register_online(c, now_ns, identity) && aliyun_name_parse(identity, &name))
+        begin_session(c, now_ns, identity, identity);
+}
+
+void aliyun_sub_online(struct cloud *c, int64_t now_ns, const char *identity, const char *via)
+{
+    cloud_event(c, now_ns, "online", &F_STR("identity", identity), 1);
+    begin_session(c, now_ns, identity, via);
 }
 
 void aliyun_offline(struct cloud *c, int64_t now_ns, const char *identity)

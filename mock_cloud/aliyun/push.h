@@ -22,6 +22,8 @@
 #define ALIYUN_LISTEN_NS (INT64_C(200) * 1000000)
 
 void aliyun_online(struct cloud *c, int64_t now_ns, const char *identity);
+/* A sub-device logged in over the connection of via. */
+void aliyun_sub_online(struct cloud *c, int64_t now_ns, const char *identity, const char *via);
 void aliyun_offline(struct cloud *c, int64_t now_ns, const char *identity);
 void aliyun_subscribed(struct cloud *c, int64_t now_ns, const char *identity, const char *filter);
 void aliyun_offered(struct cloud *c, int64_t now_ns, const char *identity, int64_t delta_id);

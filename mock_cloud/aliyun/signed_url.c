@@ -190,27 +190,40 @@ static bool decode(const char *p, size_t len, char *out, size_t room)
     return true;
 }
 
+/* Length of the part before one of the two characters, or the end. */
+static size_t part(const char *p, const char *end, char a, char b)
+{
+    const char *at = p;
+    while (at < end && *at != a && *at != b)
+        at++;
+    return (size_t)(at - p);
+}
+
+bool signed_url_fields(const char *text, size_t len_bytes, const struct signed_url_field *fields,
+                       size_t n)
+{
+    const char *end = text + len_bytes;
+    for (const char *p = text; p < end;) {
+        size_t len = part(p, end, '&', '&'), name = part(p, end, '=', '&');
+        for (size_t i = 0; i < n; i++)
+            if (name < len && strlen(fields[i].name) == name &&
+                memcmp(p, fields[i].name, name) == 0 &&
+                !decode(p + name + 1, len - name - 1, fields[i].value, fields[i].room))
+                return false;
+        p += len < (size_t)(end - p) ? len + 1 : len;
+    }
+    return true;
+}
+
 bool storage_query_parse(const char *query, struct storage_query *out)
 {
     *out = (struct storage_query){.expires = ""};
-    const struct {
-        const char *name;
-        char *value;
-        size_t room;
-    } names[] = {{"Expires", out->expires, sizeof out->expires},
-                 {"OSSAccessKeyId", out->key_id, sizeof out->key_id},
-                 {"Signature", out->signature, sizeof out->signature},
-                 {"auth_key", out->auth_key, sizeof out->auth_key}};
-    for (const char *p = query; p != NULL && *p != '\0';) {
-        size_t len = strcspn(p, "&"), name = strcspn(p, "=&");
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-            if (name < len && strlen(names[i].name) == name &&
-                memcmp(p, names[i].name, name) == 0 &&
-                !decode(p + name + 1, len - name - 1, names[i].value, names[i].room))
-                return false;
-        p += len + (p[len] == '&');
-    }
-    return true;
+    const struct signed_url_field fields[] = {{"Expires", out->expires, sizeof out->expires},
+                                              {"OSSAccessKeyId", out->key_id, sizeof out->key_id},
+                                              {"Signature", out->signature, sizeof out->signature},
+                                              {"auth_key", out->auth_key, sizeof out->auth_key}};
+    return query == NULL ||
+           signed_url_fields(query, strlen(query), fields, sizeof fields / sizeof fields[0]);
 }
 
 /* Digits only. */

@@ -30,6 +30,16 @@ struct storage_query {
 /* False when it is malformed: a bad escape, a value too long, a name twice. */
 bool storage_query_parse(const char *query, struct storage_query *out);
 
+/* One name of a query or form and where its decoded value goes, which must be empty before. */
+struct signed_url_field {
+    const char *name;
+    char *value;
+    size_t room;
+};
+/* The fields of "name=value&name=value"; others are passed over. False as above. */
+bool signed_url_fields(const char *text, size_t len_bytes, const struct signed_url_field *fields,
+                       size_t n);
+
 enum url_verdict {
     URL_GOOD,
     URL_EXPIRED,  /* but well signed */

@@ -17,7 +17,19 @@ static const struct aliyun_topic_row rows[] = {
     {TOPIC_CONFIG_PUSH_REPLY, "/sys/{p}/{d}/thing/config/push_reply", true, false},
     {TOPIC_FILE, "/sys/{p}/{d}/thing/file/download", true, false},
     {TOPIC_FILE_REPLY, "/sys/{p}/{d}/thing/file/download_reply", false, true},
+    {TOPIC_TOPO_ADD, "/sys/{p}/{d}/thing/topo/add", true, false},
+    {TOPIC_TOPO_DELETE, "/sys/{p}/{d}/thing/topo/delete", true, false},
+    {TOPIC_TOPO_GET, "/sys/{p}/{d}/thing/topo/get", true, false},
+    {TOPIC_SUB_REGISTER, "/sys/{p}/{d}/thing/sub/register", true, false},
+    {TOPIC_LOGIN, "/ext/session/{p}/{d}/combine/login", true, false},
+    {TOPIC_LOGIN, "/ext/session/{p}/{d}/combine/batch_login", true, false},
+    {TOPIC_LOGOUT, "/ext/session/{p}/{d}/combine/logout", true, false},
+    {TOPIC_LOGOUT, "/ext/session/{p}/{d}/combine/batch_logout", true, false},
+    {TOPIC_POST, "/sys/{p}/{d}/thing/event/+/post", true, false},
+    {TOPIC_POST, "/sys/{p}/{d}/thing/deviceinfo/update", true, false},
+    {TOPIC_POST, "/sys/{p}/{d}/thing/deviceinfo/delete", true, false},
     {TOPIC_OTHER, "/sys/{p}/{d}/#", true, true},
+    {TOPIC_OTHER, "/ext/session/{p}/{d}/combine/+", false, true},
     {TOPIC_OTHER, "/{p}/{d}/user/#", true, true},
     {TOPIC_OTHER, "/shadow/update/{p}/{d}", true, false},
     {TOPIC_OTHER, "/shadow/get/{p}/{d}", false, true},
@@ -66,6 +78,9 @@ static bool row_fits(const struct aliyun_topic_row *row, const char *filter, boo
             if (!keep_name(got, got_len, name->device_name))
                 return false;
             named = true;
+        } else if (want_len == 1 && *want == '+') {
+            if (got_len == 0)
+                return false;
         } else if (!(wild && got_len == 1 && *got == '+') &&
                    (want_len != got_len || memcmp(want, got, got_len) != 0)) {
             return false;
@@ -116,10 +131,21 @@ void aliyun_topic_make(enum aliyun_topic topic, const struct aliyun_name *name,
 const char *aliyun_filter_at(size_t index)
 {
     static const char *const filters[] = {
-        "/ota/device/inform/+/+",       "/ota/device/progress/+/+",
-        "/ota/device/request/+/+",      "/sys/+/+/thing/ota/firmware/get",
-        "/sys/+/+/thing/config/get",    "/sys/+/+/thing/config/push_reply",
+        "/ota/device/inform/+/+",
+        "/ota/device/progress/+/+",
+        "/ota/device/request/+/+",
+        "/sys/+/+/thing/ota/firmware/get",
+        "/sys/+/+/thing/config/get",
+        "/sys/+/+/thing/config/push_reply",
         "/sys/+/+/thing/file/download",
+        "/sys/+/+/thing/topo/add",
+        "/sys/+/+/thing/topo/delete",
+        "/sys/+/+/thing/topo/get",
+        "/sys/+/+/thing/sub/register",
+        "/ext/session/+/+/combine/login",
+        "/ext/session/+/+/combine/batch_login",
+        "/ext/session/+/+/combine/logout",
+        "/ext/session/+/+/combine/batch_logout",
     };
     return index < sizeof filters / sizeof filters[0] ? filters[index] : NULL;
 }
@@ -137,12 +163,17 @@ bool aliyun_topic_owner(struct cloud *c, const char *topic, char identity[MQTT_I
 
 static bool speaks_for(struct cloud *c, const char *identity, const struct aliyun_name *name)
 {
-    char whose[MQTT_IDENTITY_MAX], gateway[STORE_TEXT_MAX];
+    char whose[MQTT_IDENTITY_MAX];
+    struct store_sub_device d;
+    struct store_session x;
     aliyun_name_identity(name, whose);
     if (strcmp(whose, identity) == 0)
         return true;
-    return store_get_gateway(cloud_store(c), whose, gateway, NULL) == 0 &&
-           strcmp(gateway, identity) == 0;
+    if (store_get_sub_device(cloud_store(c), whose, &d, NULL) != 0 ||
+        strcmp(d.gateway_id, identity) != 0)
+        return false;
+    return !d.logs_in || (store_get_session(cloud_store(c), whose, &x, NULL) == 0 &&
+                          strcmp(x.via, identity) == 0);
 }
 
 bool aliyun_topic_allowed(struct cloud *c, const char *identity, const char *topic,

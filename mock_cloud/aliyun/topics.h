@@ -2,8 +2,8 @@
  * Topics: which there are, who may publish and subscribe (aliyun note §3).
  *
  * A device may use the topics that carry its own product key and device name, and those of
- * sub-devices that are registered under it. Filters may hold wildcards anywhere but in place of
- * the two names, so nobody hears of another device.
+ * sub-devices that are registered under it; those that log in, only while they are. Filters may
+ * hold wildcards anywhere but in place of the two names, so nobody hears of another device.
  */
 #ifndef OTABENCH_MOCK_CLOUD_ALIYUN_TOPICS_H
 #define OTABENCH_MOCK_CLOUD_ALIYUN_TOPICS_H
@@ -23,13 +23,21 @@ enum aliyun_topic {
     TOPIC_CONFIG_PUSH_REPLY,
     TOPIC_FILE,
     TOPIC_FILE_REPLY,
+    TOPIC_TOPO_ADD,
+    TOPIC_TOPO_DELETE,
+    TOPIC_TOPO_GET,
+    TOPIC_SUB_REGISTER,
+    TOPIC_LOGIN, /* of sub-devices */
+    TOPIC_LOGOUT,
+    TOPIC_POST,  /* properties, events and tags: acknowledged */
     TOPIC_OTHER, /* things of the platform that have nothing to do with updates */
     TOPIC_COUNT
 };
 
 struct aliyun_topic_row {
     enum aliyun_topic topic;
-    const char *pattern; /* "{p}" product key, "{d}" device name, "#" at the end: anything */
+    const char *pattern; /* "{p}" product key, "{d}" device name, "+" any level, "#" at the end:
+                            anything */
     bool publish, subscribe;
 };
 const struct aliyun_topic_row *aliyun_topic_at(size_t index); /* null past the end */

@@ -269,27 +269,6 @@ int store_next_open(struct store *s, int64_t delta_id, const char *after, struct
     return next_record(s, delta_id, after, RECORD_PENDING, RECORD_UPGRADING, out, err);
 }
 
-int store_put_sub_device(struct store *s, const char *device_id, const char *gateway_id,
-                         struct err *err)
-{
-    struct row r = row_begin(s, ST_PUT_SUB_DEVICE);
-    row_bind_text(&r, device_id);
-    row_bind_text(&r, gateway_id);
-    return row_run(s, &r, "put a sub-device", err);
-}
-
-int store_get_gateway(struct store *s, const char *device_id, char out[STORE_TEXT_MAX],
-                      struct err *err)
-{
-    struct row r = row_begin(s, ST_GET_GATEWAY);
-    row_bind_text(&r, device_id);
-    int rc = row_get(s, &r, "get a gateway", err);
-    if (rc == 0)
-        row_text(&r, out, STORE_TEXT_MAX);
-    row_end(&r);
-    return rc;
-}
-
 int store_put_config(struct store *s, const struct store_config *c, struct err *err)
 {
     struct row r = row_begin(s, ST_PUT_CONFIG);

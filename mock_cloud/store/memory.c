@@ -49,6 +49,8 @@ static int put_rows(struct store *s, enum statement which, uint32_t columns, uin
 int store_remember(struct store *s, struct buf *out, struct err *err)
 {
     int rc = put_rows(s, ST_ALL_DEVICES, 5, 0, out, err);
+    if (rc == 0)
+        rc = put_rows(s, ST_ALL_SUB_DEVICES, 3, 0x04, out, err);
     return rc == 0 ? put_rows(s, ST_ALL_RECORDS, 5, 0x1d, out, err) : rc;
 }
 
@@ -98,6 +100,22 @@ static int recall_devices(struct store *s, struct reader *r, int64_t now_ns, str
     return rc;
 }
 
+static int recall_sub_devices(struct store *s, struct reader *r, struct err *err)
+{
+    int64_t n = take_int(r);
+    int rc = 0;
+    r->bad = r->bad || n < 0 || n > ROWS_MAX;
+    for (; rc == 0 && !r->bad && n > 0; n--) {
+        struct store_sub_device d;
+        take_text(r, d.device_id, sizeof d.device_id);
+        take_text(r, d.gateway_id, sizeof d.gateway_id);
+        d.logs_in = take_int(r) != 0;
+        if (!r->bad)
+            rc = store_put_sub_device(s, &d, err);
+    }
+    return rc;
+}
+
 static int recall_records(struct store *s, struct reader *r, int64_t now_ns, struct err *err)
 {
     int64_t n = take_int(r);
@@ -119,7 +137,8 @@ static int recall_records(struct store *s, struct reader *r, int64_t now_ns, str
 int store_recall(struct store *s, const void *memory, size_t len_bytes, int64_t now_ns,
                  struct err *err)
 {
-    static const enum statement emptied[] = {ST_NO_DEVICES, ST_NO_RECORDS, ST_NO_MESSAGES};
+    static const enum statement emptied[] = {ST_NO_DEVICES, ST_NO_SUB_DEVICES, ST_NO_RECORDS,
+                                             ST_NO_MESSAGES};
     struct reader r = {.at = memory, .end = (const uint8_t *)memory + len_bytes};
     int rc = store_begin(s, err);
     if (rc != 0)
@@ -130,6 +149,8 @@ int store_recall(struct store *s, const void *memory, size_t len_bytes, int64_t 
     }
     if (rc == 0)
         rc = recall_devices(s, &r, now_ns, err);
+    if (rc == 0)
+        rc = recall_sub_devices(s, &r, err);
     if (rc == 0)
         rc = recall_records(s, &r, now_ns, err);
     if (rc == 0 && (r.bad || r.at != r.end))

@@ -44,6 +44,13 @@ int store_drop_sessions(struct store *s, const char *via, struct err *err)
     return row_run(s, &r, "drop sessions", err);
 }
 
+int store_drop_session(struct store *s, const char *device_id, struct err *err)
+{
+    struct row r = row_begin(s, ST_DROP_SESSION);
+    row_bind_text(&r, device_id);
+    return row_run(s, &r, "drop a session", err);
+}
+
 int store_due_session(struct store *s, struct store_session *out, struct err *err)
 {
     struct row r = row_begin(s, ST_DUE_SESSION);

@@ -7,7 +7,7 @@
 #include "mock_cloud/store/rows.h"
 
 #define APPLICATION_ID 0x4F544142 /* "OTAB" */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define PAGE_BYTES     4096
 #define BUSY_MS        5000
 
@@ -66,6 +66,11 @@ static const char schema_campaigns[] =
     " product_id TEXT PRIMARY KEY, config_id TEXT NOT NULL, package_id INT NOT NULL,"
     " sha256_hex TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 
+/* What version 3 adds. */
+static const char schema_topology[] =
+    "ALTER TABLE sub_device ADD COLUMN logs_in INT NOT NULL DEFAULT 0;"
+    "CREATE INDEX sub_device_by_gateway ON sub_device(gateway_id, device_id);";
+
 /* What ends with the process. */
 static const char schema_sessions[] =
     "PRAGMA temp_store = MEMORY;"
@@ -105,8 +110,9 @@ static const char forget[] =
     " WHERE r.device_id = ?1 AND ?2 IN ('*', f.module)"
 #define FIRMWARE_COLUMNS                                                                           \
     "delta_id, product_id, module, version, sign, diff, over_mqtt, verified, file_count, extra"
-#define TASK_COLUMNS    "task_id, delta_id, kind, state, device_id, from_version, starts_ns"
-#define SESSION_COLUMNS "device_id, via, listens, told, pushed_ns, due_ns"
+#define TASK_COLUMNS       "task_id, delta_id, kind, state, device_id, from_version, starts_ns"
+#define SUB_DEVICE_COLUMNS "device_id, gateway_id, logs_in"
+#define SESSION_COLUMNS    "device_id, via, listens, told, pushed_ns, due_ns"
 
 static const char *const statements[ST_COUNT] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -180,8 +186,12 @@ static const char *const statements[ST_COUNT] = {
                                                  " ORDER BY r.sequence DESC LIMIT 1",
     [ST_NEXT_RECORD_OF] = "SELECT " RECORD_COLUMNS " FROM record WHERE delta_id = ?"
                           " AND device_id > ? AND state IN (?, ?) ORDER BY device_id LIMIT 1",
-    [ST_PUT_SUB_DEVICE] = "INSERT OR REPLACE INTO sub_device(device_id, gateway_id) VALUES(?,?)",
-    [ST_GET_GATEWAY] = "SELECT gateway_id FROM sub_device WHERE device_id = ?",
+    [ST_PUT_SUB_DEVICE] = "INSERT OR REPLACE INTO sub_device(" SUB_DEVICE_COLUMNS ") VALUES(?,?,?)",
+    [ST_GET_SUB_DEVICE] = "SELECT " SUB_DEVICE_COLUMNS " FROM sub_device WHERE device_id = ?",
+    [ST_NEXT_SUB_DEVICE] = "SELECT " SUB_DEVICE_COLUMNS " FROM sub_device WHERE gateway_id = ?"
+                           " AND device_id > ? ORDER BY device_id LIMIT 1",
+    [ST_COUNT_SUB_DEVICES] = "SELECT count(*) FROM sub_device WHERE gateway_id = ?",
+    [ST_DROP_SUB_DEVICE] = "DELETE FROM sub_device WHERE device_id = ?",
     [ST_PUT_CONFIG] = "INSERT OR REPLACE INTO config(product_id, config_id, package_id, sha256_hex)"
                       " VALUES(?,?,?,?)",
     [ST_GET_CONFIG] = "SELECT product_id, config_id, package_id, sha256_hex FROM config"
@@ -189,6 +199,7 @@ static const char *const statements[ST_COUNT] = {
     [ST_PUT_SESSION] = "INSERT OR REPLACE INTO session(" SESSION_COLUMNS ") VALUES(?,?,?,?,?,?)",
     [ST_GET_SESSION] = "SELECT " SESSION_COLUMNS " FROM session WHERE device_id = ?",
     [ST_DROP_SESSIONS] = "DELETE FROM session WHERE via = ?",
+    [ST_DROP_SESSION] = "DELETE FROM session WHERE device_id = ?",
     [ST_DUE_SESSION] = "SELECT " SESSION_COLUMNS " FROM session WHERE due_ns < ?"
                        " ORDER BY due_ns, device_id LIMIT 1",
     [ST_PUT_OUTGOING] = "INSERT INTO outgoing(due_ns, device_id, topic, qos, payload)"
@@ -205,7 +216,9 @@ static const char *const statements[ST_COUNT] = {
                        " ORDER BY device_id",
     [ST_ALL_RECORDS] = "SELECT delta_id, device_id, state, download_status, upgrade_status"
                        " FROM record ORDER BY sequence",
+    [ST_ALL_SUB_DEVICES] = "SELECT " SUB_DEVICE_COLUMNS " FROM sub_device ORDER BY device_id",
     [ST_NO_DEVICES] = "DELETE FROM device",
+    [ST_NO_SUB_DEVICES] = "DELETE FROM sub_device",
     [ST_NO_RECORDS] = "DELETE FROM record",
     [ST_NO_MESSAGES] = "DELETE FROM message",
 };
@@ -333,6 +346,8 @@ static int raise_schema(struct store *s, int64_t version, struct err *err)
         rc = execute(s, schema, "create the tables", err);
     if (rc == 0 && version < 2)
         rc = execute(s, schema_campaigns, "create the tables of campaigns", err);
+    if (rc == 0 && version < 3)
+        rc = execute(s, schema_topology, "extend the table of sub-devices", err);
     if (rc == 0)
         rc = execute(s, stamp, "stamp the file", err);
     if (rc == 0)

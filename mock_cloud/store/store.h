@@ -222,11 +222,22 @@ int store_next_failed(struct store *s, int64_t delta_id, const char *after,
 int store_next_open(struct store *s, int64_t delta_id, const char *after, struct store_record *out,
                     struct err *err);
 
-/* Sub-devices speak over their gateway's connection. */
-int store_put_sub_device(struct store *s, const char *device_id, const char *gateway_id,
+/* Sub-devices speak over their gateway's connection: at any time, or those that log in only between
+ * login and logout. */
+struct store_sub_device {
+    char device_id[STORE_TEXT_MAX];
+    char gateway_id[STORE_TEXT_MAX];
+    bool logs_in;
+};
+int store_put_sub_device(struct store *s, const struct store_sub_device *d, struct err *err);
+int store_get_sub_device(struct store *s, const char *device_id, struct store_sub_device *out,
                          struct err *err);
-int store_get_gateway(struct store *s, const char *device_id, char out[STORE_TEXT_MAX],
-                      struct err *err);
+/* The gateway's next one after that id in the order of ids; "" begins. */
+int store_next_sub_device(struct store *s, const char *gateway_id, const char *after,
+                          struct store_sub_device *out, struct err *err);
+int store_count_sub_devices(struct store *s, const char *gateway_id, uint32_t *count,
+                            struct err *err);
+int store_drop_sub_device(struct store *s, const char *device_id, struct err *err);
 
 /* Remote configuration of a product: a file as a package. */
 struct store_config {
@@ -256,6 +267,8 @@ int store_get_session(struct store *s, const char *device_id, struct store_sessi
                       struct err *err);
 /* Ends those of a connection. */
 int store_drop_sessions(struct store *s, const char *via, struct err *err);
+/* Ends that of one device. */
+int store_drop_session(struct store *s, const char *device_id, struct err *err);
 /* The session that is due first; ERR_NOT_FOUND: none is. */
 int store_due_session(struct store *s, struct store_session *out, struct err *err);
 
@@ -284,10 +297,10 @@ int store_first_announced(struct store *s, const char *device_id, struct buf *pa
                           struct err *err);
 
 /*
- * What requests have changed, as bytes that are equal exactly when it is: devices and records, in
- * the order of their creation, without times. Products, packages, visit counts and the log are not
- * in it. recall puts it back, every time in it being now_ns, and empties the log. remember appends
- * to out.
+ * What requests have changed, as bytes that are equal exactly when it is: devices, sub-devices and
+ * records, in the order of their creation, without times. Products, packages, visit counts and the
+ * log are not in it. recall puts it back, every time in it being now_ns, and empties the log.
+ * remember appends to out.
  */
 int store_remember(struct store *s, struct buf *out, struct err *err);
 int store_recall(struct store *s, const void *memory, size_t len_bytes, int64_t now_ns,

@@ -512,10 +512,23 @@ static void versions_gateways_and_configurations_come_back(void)
     CHECK_OK(store_get_version(s, "d", "mcu", text, &err), &err);
     CHECK_STR(text, "7");
     CHECK_ERR(store_get_version(s, "e", "", text, &err), ERR_NOT_FOUND);
-    CHECK_OK(store_put_sub_device(s, "s", "g", &err), &err);
-    CHECK_OK(store_get_gateway(s, "s", text, &err), &err);
-    CHECK_STR(text, "g");
-    CHECK_ERR(store_get_gateway(s, "g", text, &err), ERR_NOT_FOUND);
+    struct store_sub_device put = {.device_id = "s", .gateway_id = "g"}, sub;
+    CHECK_OK(store_put_sub_device(s, &put, &err), &err);
+    CHECK_OK(store_get_sub_device(s, "s", &sub, &err), &err);
+    CHECK_STR(sub.gateway_id, "g");
+    CHECK(!sub.logs_in);
+    CHECK_ERR(store_get_sub_device(s, "g", &sub, &err), ERR_NOT_FOUND);
+    put = (struct store_sub_device){.device_id = "t", .gateway_id = "g", .logs_in = true};
+    CHECK_OK(store_put_sub_device(s, &put, &err), &err);
+    CHECK_OK(store_next_sub_device(s, "g", "s", &sub, &err), &err);
+    CHECK_STR(sub.device_id, "t");
+    CHECK(sub.logs_in);
+    CHECK_ERR(store_next_sub_device(s, "g", "t", &sub, &err), ERR_NOT_FOUND);
+    uint32_t count = 0;
+    CHECK_OK(store_count_sub_devices(s, "g", &count, &err), &err);
+    CHECK_INT(count, 2);
+    CHECK_OK(store_drop_sub_device(s, "s", &err), &err);
+    CHECK_ERR(store_get_sub_device(s, "s", &sub, &err), ERR_NOT_FOUND);
     struct store_config c = {
         .product_id = "p", .config_id = "c", .package_id = 9, .sha256_hex = "ab"};
     struct store_config got;
@@ -710,7 +723,7 @@ static void foreign_files_are_refused(void)
     store_close(s);
     run_sql(path, "PRAGMA user_version = 77");
     CHECK(store_open(path, &err) == NULL);
-    CHECK_HAS(err.text, "schema version 77, must be 1 to 2");
+    CHECK_HAS(err.text, "schema version 77, must be 1 to 3");
 
     (void)snprintf(path, sizeof path, "%s/no/such", dir);
     CHECK(store_open(path, &err) == NULL);

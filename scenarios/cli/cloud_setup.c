@@ -25,9 +25,16 @@ int setup_identity(const char *product_key, const char *name, char out[STORE_TEX
     return 0;
 }
 
-int setup_put_product(struct cloud_setup *s, const char *product_key, bool enabled, struct err *err)
+int setup_put_product(struct cloud_setup *s, const char *product_key, const char *secret,
+                      bool enabled, struct err *err)
 {
     struct store_product p = {.has_team = enabled};
+    struct store_product old;
+    bool known = store_get_product(cloud_store(s->cloud), product_key, &old, NULL) == 0;
+    if (secret != NULL)
+        (void)snprintf(p.secret, sizeof p.secret, "%s", secret);
+    else if (known)
+        memcpy(p.secret, old.secret, sizeof p.secret);
     (void)snprintf(p.product_id, sizeof p.product_id, "%s", product_key);
     return store_put_product(cloud_store(s->cloud), &p, err);
 }
@@ -158,7 +165,7 @@ int setup_device(struct cloud_setup *s, const char *product_key, const char *dev
     char name[STORE_TEXT_MAX], identity[STORE_TEXT_MAX];
     int rc = setup_identity(product_key, "x", identity, err);
     if (rc == 0)
-        rc = setup_put_product(s, product_key, true, err);
+        rc = setup_put_product(s, product_key, NULL, true, err);
     if (rc != 0 || device == NULL)
         return rc;
     size_t len = strcspn(device, ":");

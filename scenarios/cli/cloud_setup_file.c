@@ -93,9 +93,14 @@ static int read_device(const struct walk *w, const cJSON *obj, void *ctx)
     if (rc != 0 || !w->apply)
         return rc;
     rc = setup_put_device(w->s, product, name, secret, w->err);
-    if (rc == 0 && gateway[0] != '\0')
-        rc = store_put_sub_device(cloud_store(w->s->cloud), identity, gateway, w->err);
-    return rc;
+    if (rc != 0 || gateway[0] == '\0')
+        return rc;
+    struct store_sub_device sub = {.logs_in = false};
+    if (store_get_sub_device(cloud_store(w->s->cloud), identity, &sub, NULL) == 0 && sub.logs_in)
+        return 0; /* a gateway has added it itself */
+    (void)snprintf(sub.device_id, sizeof sub.device_id, "%s", identity);
+    (void)snprintf(sub.gateway_id, sizeof sub.gateway_id, "%s", gateway);
+    return store_put_sub_device(cloud_store(w->s->cloud), &sub, w->err);
 }
 
 /* A firmware while its files and tasks are read. */
@@ -279,8 +284,9 @@ static int read_config(const struct walk *w, const cJSON *obj, const char *produ
 
 static int read_aliyun(const struct walk *w, const cJSON *obj, void *ctx)
 {
-    static const char *const keys[] = {"product_key", "enabled", "devices", "firmware", "config"};
-    const char *product = "";
+    static const char *const keys[] = {"product_key", "product_secret", "enabled",
+                                       "devices",     "firmware",       "config"};
+    const char *product = "", *secret = "";
     char identity[STORE_TEXT_MAX];
     bool enabled = true;
     (void)ctx;
@@ -290,9 +296,11 @@ static int read_aliyun(const struct walk *w, const cJSON *obj, void *ctx)
     if (rc == 0 && setup_identity(product, "x", identity, w->err) != 0)
         rc = json_error(w->root, obj, w->err, "product_key is no product key");
     if (rc == 0)
+        rc = get_text(w, obj, "product_secret", false, &secret);
+    if (rc == 0)
         rc = optional(json_get_bool(w->root, obj, "enabled", &enabled, w->err));
     if (rc == 0 && w->apply)
-        rc = setup_put_product(w->s, product, enabled, w->err);
+        rc = setup_put_product(w->s, product, secret, enabled, w->err);
     if (rc == 0)
         rc = each(w, obj, "devices", DEVICES_MAX, read_device, (void *)(uintptr_t)product);
     if (rc == 0)

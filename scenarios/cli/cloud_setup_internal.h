@@ -8,8 +8,9 @@
 /* "{name}&{product key}"; ERR_ARG when one of them cannot be part of a topic. */
 int setup_identity(const char *product_key, const char *name, char out[STORE_TEXT_MAX],
                    struct err *err);
-int setup_put_product(struct cloud_setup *s, const char *product_key, bool enabled,
-                      struct err *err);
+/* secret: devices register with it; empty: they cannot; null: the one it has. */
+int setup_put_product(struct cloud_setup *s, const char *product_key, const char *secret,
+                      bool enabled, struct err *err);
 /* secret null: the one it has, or a new one. */
 int setup_put_device(struct cloud_setup *s, const char *product_key, const char *name,
                      const char *secret, struct err *err);

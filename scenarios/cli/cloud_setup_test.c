@@ -73,7 +73,7 @@ static void a_file_sets_all_up(void)
     struct store_file file;
     struct store_config config;
     struct store_package p;
-    char gateway[STORE_TEXT_MAX];
+    struct store_sub_device sub;
     bench_open(&b);
     put_file(&b, "a.bin", "aaaa");
     put_file(&b, "b.bin", "bb");
@@ -83,8 +83,9 @@ static void a_file_sets_all_up(void)
     CHECK_STR(d.mid, "d1");
     CHECK_OK(store_get_device(b.store, "d2&pk", &d, &err), &err);
     CHECK_INT(strlen(d.secret), 32);
-    CHECK_OK(store_get_gateway(b.store, "sub&pk", gateway, &err), &err);
-    CHECK_STR(gateway, "d1&pk");
+    CHECK_OK(store_get_sub_device(b.store, "sub&pk", &sub, &err), &err);
+    CHECK_STR(sub.gateway_id, "d1&pk");
+    CHECK(!sub.logs_in);
     CHECK_OK(store_find_firmware(b.store, "pk", "mcu", "2.0", &f, &err), &err);
     CHECK_INT(f.sign, SIGN_SHA256);
     CHECK_STR(f.extra, "{\"a\":[1,\"x\"]}");

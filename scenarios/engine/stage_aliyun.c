@@ -24,13 +24,14 @@ static int put_sub_device(struct stage *g, struct err *err)
 {
     const struct device_config *c = &g->s->device;
     struct store_device d = {.registered_ns = g->now_ns};
-    char gateway[MQTT_IDENTITY_MAX];
-    aliyun_stage_identity(c, gateway);
+    struct store_sub_device sub = {.logs_in = false};
+    aliyun_stage_identity(c, sub.gateway_id);
     (void)snprintf(d.device_id, sizeof d.device_id, "%s&%s", c->sub_device, c->product_id);
     (void)snprintf(d.product_id, sizeof d.product_id, "%s", c->product_id);
     (void)snprintf(d.mid, sizeof d.mid, "%s", c->sub_device);
+    memcpy(sub.device_id, d.device_id, sizeof sub.device_id);
     int rc = store_put_device(g->store, &d, err);
-    return rc == 0 ? store_put_sub_device(g->store, d.device_id, gateway, err) : rc;
+    return rc == 0 ? store_put_sub_device(g->store, &sub, err) : rc;
 }
 
 int aliyun_stage_device(struct stage *g, const char *secret, struct err *err)
