@@ -32,13 +32,20 @@ int loader_erase(struct boot *b, uint32_t addr, uint32_t len_bytes)
     return rc == 0 ? 0 : err_set(&b->err, rc, "flash at 0x%x cannot be erased", addr);
 }
 
-static int program(struct boot *b, uint32_t addr, uint32_t len_bytes)
+static int program(struct boot *b, uint32_t addr, const uint8_t *data, uint32_t len_bytes)
+{
+    int rc = nor_program(b->cfg.board->nor, addr, data, len_bytes);
+    return rc == 0 ? 0 : err_set(&b->err, rc, "flash at 0x%x cannot be programmed", addr);
+}
+
+/* What is in b->page. */
+static int program_page(struct boot *b, uint32_t addr, uint32_t len_bytes)
 {
     uint32_t granule = b->cfg.layout.granule_bytes;
     uint32_t padded = (len_bytes + granule - 1) / granule * granule;
-    memset(b->page + len_bytes, 0xFF, padded - len_bytes);
-    int rc = nor_program(b->cfg.board->nor, addr, b->page, padded);
-    return rc == 0 ? 0 : err_set(&b->err, rc, "flash at 0x%x cannot be programmed", addr);
+    if (padded > len_bytes)
+        memset(b->page + len_bytes, 0xFF, padded - len_bytes);
+    return program(b, addr, b->page, padded);
 }
 
 int loader_copy(struct boot *b, uint32_t from, uint32_t to, uint32_t len_bytes)
@@ -48,7 +55,7 @@ int loader_copy(struct boot *b, uint32_t from, uint32_t to, uint32_t len_bytes)
         uint32_t n = len_bytes - at < b->page_bytes ? len_bytes - at : b->page_bytes;
         rc = loader_read(b, from + at, b->page, n);
         if (rc == 0)
-            rc = program(b, to + at, n);
+            rc = program_page(b, to + at, n);
     }
     return rc;
 }
@@ -114,6 +121,13 @@ int loader_put(void *writer, const uint8_t *data, uint32_t len_bytes)
     struct loader_writer *w = writer;
     int rc = 0;
     w->crc = crc32_update(w->crc, data, len_bytes);
+    if (w->used == 0) { /* whole pages need no buffer */
+        uint32_t n = len_bytes - len_bytes % w->b->page_bytes;
+        rc = n > 0 ? program(w->b, w->addr, data, n) : 0;
+        w->addr += n;
+        data += n;
+        len_bytes -= n;
+    }
     while (len_bytes > 0 && rc == 0) {
         uint32_t n = w->b->page_bytes - w->used;
         if (n > len_bytes)
@@ -130,7 +144,7 @@ int loader_put(void *writer, const uint8_t *data, uint32_t len_bytes)
 
 int loader_put_end(struct loader_writer *w)
 {
-    int rc = w->used > 0 ? program(w->b, w->addr, w->used) : 0;
+    int rc = w->used > 0 ? program_page(w->b, w->addr, w->used) : 0;
     w->addr += w->used;
     w->used = 0;
     return rc;

@@ -52,9 +52,9 @@ static int fetch(struct vcdiff *v, struct vcdiff_cursor *c, void *out, uint32_t 
     return 0;
 }
 
-/* Takes len bytes, short pieces through the read-ahead; a null out drops them. */
-static int get_bytes(struct vcdiff *v, struct vcdiff_cursor *c, uint8_t *out, uint32_t len,
-                     struct err *e)
+/* Bytes that have not all been read ahead. */
+static int fetch_bytes(struct vcdiff *v, struct vcdiff_cursor *c, uint8_t *out, uint32_t len,
+                       struct err *e)
 {
     const uint32_t left = cursor_left(c);
     uint32_t n = (uint32_t)(c->have - c->pos);
@@ -86,16 +86,28 @@ static int get_bytes(struct vcdiff *v, struct vcdiff_cursor *c, uint8_t *out, ui
     return 0;
 }
 
-static int get_byte(struct vcdiff *v, struct vcdiff_cursor *c, uint8_t *out, struct err *e)
+/* Takes len bytes, short pieces through the read-ahead; a null out drops them. */
+static inline int get_bytes(struct vcdiff *v, struct vcdiff_cursor *c, uint8_t *out, uint32_t len,
+                            struct err *e)
+{
+    if (len > (uint32_t)(c->have - c->pos))
+        return fetch_bytes(v, c, out, len, e);
+    if (out != NULL)
+        memcpy(out, c->buf + c->pos, len);
+    c->pos = (uint8_t)(c->pos + len);
+    return 0;
+}
+
+static inline int get_byte(struct vcdiff *v, struct vcdiff_cursor *c, uint8_t *out, struct err *e)
 {
     if (c->pos == c->have)
-        return get_bytes(v, c, out, 1, e);
+        return fetch_bytes(v, c, out, 1, e);
     *out = c->buf[c->pos++];
     return 0;
 }
 
 /* Section 2: base 128, most significant digit first, high bit set on all digits but the last. */
-static int get_number(struct vcdiff *v, struct vcdiff_cursor *c, uint32_t *out, struct err *e)
+static int get_long_number(struct vcdiff *v, struct vcdiff_cursor *c, uint32_t *out, struct err *e)
 {
     uint32_t at = cursor_at(c);
     uint64_t n = 0;
@@ -114,6 +126,16 @@ static int get_number(struct vcdiff *v, struct vcdiff_cursor *c, uint32_t *out, 
     }
     return err_set(e, ERR_FORMAT, "the number at delta offset %u of %s exceeds 32 bits", at,
                    c->name);
+}
+
+/* Most numbers have one digit, and it has been read ahead. */
+static inline int get_number(struct vcdiff *v, struct vcdiff_cursor *c, uint32_t *out,
+                             struct err *e)
+{
+    if (c->pos == c->have || (c->buf[c->pos] & 0x80) != 0)
+        return get_long_number(v, c, out, e);
+    *out = c->buf[c->pos++];
+    return 0;
 }
 
 /* ---- Code table and address caches --------------------------------------------------------- */
