@@ -4,22 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "common/err.h"
-
-uint32_t crc32_update(uint32_t crc, const void *data, size_t len_bytes)
-{
-    const uint8_t *p = data;
-    uLong c = crc;
-    while (len_bytes > 0) {
-        uInt n = len_bytes > (1u << 30) ? (1u << 30) : (uInt)len_bytes;
-        c = crc32(c, p, n);
-        p += n;
-        len_bytes -= n;
-    }
-    return (uint32_t)c;
-}
 
 void hex_encode(char *out, const void *data, size_t len_bytes)
 {
