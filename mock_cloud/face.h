@@ -28,6 +28,7 @@ struct http_request {
     const char *if_none_match;
     const char *content_type;
     const char *host;
+    const char *authorization;
     const uint8_t *body;
     size_t body_bytes;
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mock_cloud/aliyun/push.h"
+#include "mock_cloud/campaigns/campaigns.h"
 
 #define TOKEN_MAX 128
 
@@ -95,6 +96,11 @@ void aliyun_block_get(struct cloud *c, int64_t now_ns, const char *via,
     if (rc == 0)
         rc = find_file(c, name, &w, &data, &file_bytes, &err);
     if (rc == 0) {
+        char identity[MQTT_IDENTITY_MAX];
+        struct err failed = {""};
+        aliyun_name_identity(name, identity);
+        if (campaign_fetched(c, identity, w.stream_id, &failed) != 0)
+            aliyun_error(c, now_ns, &failed);
         len = file_bytes - (size_t)w.offset;
         len = len < (size_t)w.size ? len : (size_t)w.size;
         (void)buf_printf(

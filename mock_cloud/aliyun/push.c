@@ -68,15 +68,18 @@ static void announce(struct cloud *c, int64_t now_ns, const struct store_session
     buf_free(&text);
 }
 
-/* Tells the device of the upgrades it needs, or of one of them (0: all), and notes that. */
+/* Tells the device of the upgrades it needs, or of one of them (0: all), and notes that. Of silent
+ * ones only when it has asked. */
 static void announce_needed(struct cloud *c, int64_t now_ns, struct store_session *x,
-                            int64_t delta_id)
+                            int64_t delta_id, bool asked)
 {
     struct store_firmware f;
     struct err err = {""};
     x->due_ns = VTIME_NEVER;
     for (size_t i = 0; campaign_needed(c, x->device_id, "*", i, &f, NULL) == 0; i++) {
         if (delta_id != 0 && f.delta_id != delta_id)
+            continue;
+        if (!asked && campaign_is_silent(c, x->device_id, f.delta_id))
             continue;
         announce(c, now_ns, x, &f);
         x->pushed_ns = now_ns;
@@ -120,6 +123,9 @@ static void begin_session(struct cloud *c, int64_t now_ns, const char *identity,
 {
     struct store_session x = new_session(identity, via);
     struct store_firmware f;
+    struct err err = {""};
+    if (campaign_restarted(c, identity, &err) != 0)
+        aliyun_error(c, now_ns, &err);
     activate(c, now_ns, identity);
     bool needs = campaign_needed(c, identity, "*", 0, &f, NULL) == 0;
     put_due(c, now_ns, &x, needs ? vtime_after(now_ns, ALIYUN_SETTLE_NS) : VTIME_NEVER);
@@ -165,7 +171,7 @@ void aliyun_offered(struct cloud *c, int64_t now_ns, const char *identity, int64
 {
     struct store_session x;
     if (store_get_session(cloud_store(c), identity, &x, NULL) == 0 && x.due_ns == VTIME_NEVER)
-        announce_needed(c, now_ns, &x, delta_id);
+        announce_needed(c, now_ns, &x, delta_id, false);
 }
 
 void aliyun_told(struct cloud *c, int64_t now_ns, const char *identity, const char *via,
@@ -186,7 +192,7 @@ void aliyun_told(struct cloud *c, int64_t now_ns, const char *identity, const ch
     }
     if (campaign_settle(c, now_ns, identity, &err) != 0)
         aliyun_error(c, now_ns, &err);
-    announce_needed(c, now_ns, &x, 0);
+    announce_needed(c, now_ns, &x, 0, false);
 }
 
 void aliyun_requested(struct cloud *c, int64_t now_ns, const char *identity, const char *via)
@@ -194,7 +200,7 @@ void aliyun_requested(struct cloud *c, int64_t now_ns, const char *identity, con
     struct store_session x;
     if (store_get_session(cloud_store(c), identity, &x, NULL) != 0)
         x = new_session(identity, via);
-    announce_needed(c, now_ns, &x, 0);
+    announce_needed(c, now_ns, &x, 0, true);
 }
 
 int64_t aliyun_tick(struct cloud *c, int64_t now_ns)
@@ -207,7 +213,7 @@ int64_t aliyun_tick(struct cloud *c, int64_t now_ns)
             return vtime_min(next_ns, x.due_ns);
         if (x.told && campaign_settle(c, now_ns, x.device_id, &err) != 0)
             aliyun_error(c, now_ns, &err);
-        announce_needed(c, now_ns, &x, 0);
+        announce_needed(c, now_ns, &x, 0, false);
     }
     return next_ns;
 }

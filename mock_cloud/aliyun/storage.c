@@ -5,6 +5,7 @@
 
 #include "common/vtime.h"
 #include "common/xml.h"
+#include "mock_cloud/campaigns/campaigns.h"
 #include "mock_cloud/content.h"
 #include "mock_cloud/records.h"
 
@@ -127,6 +128,21 @@ static int find_package(struct cloud *c, const char *path, struct store_package 
     return rc == 0 ? store_get_package(cloud_store(c), file.package_id, out, err) : rc;
 }
 
+/* The device that this path was made for has turned to the upgrade it is of. */
+static void note_fetch(struct cloud *c, int64_t now_ns, const char *path)
+{
+    struct store_overtaken x = {.sequence = 0};
+    struct err err = {""};
+    const char *p = path + 5;
+    int64_t id = 0;
+    if (path[1] == 'c' || !read_number(&p, '/', &id))
+        return;
+    while (store_next_overtaken(cloud_store(c), x.sequence, &x, NULL) == 0)
+        if (signed_url_is_of(c, path, x.device_id) &&
+            campaign_fetched(c, x.device_id, id, &err) != 0)
+            cloud_event(c, now_ns, "error", &F_STR("what", err.text), 1);
+}
+
 static void serve(struct cloud *c, int64_t now_ns, const struct http_request *rq,
                   struct http_reply *rp)
 {
@@ -173,7 +189,9 @@ static int end_upgrade(struct cloud *c, int64_t now_ns, const char *path, struct
     while (rc == 0 && (rc = store_next_open(cloud_store(c), id, after, &open, err)) == 0) {
         if (signed_url_is_of(c, path, open.device_id)) {
             cloud_refused(c, now_ns, open.device_id, "asks again and again with an expired URL");
-            return record_step(c, now_ns, &open, DOWNLOAD_FAILED, err);
+            rc = record_step(c, now_ns, &open, DOWNLOAD_FAILED, err);
+            campaign_failed(c, now_ns);
+            return rc;
         }
         (void)snprintf(after, sizeof after, "%s", open.device_id);
     }
@@ -253,7 +271,9 @@ bool aliyun_storage(struct cloud *c, int64_t now_ns, const struct http_request *
                "The specified method is not allowed against this resource.");
         return true;
     }
-    if (check_url(c, now_ns, rq, rp))
+    if (check_url(c, now_ns, rq, rp)) {
+        note_fetch(c, now_ns, rq->path);
         serve(c, now_ns, rq, rp);
+    }
     return true;
 }

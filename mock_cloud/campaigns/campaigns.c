@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/json.h"
-#include "common/vtime.h"
+#include "mock_cloud/campaigns/tasks.h"
 #include "mock_cloud/records.h"
 
 #define EXTRA_DEPTH_MAX 8
@@ -98,213 +98,24 @@ int campaign_upload(struct store *s, const struct campaign_firmware *f, struct e
     return store_put_firmware(s, &kept, err);
 }
 
-/* ---- taking devices in ---- */
-
-/* At most one upgrade of a module is open: others end. */
-static int end_others(struct cloud *c, int64_t now_ns, const char *device_id,
-                      const struct store_firmware *f, struct err *err)
-{
-    struct store_record other;
-    size_t index = 0;
-    int rc = 0;
-    while ((rc = store_open_record(cloud_store(c), device_id, f->module, index, &other, err)) ==
-           0) {
-        if (other.delta_id == f->delta_id) {
-            index++;
-            continue;
-        }
-        rc = record_end(c, now_ns, &other,
-                        other.state == RECORD_PENDING ? RECORD_SUPERSEDED : RECORD_FAILED, err);
-        if (rc != 0)
-            return rc;
-    }
-    return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-static int take_in(struct cloud *c, int64_t now_ns, const char *device_id,
-                   const struct store_firmware *f, struct err *err)
-{
-    int rc = end_others(c, now_ns, device_id, f, err);
-    return rc == 0 ? record_start(c, now_ns, device_id, f->delta_id, err) : rc;
-}
-
-/* Whether a batch wants a device that has told this version. */
-static bool batch_wants(const struct store_task *t, const struct store_firmware *f,
-                        const char *version)
-{
-    if (strcmp(version, f->version) == 0)
-        return false;
-    if (t->from_version[0] != '\0')
-        return strcmp(version, t->from_version) == 0;
-    return version_compare(version, f->version) < 0;
-}
-
-static int offer(struct cloud *c, int64_t now_ns, const char *device_id,
-                 const struct store_firmware *f, struct err *err)
-{
-    int rc = take_in(c, now_ns, device_id, f, err);
-    if (rc == 0)
-        cloud_offered(c, now_ns, device_id, f->delta_id);
-    return rc;
-}
-
-static int run_batch(struct cloud *c, int64_t now_ns, const struct store_task *t,
-                     const struct store_firmware *f, struct err *err)
-{
-    struct store *s = cloud_store(c);
-    struct store_device d = {.device_id = ""};
-    int rc = 0;
-    while ((rc = store_next_device(s, f->product_id, d.device_id, &d, err)) == 0) {
-        char version[STORE_TEXT_MAX];
-        struct store_record known;
-        if (store_get_record(s, f->delta_id, d.device_id, &known, NULL) == 0 &&
-            known.state != RECORD_SUPERSEDED)
-            continue; /* what has failed is a matter of "again" */
-        if (store_get_version(s, d.device_id, f->module, version, NULL) != 0 ||
-            !batch_wants(t, f, version))
-            continue;
-        if ((rc = offer(c, now_ns, d.device_id, f, err)) != 0)
-            return rc;
-    }
-    return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-static int run_again(struct cloud *c, int64_t now_ns, const struct store_task *t,
-                     const struct store_firmware *f, struct err *err)
-{
-    struct store *s = cloud_store(c);
-    struct store_record failed;
-    if (t->device_id[0] != '\0') {
-        int rc = store_get_record(s, f->delta_id, t->device_id, &failed, err);
-        if (rc != 0 || failed.state != RECORD_FAILED)
-            return err_set(err, rc != 0 ? rc : ERR_WRONG_STATE,
-                           "task: only devices that have failed are upgraded again, %s is %s",
-                           t->device_id, rc != 0 ? "unknown" : record_state_name(failed.state));
-        return offer(c, now_ns, t->device_id, f, err);
-    }
-    char after[STORE_TEXT_MAX] = "";
-    int rc = 0;
-    while ((rc = store_next_failed(s, f->delta_id, after, &failed, err)) == 0) {
-        (void)snprintf(after, sizeof after, "%s", failed.device_id);
-        if ((rc = offer(c, now_ns, failed.device_id, f, err)) != 0)
-            return rc;
-    }
-    return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-/* ---- tasks ---- */
-
-static int run_task(struct cloud *c, int64_t now_ns, struct store_task *t, struct err *err)
-{
-    struct store *s = cloud_store(c);
-    struct store_firmware f;
-    int rc = store_get_firmware(s, t->delta_id, &f, err);
-    if (rc != 0)
-        return rc;
-    t->state = t->kind == TASK_AGAIN ? TASK_ENDED : TASK_RUNNING;
-    if ((rc = store_put_task(s, t, err)) != 0)
-        return rc;
-    switch (t->kind) {
-    case TASK_VERIFY:
-        return offer(c, now_ns, t->device_id, &f, err);
-    case TASK_BATCH:
-        return run_batch(c, now_ns, t, &f, err);
-    case TASK_AGAIN:
-        break;
-    }
-    return run_again(c, now_ns, t, &f, err);
-}
-
-static int check_task(struct cloud *c, const struct store_task *t, struct err *err)
-{
-    struct store *s = cloud_store(c);
-    struct store_firmware f;
-    struct store_device d;
-    int rc = store_get_firmware(s, t->delta_id, &f, err);
-    if (rc != 0)
-        return err_set(err, rc, "task: there is no firmware %lld", (long long)t->delta_id);
-    if (t->kind == TASK_BATCH && !f.verified)
-        return err_set(err, ERR_WRONG_STATE, "task: firmware %lld is not verified, no batch",
-                       (long long)t->delta_id);
-    if (t->device_id[0] == '\0')
-        return t->kind != TASK_VERIFY
-                   ? 0
-                   : err_set(err, ERR_ARG, "task: a verification takes one device");
-    rc = store_get_device(s, t->device_id, &d, err);
-    if (rc != 0 || strcmp(d.product_id, f.product_id) != 0)
-        return err_set(err, ERR_NOT_FOUND, "task: %s is no device of product %s", t->device_id,
-                       f.product_id);
-    return 0;
-}
-
-int campaign_start(struct cloud *c, int64_t now_ns, struct store_task *task, struct err *err)
-{
-    int rc = check_task(c, task, err);
-    if (rc != 0)
-        return rc;
-    task->state = TASK_WAITING;
-    if (task->starts_ns > now_ns) {
-        rc = store_put_task(cloud_store(c), task, err);
-        cloud_wake(c, task->starts_ns);
-        return rc;
-    }
-    return run_task(c, now_ns, task, err);
-}
-
-int campaign_cancel(struct cloud *c, int64_t now_ns, int64_t task_id, struct err *err)
-{
-    struct store *s = cloud_store(c);
-    struct store_task t;
-    struct store_record open;
-    int rc = store_get_task(s, task_id, &t, err);
-    if (rc != 0)
-        return rc;
-    t.state = TASK_ENDED;
-    if ((rc = store_put_task(s, &t, err)) != 0)
-        return rc;
-    char after[STORE_TEXT_MAX] = "";
-    while ((rc = store_next_open(s, t.delta_id, after, &open, err)) == 0) {
-        (void)snprintf(after, sizeof after, "%s", open.device_id);
-        if (t.device_id[0] != '\0' && strcmp(t.device_id, open.device_id) != 0)
-            continue;
-        if ((rc = record_end(c, now_ns, &open, RECORD_SUPERSEDED, err)) != 0)
-            return rc;
-    }
-    return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-int64_t campaign_tick(struct cloud *c, int64_t now_ns)
-{
-    struct store_task t;
-    struct err err = {""};
-    while (store_next_task(cloud_store(c), &t, NULL) == 0) {
-        if (t.starts_ns > now_ns)
-            return t.starts_ns;
-        if (run_task(c, now_ns, &t, &err) != 0) {
-            cloud_event(c, now_ns, "error", &F_STR("what", err.text), 1);
-            t.state = TASK_ENDED;
-            if (store_put_task(cloud_store(c), &t, NULL) != 0)
-                return vtime_after(now_ns, NS_PER_S);
-        }
-    }
-    return VTIME_NEVER;
-}
-
 /* ---- what devices say ---- */
 
-/* A success after a verification makes the firmware fit for batches. */
-static int note_success(struct cloud *c, const struct store_record *rec, struct err *err)
+/* A success after a verification makes the firmware fit for batches, also those that wait for it.
+ */
+static int note_success(struct cloud *c, int64_t now_ns, const struct store_record *rec,
+                        struct err *err)
 {
     struct store *s = cloud_store(c);
     struct store_firmware f;
-    int rc = store_get_firmware(s, rec->delta_id, &f, err);
-    if (rc != 0 || f.verified)
-        return rc;
+    int got = store_get_firmware(s, rec->delta_id, &f, err);
+    if (got != 0 || f.verified)
+        return got;
     struct store_task t = {.task_id = 0};
     while (store_older_task(s, rec->delta_id, t.task_id, &t, NULL) == 0) {
         if (t.kind == TASK_VERIFY && strcmp(t.device_id, rec->device_id) == 0) {
             f.verified = true;
-            return store_put_firmware(s, &f, err);
+            int rc = store_put_firmware(s, &f, err);
+            return rc == 0 ? tasks_verified(c, now_ns, &f, err) : rc;
         }
     }
     return 0;
@@ -318,7 +129,7 @@ static int judge_version(struct cloud *c, int64_t now_ns, const char *device_id,
     if (rc != 0 || rec.state == RECORD_SUCCESS)
         return rc == ERR_NOT_FOUND ? 0 : rc;
     rc = record_end(c, now_ns, &rec, RECORD_SUCCESS, err);
-    return rc == 0 ? note_success(c, &rec, err) : rc;
+    return rc == 0 ? note_success(c, now_ns, &rec, err) : rc;
 }
 
 /* Running batches take in devices that come later, the newest batch first. */
@@ -333,12 +144,13 @@ static int join_batch(struct cloud *c, int64_t now_ns, const char *device_id, co
     if (store_get_device(s, device_id, &d, NULL) != 0)
         return 0;
     while (store_older_batch(s, d.product_id, module, t.task_id, &t, NULL) == 0) {
-        if (store_get_firmware(s, t.delta_id, &f, NULL) != 0 || !batch_wants(&t, &f, version))
+        if (store_get_firmware(s, t.delta_id, &f, NULL) != 0 ||
+            !tasks_wants(s, &t, &f, device_id, version))
             continue;
         if (store_get_record(s, f.delta_id, device_id, &known, NULL) == 0 &&
             known.state != RECORD_SUPERSEDED)
             return 0; /* it has been in this batch, or is */
-        return take_in(c, now_ns, device_id, &f, err);
+        return tasks_take_in(c, now_ns, &t, device_id, &f, err);
     }
     return 0;
 }
@@ -347,6 +159,8 @@ int campaign_version(struct cloud *c, int64_t now_ns, const char *device_id, con
                      const char *version, struct err *err)
 {
     int rc = store_put_version(cloud_store(c), device_id, module, version, err);
+    if (rc == 0)
+        rc = store_drop_overtaken(cloud_store(c), device_id, module, err);
     if (rc == 0)
         rc = judge_version(c, now_ns, device_id, module, version, err);
     return rc == 0 ? join_batch(c, now_ns, device_id, module, version, err) : rc;
@@ -365,6 +179,7 @@ int campaign_settle(struct cloud *c, int64_t now_ns, const char *device_id, stru
         int rc = record_end(c, now_ns, &rec, RECORD_FAILED, err);
         if (rc != 0)
             return rc;
+        campaign_failed(c, now_ns);
     }
     return 0;
 }
@@ -374,12 +189,49 @@ int campaign_progress(struct cloud *c, int64_t now_ns, const char *device_id, co
 {
     struct store *s = cloud_store(c);
     struct store_record rec;
-    int rc = store_open_record(s, device_id, module, 0, &rec, err);
+    struct store_overtaken over;
+    int rc = store_get_overtaken(s, device_id, module, &over, err);
+    if (rc == 0)
+        rc = store_get_record(s, over.delta_id, device_id, &rec, err);
+    if (rc == 0 && step < 0) /* with that it is done with the old one */
+        rc = store_drop_overtaken(s, device_id, module, err);
+    if (rc == ERR_NOT_FOUND)
+        rc = store_open_record(s, device_id, module, 0, &rec, err);
     if (rc == ERR_NOT_FOUND)
         rc = store_newest_record(s, device_id, module, &rec, err);
-    if (rc != 0)
+    if (rc == 0)
+        rc = record_step(c, now_ns, &rec, step, err);
+    if (rc == 0 && step < 0)
+        campaign_failed(c, now_ns);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+int campaign_fetched(struct cloud *c, const char *device_id, int64_t delta_id, struct err *err)
+{
+    struct store *s = cloud_store(c);
+    struct store_firmware f;
+    struct store_overtaken over;
+    int rc = store_next_overtaken(s, 0, &over, err); /* most of the time there is none */
+    if (rc == 0)
+        rc = store_get_firmware(s, delta_id, &f, err);
+    if (rc == 0)
+        rc = store_get_overtaken(s, device_id, f.module, &over, err);
+    if (rc != 0 || over.delta_id == delta_id)
         return rc == ERR_NOT_FOUND ? 0 : rc;
-    return record_step(c, now_ns, &rec, step, err);
+    return store_drop_overtaken(s, device_id, f.module, err);
+}
+
+int campaign_restarted(struct cloud *c, const char *device_id, struct err *err)
+{
+    return store_drop_overtaken(cloud_store(c), device_id, "*", err);
+}
+
+bool campaign_is_silent(struct cloud *c, const char *device_id, int64_t delta_id)
+{
+    struct store_taken taken;
+    struct store_task t;
+    return store_get_taken(cloud_store(c), delta_id, device_id, &taken, NULL) == 0 &&
+           store_get_task(cloud_store(c), taken.task_id, &t, NULL) == 0 && t.silent;
 }
 
 int campaign_needed(struct cloud *c, const char *device_id, const char *module, size_t index,

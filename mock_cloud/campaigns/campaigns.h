@@ -8,8 +8,18 @@
  * firmware; devices that report later are taken in too, until it is cancelled. TASK_AGAIN takes
  * devices whose record of this firmware has failed, one or all of them, and no others.
  *
+ * A batch is dynamic (it takes in devices that come to qualify later) or static; it may be for some
+ * versions, some devices or a part of those that qualify, leave devices alone that are in another
+ * upgrade, wait until it is asked, and try again what has failed (not what has timed out), as the
+ * vendor's console offers it.
+ *
  * A device is in one upgrade per module at a time: a new task ends the record that is open, as
- * superseded while it was pending, as failed once it was upgrading.
+ * superseded while it was pending, as failed once it was upgrading; a batch that yields fails
+ * itself instead.
+ *
+ * A progress report names no task. It counts for the open record of the module; but a download that
+ * a new task has interrupted goes on at the device, and what it tells counts for the old record
+ * until it asks for a file of another one, tells a version, or begins a session.
  */
 #ifndef OTABENCH_MOCK_CLOUD_CAMPAIGNS_CAMPAIGNS_H
 #define OTABENCH_MOCK_CLOUD_CAMPAIGNS_CAMPAIGNS_H
@@ -42,13 +52,17 @@ struct campaign_firmware {
  * object) with the field in err. An id in use is replaced. */
 int campaign_upload(struct store *s, const struct campaign_firmware *f, struct err *err);
 
-/* Starts a task, at once or when starts_ns has come; task_id and state are filled.
- * ERR_NOT_FOUND: no such firmware or device. ERR_WRONG_STATE: a batch of a firmware that is not
- * verified, or "again" for a device that has not failed. */
+/* Starts a task, at once or when starts_ns has come; task_id and state are filled. A batch whose
+ * state is TASK_HELD waits for the verification of its firmware. ERR_NOT_FOUND: no such firmware or
+ * device. ERR_WRONG_STATE: a batch of a firmware that is not verified, or "again" for a device that
+ * has not failed. */
 int campaign_start(struct cloud *c, int64_t now_ns, struct store_task *task, struct err *err);
-/* Ends a task: its open records are superseded, no device is taken in any more. */
+/* A batch for these devices only (count 0: as above). */
+int campaign_start_for(struct cloud *c, int64_t now_ns, struct store_task *task,
+                       const char (*devices)[STORE_TEXT_MAX], size_t count, struct err *err);
+/* Ends a task: its open records are superseded, no device is taken in any more. ERR_NOT_FOUND. */
 int campaign_cancel(struct cloud *c, int64_t now_ns, int64_t task_id, struct err *err);
-/* Starts waiting tasks whose time has come; when the next one is due. */
+/* Starts waiting tasks and retries whose time has come; when the next one is due. */
 int64_t campaign_tick(struct cloud *c, int64_t now_ns);
 
 /* A device tells the version of a module ("": default): kept, success of the record that wanted it,
@@ -58,10 +72,17 @@ int campaign_version(struct cloud *c, int64_t now_ns, const char *device_id, con
 /* The device has told a version, had time to correct itself, and it is not what an upgrade that had
  * told 100 % wanted: that upgrade has failed (seed 001, step 5). */
 int campaign_settle(struct cloud *c, int64_t now_ns, const char *device_id, struct err *err);
-/* Progress of the open upgrade of a module; any number, below 0: failure. Without one it is noted
- * as late. */
+/* A record has failed: retries of it are planned. campaign_progress does it itself. */
+void campaign_failed(struct cloud *c, int64_t now_ns);
+/* Progress of the open upgrade of a module; any number, below 0: failure. Without one, or about one
+ * that a new task has interrupted, it is noted as late. */
 int campaign_progress(struct cloud *c, int64_t now_ns, const char *device_id, const char *module,
                       int step, struct err *err);
+/* The device asks for a file of the firmware; it begins a session. */
+int campaign_fetched(struct cloud *c, const char *device_id, int64_t delta_id, struct err *err);
+int campaign_restarted(struct cloud *c, const char *device_id, struct err *err);
+/* Whether the device is not told of its upgrade, and has to ask (store_task.silent). */
+bool campaign_is_silent(struct cloud *c, const char *device_id, int64_t delta_id);
 /* The index-th upgrade that the device still needs ("*": of any module): open, and its version is
  * not what the device last told. ERR_NOT_FOUND: none. */
 int campaign_needed(struct cloud *c, const char *device_id, const char *module, size_t index,

@@ -77,7 +77,7 @@ static int start(struct bench *b, enum task_kind kind, int64_t id, const char *d
     struct store_task t = {.delta_id = id, .kind = kind};
     struct err err = {""};
     (void)snprintf(t.device_id, sizeof t.device_id, "%s", device);
-    (void)snprintf(t.from_version, sizeof t.from_version, "%s", from);
+    (void)snprintf(t.sources, sizeof t.sources, "%s", from);
     b->offered[0] = '\0';
     int rc = campaign_start(b->cloud, 0, &t, &err);
     if (task_id != NULL)
@@ -265,6 +265,267 @@ static void a_wrong_version_after_all_fails(void)
     bench_close(&b);
 }
 
+/* A batch of firmware 5, told from what is in t. */
+static int batch(struct bench *b, int64_t now_ns, struct store_task *t)
+{
+    struct err err = {""};
+    t->delta_id = 5;
+    t->kind = TASK_BATCH;
+    b->offered[0] = '\0';
+    return campaign_start(b->cloud, now_ns, t, &err);
+}
+
+static void fleet(struct bench *b, int devices)
+{
+    bench_open(b);
+    upload(b, 5, "2.0", NULL);
+    put_device(b, "a0", "1.0");
+    verify(b, 5, "a0", "2.0");
+    for (int i = 1; i <= devices; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "d%d", i);
+        put_device(b, id, "1.0");
+    }
+}
+
+static void a_held_batch_starts_by_itself(void)
+{
+    struct bench b;
+    struct store_task t = {.state = TASK_HELD};
+    bench_open(&b);
+    put_device(&b, "d1", "1.0");
+    put_device(&b, "d2", "1.0");
+    upload(&b, 5, "2.0", NULL);
+    CHECK_OK(batch(&b, 0, &t), NULL);
+    CHECK_INT(t.state, TASK_HELD);
+    CHECK_STR(b.offered, "");
+    CHECK_OK(start(&b, TASK_VERIFY, 5, "d1", "", NULL), NULL);
+    CHECK_INT(state_of(&b, 5, "d2"), -1);
+    CHECK_OK(campaign_version(b.cloud, 0, "d1", "", "2.0", NULL), NULL);
+    CHECK_INT(state_of(&b, 5, "d2"), RECORD_PENDING);
+    CHECK_OK(store_get_task(b.store, t.task_id, &t, NULL), NULL);
+    CHECK_INT(t.state, TASK_RUNNING);
+    bench_close(&b);
+}
+
+static void a_static_batch_takes_no_later_ones(void)
+{
+    struct bench b;
+    struct store_task t = {.fixed = true, .sources = "1.0\n1.1"};
+    fleet(&b, 2);
+    put_device(&b, "d3", "1.1");
+    put_device(&b, "d4", "1.10");
+    CHECK_OK(batch(&b, 0, &t), NULL);
+    CHECK_STR(b.offered, "d1 d2 d3 ");
+    put_device(&b, "d5", "1.0");
+    CHECK_INT(state_of(&b, 5, "d5"), -1);
+    bench_close(&b);
+}
+
+struct part_row {
+    const char *name;
+    int devices, percent, taken;
+};
+
+static const struct part_row parts[] = {
+    {"30 of 10", 10, 30, 3}, {"35 of 10, rounded down", 10, 35, 3},
+    {"1 of 10", 10, 1, 1},   {"100 of 10", 10, 100, 10},
+    {"50 of 1", 1, 50, 1},
+};
+
+static void a_part_is_taken(const void *row)
+{
+    const struct part_row *r = row;
+    struct bench b;
+    struct store_task t = {.fixed = true, .percent = r->percent};
+    int taken = 0;
+    fleet(&b, r->devices);
+    CHECK_OK(batch(&b, 0, &t), NULL);
+    for (const char *p = b.offered; *p != '\0'; p++)
+        taken += *p == ' ';
+    CHECK_INT(taken, r->taken);
+    bench_close(&b);
+}
+
+static const char *part_name(const void *row)
+{
+    return ((const struct part_row *)row)->name;
+}
+
+static void a_batch_may_name_its_devices(void)
+{
+    static const char devices[][STORE_TEXT_MAX] = {"d1", "d3", "d9"};
+    struct bench b;
+    struct store_task t = {.delta_id = 5, .kind = TASK_BATCH};
+    fleet(&b, 3);
+    b.offered[0] = '\0';
+    CHECK_OK(campaign_start_for(b.cloud, 0, &t, devices, 3, NULL), NULL);
+    CHECK_STR(b.offered, "d1 d3 ");
+    put_device(&b, "d8", "1.0");
+    put_device(&b, "d9", "1.0");
+    CHECK_INT(state_of(&b, 5, "d8"), -1);
+    CHECK_INT(state_of(&b, 5, "d9"), RECORD_PENDING);
+    bench_close(&b);
+}
+
+static void a_batch_may_yield(void)
+{
+    struct bench b;
+    struct store_task t = {.yields = true};
+    fleet(&b, 2);
+    upload(&b, 6, "3.0", NULL);
+    CHECK_OK(start(&b, TASK_VERIFY, 6, "d1", "", NULL), NULL);
+    CHECK_OK(batch(&b, 0, &t), NULL);
+    CHECK_STR(b.offered, "d2 ");
+    CHECK_INT(state_of(&b, 6, "d1"), RECORD_PENDING);
+    CHECK_INT(state_of(&b, 5, "d1"), RECORD_FAILED);
+    bench_close(&b);
+}
+
+static void a_batch_may_wait_to_be_asked(void)
+{
+    struct bench b;
+    struct store_task t = {.silent = true};
+    fleet(&b, 1);
+    CHECK_OK(batch(&b, 0, &t), NULL);
+    CHECK_STR(b.offered, "");
+    CHECK_INT(state_of(&b, 5, "d1"), RECORD_PENDING);
+    CHECK(campaign_is_silent(b.cloud, "d1", 5));
+    CHECK(!campaign_is_silent(b.cloud, "a0", 5));
+    bench_close(&b);
+}
+
+static void failures_are_tried_again(void)
+{
+    struct bench b;
+    struct store_task t = {.retries = 2, .retry_after_ns = 10 * NS_PER_S};
+    fleet(&b, 2);
+    CHECK_OK(batch(&b, 0, &t), NULL);
+    CHECK_OK(campaign_progress(b.cloud, NS_PER_S, "d1", "", -2, NULL), NULL);
+    CHECK(cloud_due_ns(b.cloud) <= NS_PER_S);
+    CHECK_INT(campaign_tick(b.cloud, NS_PER_S), 11 * NS_PER_S);
+    b.offered[0] = '\0';
+    CHECK_INT(campaign_tick(b.cloud, 11 * NS_PER_S), VTIME_NEVER);
+    CHECK_STR(b.offered, "d1 ");
+    CHECK_INT(state_of(&b, 5, "d1"), RECORD_PENDING);
+    CHECK_OK(campaign_progress(b.cloud, 12 * NS_PER_S, "d1", "", -4, NULL), NULL);
+    CHECK_INT(campaign_tick(b.cloud, 22 * NS_PER_S), VTIME_NEVER);
+    CHECK_INT(state_of(&b, 5, "d1"), RECORD_PENDING);
+    CHECK_OK(campaign_progress(b.cloud, 23 * NS_PER_S, "d1", "", -4, NULL), NULL);
+    CHECK_INT(campaign_tick(b.cloud, 60 * NS_PER_S), VTIME_NEVER); /* that was twice */
+    CHECK_INT(state_of(&b, 5, "d1"), RECORD_FAILED);
+    /* A device that fell silent is left alone. */
+    CHECK_OK(campaign_progress(b.cloud, 60 * NS_PER_S, "d2", "", 5, NULL), NULL);
+    (void)cloud_tick(b.cloud, 90 * NS_PER_S);
+    CHECK_INT(state_of(&b, 5, "d2"), RECORD_FAILED);
+    CHECK_INT(campaign_tick(b.cloud, 200 * NS_PER_S), VTIME_NEVER);
+    CHECK_INT(state_of(&b, 5, "d2"), RECORD_FAILED);
+    bench_close(&b);
+}
+
+static void a_cancelled_task_leaves_others(void)
+{
+    struct bench b;
+    struct store_task t = {.sources = "1.0"}, u = {.sources = "1.1"};
+    fleet(&b, 1);
+    put_device(&b, "d2", "1.1");
+    CHECK_OK(batch(&b, 0, &t), NULL);
+    CHECK_OK(batch(&b, 0, &u), NULL);
+    CHECK_OK(campaign_cancel(b.cloud, 0, u.task_id, NULL), NULL);
+    CHECK_INT(state_of(&b, 5, "d1"), RECORD_PENDING);
+    CHECK_INT(state_of(&b, 5, "d2"), RECORD_SUPERSEDED);
+    bench_close(&b);
+}
+
+static void progress_of_an_interrupted_download_is_its_own(void)
+{
+    struct bench b;
+    struct store_record rec;
+    bench_open(&b);
+    put_device(&b, "d1", "1.0");
+    upload(&b, 5, "2.0", NULL);
+    upload(&b, 6, "3.0", NULL);
+    CHECK_OK(start(&b, TASK_VERIFY, 5, "d1", "", NULL), NULL);
+    CHECK_OK(campaign_fetched(b.cloud, "d1", 5, NULL), NULL);
+    CHECK_OK(campaign_progress(b.cloud, 0, "d1", "", 40, NULL), NULL);
+    CHECK_OK(start(&b, TASK_VERIFY, 6, "d1", "", NULL), NULL);
+    /* The device goes on with what it had begun. */
+    CHECK_OK(campaign_progress(b.cloud, 0, "d1", "", 60, NULL), NULL);
+    CHECK_OK(campaign_fetched(b.cloud, "d1", 5, NULL), NULL);
+    CHECK_OK(campaign_progress(b.cloud, 0, "d1", "", 100, NULL), NULL);
+    CHECK_INT(state_of(&b, 5, "d1"), RECORD_FAILED);
+    CHECK_INT(state_of(&b, 6, "d1"), RECORD_PENDING);
+    /* It turns to the new one. */
+    CHECK_OK(campaign_fetched(b.cloud, "d1", 6, NULL), NULL);
+    CHECK_OK(campaign_progress(b.cloud, 0, "d1", "", 5, NULL), NULL);
+    CHECK_INT(state_of(&b, 6, "d1"), RECORD_UPGRADING);
+    CHECK_OK(store_get_record(b.store, 5, "d1", &rec, NULL), NULL);
+    CHECK_INT(rec.download_status, 40);
+    bench_close(&b);
+}
+
+struct turn_row {
+    const char *name;
+    int (*turn)(struct cloud *c);
+    int state; /* of the new upgrade, after progress */
+};
+
+static int tells_its_version(struct cloud *c)
+{
+    return campaign_version(c, 0, "d1", "", "1.0", NULL);
+}
+
+static int begins_a_session(struct cloud *c)
+{
+    return campaign_restarted(c, "d1", NULL);
+}
+
+static int says_it_has_failed(struct cloud *c)
+{
+    return campaign_progress(c, 0, "d1", "", -2, NULL);
+}
+
+static int asks_for_another_module(struct cloud *c)
+{
+    return campaign_fetched(c, "d1", 7, NULL);
+}
+
+static const struct turn_row turns[] = {
+    {"tells its version", tells_its_version, RECORD_UPGRADING},
+    {"begins a session", begins_a_session, RECORD_UPGRADING},
+    {"says that it has failed", says_it_has_failed, RECORD_UPGRADING},
+    {"asks for a file of another module", asks_for_another_module, RECORD_PENDING},
+};
+
+/* Cancelled in mid-download, then another task: the same. */
+static void a_device_turns_to_the_new_task(const void *row)
+{
+    const struct turn_row *r = row;
+    struct bench b;
+    int64_t task = 0;
+    bench_open(&b);
+    put_device(&b, "d1", "1.0");
+    upload(&b, 5, "2.0", NULL);
+    upload(&b, 6, "3.0", NULL);
+    upload(&b, 7, "1.0", "mcu");
+    CHECK_OK(start(&b, TASK_VERIFY, 5, "d1", "", &task), NULL);
+    CHECK_OK(campaign_progress(b.cloud, 0, "d1", "", 40, NULL), NULL);
+    CHECK_OK(campaign_cancel(b.cloud, 0, task, NULL), NULL);
+    CHECK_OK(start(&b, TASK_VERIFY, 6, "d1", "", NULL), NULL);
+    CHECK_OK(campaign_progress(b.cloud, 0, "d1", "", 45, NULL), NULL);
+    CHECK_INT(state_of(&b, 6, "d1"), RECORD_PENDING);
+    CHECK_OK(r->turn(b.cloud), NULL);
+    CHECK_INT(state_of(&b, 6, "d1"), RECORD_PENDING);
+    CHECK_OK(campaign_progress(b.cloud, 0, "d1", "", 5, NULL), NULL);
+    CHECK_INT(state_of(&b, 6, "d1"), r->state);
+    bench_close(&b);
+}
+
+static const char *turn_name(const void *row)
+{
+    return ((const struct turn_row *)row)->name;
+}
+
 struct bad_row {
     const char *name;
     struct campaign_firmware firmware;
@@ -364,6 +625,18 @@ static const struct test tests[] = {
     {"a task is cancelled", a_task_is_cancelled},
     {"a task waits for its time", a_task_waits_for_its_time},
     {"a wrong version after 100 fails", a_wrong_version_after_all_fails},
+    {"a held batch starts by itself", a_held_batch_starts_by_itself},
+    {"a static batch takes no later ones", a_static_batch_takes_no_later_ones},
+    TEST_ROWS("percent:", a_part_is_taken, parts, part_name),
+    {"a batch may name its devices", a_batch_may_name_its_devices},
+    {"a batch may yield", a_batch_may_yield},
+    {"a batch may wait to be asked", a_batch_may_wait_to_be_asked},
+    {"failures are tried again", failures_are_tried_again},
+    {"a cancelled task leaves others", a_cancelled_task_leaves_others},
+    {"progress of an interrupted download is its own",
+     progress_of_an_interrupted_download_is_its_own},
+    TEST_ROWS("a device turns to the new task when it", a_device_turns_to_the_new_task, turns,
+              turn_name),
     TEST_ROWS("refused firmware:", bad_firmware_is_refused, bad, bad_name),
     {"tasks for nobody are refused", tasks_for_nobody_are_refused},
 };

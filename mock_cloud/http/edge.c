@@ -44,6 +44,7 @@ struct exchange {
 
 struct edge {
     struct cloud *cloud;
+    const struct edge_service *service; /* null: the cloud answers */
     struct MHD_Daemon *daemon;
     int fd;
     bool tls;
@@ -167,50 +168,84 @@ static const char *header(struct MHD_Connection *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
+static struct http_request read_request(const struct exchange *x, const char *method,
+                                        const char *path)
+{
+    struct MHD_Connection *connection = x->connection;
+    return (struct http_request){
+        .method = method,
+        .path = path,
+        .query = x->has_query ? x->query : NULL,
+        .range = header(connection, "Range"),
+        .if_range = header(connection, "If-Range"),
+        .if_none_match = header(connection, "If-None-Match"),
+        .content_type = header(connection, "Content-Type"),
+        .host = header(connection, "Host"),
+        .authorization = header(connection, "Authorization"),
+        .body = x->body.data,
+        .body_bytes = x->body.len_bytes,
+    };
+}
+
+static enum MHD_Result send_reply(struct exchange *x, const struct http_reply *reply)
+{
+    struct edge *e = x->edge;
+    x->response = make_response(reply);
+    x->status = (unsigned)reply->status;
+    e->text = reply->text;
+    if (x->response == NULL)
+        return MHD_NO;
+    if (reply->delay_ns <= 0)
+        return queue(x);
+    wait_until(x, vtime_after(e->now_ns, reply->delay_ns));
+    return MHD_YES;
+}
+
 /* Asks the cloud, or answers in its place when the request is beyond a limit. */
 static enum MHD_Result answer(struct exchange *x, const char *method, const char *path)
 {
     struct edge *e = x->edge;
-    struct MHD_Connection *connection = x->connection;
     struct http_reply reply = {.text = e->text};
+    const struct http_request request = read_request(x, method, path);
     if (x->too_long || x->too_large) {
         cloud_page(&reply, x->too_long ? 414 : 413);
         reply.close = true;
+    } else if (e->service != NULL) {
+        e->service->answer(e->service->ctx, e->now_ns, &request, &reply);
     } else {
-        const struct http_request request = {
-            .method = method,
-            .path = path,
-            .query = x->has_query ? x->query : NULL,
-            .range = header(connection, "Range"),
-            .if_range = header(connection, "If-Range"),
-            .if_none_match = header(connection, "If-None-Match"),
-            .content_type = header(connection, "Content-Type"),
-            .host = header(connection, "Host"),
-            .body = x->body.data,
-            .body_bytes = x->body.len_bytes,
-        };
         cloud_http(e->cloud, e->now_ns, &request, &reply);
     }
-    x->response = make_response(&reply);
-    x->status = (unsigned)reply.status;
-    e->text = reply.text;
-    if (x->response == NULL)
-        return MHD_NO;
-    if (reply.delay_ns <= 0)
-        return queue(x);
-    wait_until(x, vtime_after(e->now_ns, reply.delay_ns));
-    return MHD_YES;
+    return send_reply(x, &reply);
 }
 
 /* A declared body that is too large is refused before it is read. */
-static bool declares_too_much(struct MHD_Connection *connection)
+static bool declares_too_much(struct exchange *x)
 {
-    const char *length = header(connection, "Content-Length");
+    const char *length = header(x->connection, "Content-Length");
     if (length == NULL)
         return false;
     length += strspn(length, "0");
     size_t digits = strspn(length, "0123456789");
-    return digits > 9 || strtoul(length, NULL, 10) > HTTP_BODY_MAX;
+    return digits > 9 || strtoul(length, NULL, 10) > x->body.max_bytes;
+}
+
+/* The head is there: whether and how far the body is read. */
+static enum MHD_Result begin(struct exchange *x, const char *method, const char *path)
+{
+    const struct edge_service *service = x->edge->service;
+    if (service != NULL && !x->too_long) {
+        struct http_reply reply = {.text = x->edge->text};
+        const struct http_request head = read_request(x, method, path);
+        int64_t most = service->admit(service->ctx, &head, &reply);
+        x->edge->text = reply.text;
+        if (most < 0) {
+            reply.close = true;
+            return send_reply(x, &reply);
+        }
+        x->body.max_bytes = (size_t)most;
+    }
+    x->too_large = declares_too_much(x);
+    return x->too_long || x->too_large ? answer(x, method, path) : MHD_YES;
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path,
@@ -225,8 +260,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     x->connection = connection;
     if (!x->begun) {
         x->begun = true;
-        x->too_large = declares_too_much(connection);
-        return x->too_long || x->too_large ? answer(x, method, path) : MHD_YES;
+        return begin(x, method, path);
     }
     if (*upload_bytes > 0) {
         if (!x->too_large && buf_append(&x->body, upload, *upload_bytes) != 0)
@@ -323,6 +357,7 @@ static struct edge *edge_make(struct cloud *cloud, const struct edge_address *at
         return NULL;
     }
     e->cloud = cloud;
+    e->service = at == NULL ? NULL : at->service;
     buf_init(&e->text, TEXT_MAX);
     errno = 0;
     e->daemon = start(e, at, &address);

@@ -22,6 +22,17 @@
 
 struct edge;
 
+/* Answers the requests of an edge in the cloud's place: for people and scripts, not for devices. */
+struct edge_service {
+    void *ctx;
+    /* A request's head is there: how many bytes its body may have, beyond that it gets 413. Below
+     * 0: it is refused, reply has been made, its body is not read. */
+    int64_t (*admit)(void *ctx, const struct http_request *head, struct http_reply *reply);
+    /* As cloud_http; the body is all there. */
+    void (*answer)(void *ctx, int64_t now_ns, const struct http_request *request,
+                   struct http_reply *reply);
+};
+
 #define EDGE_CONNECTIONS_MAX 1024 /* at a time; a further one is closed at once */
 
 /* Null with the story in err. The cloud is not owned and must outlive the edge. */
@@ -35,6 +46,7 @@ struct edge_address {
                              with AES-CBC, for old devices offer nothing else */
     const char *key_pem;
     unsigned idle_limit_s; /* a connection on which nothing moves is closed; 0: never */
+    const struct edge_service *service; /* null: the cloud answers. Lives as long as the edge. */
 };
 /* Null with the story in err: a bad address, a port in use, a certificate that cannot be read. */
 struct edge *edge_listen(struct cloud *cloud, const struct edge_address *at, struct err *err);

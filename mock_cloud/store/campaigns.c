@@ -1,5 +1,17 @@
 #include "mock_cloud/store/rows.h"
 
+const char *task_kind_name(enum task_kind kind)
+{
+    static const char *const names[] = {"verify", "batch", "again"};
+    return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : "?";
+}
+
+const char *task_state_name(enum task_state state)
+{
+    static const char *const names[] = {"waiting", "running", "ended", "held"};
+    return (unsigned)state < sizeof names / sizeof names[0] ? names[state] : "?";
+}
+
 int store_put_firmware(struct store *s, const struct store_firmware *f, struct err *err)
 {
     if (f->product_id[0] == '\0' || f->version[0] == '\0')
@@ -109,8 +121,15 @@ int store_put_task(struct store *s, struct store_task *t, struct err *err)
     row_bind_int(&r, t->kind);
     row_bind_int(&r, t->state);
     row_bind_text(&r, t->device_id);
-    row_bind_text(&r, t->from_version);
     row_bind_int(&r, t->starts_ns);
+    row_bind_text(&r, t->sources);
+    row_bind_int(&r, t->chosen);
+    row_bind_int(&r, t->fixed);
+    row_bind_int(&r, t->percent);
+    row_bind_int(&r, t->silent);
+    row_bind_int(&r, t->yields);
+    row_bind_int(&r, t->retries);
+    row_bind_int(&r, t->retry_after_ns);
     int rc = row_get(s, &r, "put a task", err);
     if (rc == 0)
         t->task_id = row_int(&r);
@@ -127,8 +146,15 @@ static int read_task(struct store *s, struct row *r, struct store_task *out, str
         out->kind = (enum task_kind)row_int(r);
         out->state = (enum task_state)row_int(r);
         row_text(r, out->device_id, sizeof out->device_id);
-        row_text(r, out->from_version, sizeof out->from_version);
         out->starts_ns = row_int(r);
+        row_text(r, out->sources, sizeof out->sources);
+        out->chosen = row_int(r) != 0;
+        out->fixed = row_int(r) != 0;
+        out->percent = (int)row_int(r);
+        out->silent = row_int(r) != 0;
+        out->yields = row_int(r) != 0;
+        out->retries = (int)row_int(r);
+        out->retry_after_ns = row_int(r);
     }
     row_end(r);
     return rc;
@@ -138,6 +164,76 @@ int store_get_task(struct store *s, int64_t task_id, struct store_task *out, str
 {
     struct row r = row_begin(s, ST_GET_TASK);
     row_bind_int(&r, task_id);
+    return read_task(s, &r, out, err);
+}
+
+int store_put_task_device(struct store *s, int64_t task_id, const char *device_id, struct err *err)
+{
+    struct row r = row_begin(s, ST_PUT_TASK_DEVICE);
+    row_bind_int(&r, task_id);
+    row_bind_text(&r, device_id);
+    return row_run(s, &r, "put a task's device", err);
+}
+
+bool store_has_task_device(struct store *s, int64_t task_id, const char *device_id)
+{
+    struct row r = row_begin(s, ST_HAS_TASK_DEVICE);
+    row_bind_int(&r, task_id);
+    row_bind_text(&r, device_id);
+    int rc = row_get(s, &r, "get a task's device", NULL);
+    row_end(&r);
+    return rc == 0;
+}
+
+int store_next_retrying(struct store *s, int64_t task_id, struct store_task *out, struct err *err)
+{
+    struct row r = row_begin(s, ST_NEXT_RETRYING);
+    row_bind_int(&r, task_id);
+    row_bind_int(&r, TASK_RUNNING);
+    return read_task(s, &r, out, err);
+}
+
+int store_put_taken(struct store *s, int64_t delta_id, const char *device_id,
+                    const struct store_taken *t, struct err *err)
+{
+    struct row r = row_begin(s, ST_PUT_TAKEN);
+    row_bind_int(&r, delta_id);
+    row_bind_text(&r, device_id);
+    row_bind_int(&r, t->task_id);
+    row_bind_int(&r, t->tries);
+    return row_run(s, &r, "put a taken device", err);
+}
+
+int store_get_taken(struct store *s, int64_t delta_id, const char *device_id,
+                    struct store_taken *out, struct err *err)
+{
+    struct row r = row_begin(s, ST_GET_TAKEN);
+    row_bind_int(&r, delta_id);
+    row_bind_text(&r, device_id);
+    int rc = row_get(s, &r, "get a taken device", err);
+    if (rc == 0) {
+        out->task_id = row_int(&r);
+        out->tries = row_int(&r);
+    }
+    row_end(&r);
+    return rc;
+}
+
+int store_next_firmware(struct store *s, const char *product_id, int64_t after,
+                        struct store_firmware *out, struct err *err)
+{
+    struct row r = row_begin(s, ST_NEXT_FIRMWARE);
+    row_bind_text(&r, product_id);
+    row_bind_int(&r, after);
+    return read_firmware(s, &r, out, err);
+}
+
+int store_next_any_task(struct store *s, int64_t delta_id, int64_t after, struct store_task *out,
+                        struct err *err)
+{
+    struct row r = row_begin(s, ST_NEXT_ANY_TASK);
+    row_bind_int(&r, delta_id);
+    row_bind_int(&r, after);
     return read_task(s, &r, out, err);
 }
 

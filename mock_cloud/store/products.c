@@ -22,30 +22,43 @@ int store_put_product(struct store *s, const struct store_product *p, struct err
     return row_run(s, &r, "put a product", err);
 }
 
+static int read_product(struct store *s, struct row *r, struct store_product *out, struct err *err)
+{
+    int rc = row_get(s, r, "get a product", err);
+    if (rc == 0) {
+        row_text(r, out->product_id, sizeof out->product_id);
+        row_text(r, out->secret, sizeof out->secret);
+        out->cms = row_int(r) != 0;
+        out->has_team = row_int(r) != 0;
+        row_text(r, out->oem, sizeof out->oem);
+        row_text(r, out->model, sizeof out->model);
+        row_text(r, out->platform, sizeof out->platform);
+        row_text(r, out->device_type, sizeof out->device_type);
+        row_text(r, out->owner, sizeof out->owner);
+        out->device_visits_per_day = (uint32_t)row_int(r);
+        out->owner_visits_per_day = (uint32_t)row_int(r);
+        out->compare_block_kib = (uint16_t)row_int(r);
+        out->restore_block_bytes = (uint32_t)row_int(r);
+        out->window_bytes = (uint32_t)row_int(r);
+    }
+    row_end(r);
+    return rc;
+}
+
 int store_get_product(struct store *s, const char *product_id, struct store_product *out,
                       struct err *err)
 {
     struct row r = row_begin(s, ST_GET_PRODUCT);
     row_bind_text(&r, product_id);
-    int rc = row_get(s, &r, "get a product", err);
-    if (rc == 0) {
-        row_text(&r, out->product_id, sizeof out->product_id);
-        row_text(&r, out->secret, sizeof out->secret);
-        out->cms = row_int(&r) != 0;
-        out->has_team = row_int(&r) != 0;
-        row_text(&r, out->oem, sizeof out->oem);
-        row_text(&r, out->model, sizeof out->model);
-        row_text(&r, out->platform, sizeof out->platform);
-        row_text(&r, out->device_type, sizeof out->device_type);
-        row_text(&r, out->owner, sizeof out->owner);
-        out->device_visits_per_day = (uint32_t)row_int(&r);
-        out->owner_visits_per_day = (uint32_t)row_int(&r);
-        out->compare_block_kib = (uint16_t)row_int(&r);
-        out->restore_block_bytes = (uint32_t)row_int(&r);
-        out->window_bytes = (uint32_t)row_int(&r);
-    }
-    row_end(&r);
-    return rc;
+    return read_product(s, &r, out, err);
+}
+
+int store_next_product(struct store *s, const char *after, struct store_product *out,
+                       struct err *err)
+{
+    struct row r = row_begin(s, ST_NEXT_PRODUCT);
+    row_bind_text(&r, after);
+    return read_product(s, &r, out, err);
 }
 
 int store_put_device(struct store *s, const struct store_device *d, struct err *err)

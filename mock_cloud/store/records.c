@@ -57,6 +57,23 @@ int store_record_at(struct store *s, size_t index, struct store_record *out, str
     return read_record(s, &r, out, err);
 }
 
+int store_next_record(struct store *s, const struct store_record_filter *f, int64_t *sequence,
+                      struct store_record *out, struct err *err)
+{
+    struct row r = row_begin(s, ST_NEXT_RECORD);
+    row_bind_int(&r, *sequence);
+    row_bind_text(&r, f->device_id);
+    row_bind_int(&r, f->delta_id);
+    row_bind_int(&r, f->state);
+    int rc = row_get(s, &r, "get a record", err);
+    if (rc == 0) {
+        read_record_row(&r, out);
+        *sequence = row_int(&r);
+    }
+    row_end(&r);
+    return rc;
+}
+
 int store_find_other_pending(struct store *s, const char *device_id, int64_t delta_id,
                              struct store_record *out, struct err *err)
 {

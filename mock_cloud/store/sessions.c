@@ -58,6 +58,55 @@ int store_due_session(struct store *s, struct store_session *out, struct err *er
     return read_session(s, &r, out, err);
 }
 
+int store_put_overtaken(struct store *s, const struct store_overtaken *x, struct err *err)
+{
+    struct row r = row_begin(s, ST_PUT_OVERTAKEN);
+    row_bind_text(&r, x->device_id);
+    row_bind_text(&r, x->module);
+    row_bind_int(&r, x->delta_id);
+    return row_run(s, &r, "put an overtaken upgrade", err);
+}
+
+static int read_overtaken(struct store *s, struct row *r, struct store_overtaken *out,
+                          struct err *err)
+{
+    int rc = row_get(s, r, "get an overtaken upgrade", err);
+    if (rc == 0) {
+        out->sequence = row_int(r);
+        row_text(r, out->device_id, sizeof out->device_id);
+        row_text(r, out->module, sizeof out->module);
+        out->delta_id = row_int(r);
+    }
+    row_end(r);
+    return rc;
+}
+
+int store_get_overtaken(struct store *s, const char *device_id, const char *module,
+                        struct store_overtaken *out, struct err *err)
+{
+    struct row r = row_begin(s, ST_GET_OVERTAKEN);
+    row_bind_text(&r, device_id);
+    row_bind_text(&r, module);
+    return read_overtaken(s, &r, out, err);
+}
+
+int store_next_overtaken(struct store *s, int64_t sequence, struct store_overtaken *out,
+                         struct err *err)
+{
+    struct row r = row_begin(s, ST_NEXT_OVERTAKEN);
+    row_bind_int(&r, sequence);
+    return read_overtaken(s, &r, out, err);
+}
+
+int store_drop_overtaken(struct store *s, const char *device_id, const char *module,
+                         struct err *err)
+{
+    struct row r = row_begin(s, ST_DROP_OVERTAKEN);
+    row_bind_text(&r, device_id);
+    row_bind_text(&r, module);
+    return row_run(s, &r, "drop overtaken upgrades", err);
+}
+
 static int count_outgoing(struct store *s, int64_t *count, struct err *err)
 {
     struct row r = row_begin(s, ST_COUNT_OUTGOING);

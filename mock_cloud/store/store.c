@@ -7,7 +7,7 @@
 #include "mock_cloud/store/rows.h"
 
 #define APPLICATION_ID 0x4F544142 /* "OTAB" */
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 #define PAGE_BYTES     4096
 #define BUSY_MS        5000
 
@@ -71,6 +71,23 @@ static const char schema_topology[] =
     "ALTER TABLE sub_device ADD COLUMN logs_in INT NOT NULL DEFAULT 0;"
     "CREATE INDEX sub_device_by_gateway ON sub_device(gateway_id, device_id);";
 
+/* What version 4 adds: batches as the console has them. */
+static const char schema_batches[] =
+    "ALTER TABLE task RENAME COLUMN from_version TO sources;"
+    "ALTER TABLE task ADD COLUMN chosen INT NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN fixed INT NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN percent INT NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN silent INT NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN yields INT NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN retries INT NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN retry_after_ns INT NOT NULL DEFAULT 0;"
+    "CREATE TABLE task_device("
+    " task_id INT NOT NULL, device_id TEXT NOT NULL, PRIMARY KEY(task_id, device_id))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE taken("
+    " delta_id INT NOT NULL, device_id TEXT NOT NULL, task_id INT NOT NULL, tries INT NOT NULL,"
+    " PRIMARY KEY(delta_id, device_id)) STRICT, WITHOUT ROWID;";
+
 /* What ends with the process. */
 static const char schema_sessions[] =
     "PRAGMA temp_store = MEMORY;"
@@ -83,16 +100,20 @@ static const char schema_sessions[] =
     " sequence INTEGER PRIMARY KEY, due_ns INT NOT NULL, device_id TEXT NOT NULL,"
     " topic TEXT NOT NULL, qos INT NOT NULL, payload BLOB NOT NULL) STRICT;"
     "CREATE INDEX temp.outgoing_by_due ON outgoing(due_ns, sequence);"
+    "CREATE TEMP TABLE overtaken("
+    " sequence INTEGER PRIMARY KEY, device_id TEXT NOT NULL, module TEXT NOT NULL,"
+    " delta_id INT NOT NULL, UNIQUE(device_id, module)) STRICT;"
     "CREATE TEMP TABLE refusal(path TEXT PRIMARY KEY, count INT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TEMP TABLE announced("
     " device_id TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT, WITHOUT ROWID;";
 
-static const char forget[] =
-    "DELETE FROM announced; DELETE FROM refusal; DELETE FROM outgoing; DELETE FROM session;"
-    "DELETE FROM config; DELETE FROM sub_device; DELETE FROM module;"
-    "DELETE FROM task; DELETE FROM file; DELETE FROM firmware;"
-    "DELETE FROM message; DELETE FROM visit; DELETE FROM record;"
-    "DELETE FROM package; DELETE FROM device; DELETE FROM product;";
+static const char forget[] = "DELETE FROM announced; DELETE FROM refusal; DELETE FROM overtaken; "
+                             "DELETE FROM outgoing; DELETE FROM session;"
+                             "DELETE FROM config; DELETE FROM sub_device; DELETE FROM module;"
+                             "DELETE FROM taken; DELETE FROM task_device;"
+                             "DELETE FROM task; DELETE FROM file; DELETE FROM firmware;"
+                             "DELETE FROM message; DELETE FROM visit; DELETE FROM record;"
+                             "DELETE FROM package; DELETE FROM device; DELETE FROM product;";
 
 #define PRODUCT_COLUMNS                                                                            \
     "product_id, secret, cms, has_team, oem, model, platform, device_type, owner,"                 \
@@ -110,7 +131,9 @@ static const char forget[] =
     " WHERE r.device_id = ?1 AND ?2 IN ('*', f.module)"
 #define FIRMWARE_COLUMNS                                                                           \
     "delta_id, product_id, module, version, sign, diff, over_mqtt, verified, file_count, extra"
-#define TASK_COLUMNS       "task_id, delta_id, kind, state, device_id, from_version, starts_ns"
+#define TASK_COLUMNS                                                                               \
+    "task_id, task.delta_id, kind, state, device_id, starts_ns, sources, chosen, fixed, percent,"  \
+    " silent, yields, retries, retry_after_ns"
 #define SUB_DEVICE_COLUMNS "device_id, gateway_id, logs_in"
 #define SESSION_COLUMNS    "device_id, via, listens, told, pushed_ns, due_ns"
 
@@ -164,17 +187,36 @@ static const char *const statements[ST_COUNT] = {
                     " VALUES(?,?,?,?,?)",
     [ST_GET_FILE] = "SELECT firmware_id, number, package_id, name, sha256_hex FROM file"
                     " WHERE firmware_id = ? AND number = ?",
-    [ST_PUT_TASK] = "INSERT OR REPLACE INTO task(" TASK_COLUMNS ") VALUES(?,?,?,?,?,?,?)"
-                    " RETURNING task_id",
+    [ST_PUT_TASK] =
+        "INSERT OR REPLACE INTO task(task_id, delta_id, kind, state, device_id, starts_ns,"
+        " sources, chosen, fixed, percent, silent, yields, retries, retry_after_ns)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING task_id",
     [ST_GET_TASK] = "SELECT " TASK_COLUMNS " FROM task WHERE task_id = ?",
     [ST_NEXT_TASK] = "SELECT " TASK_COLUMNS " FROM task WHERE state = ?"
                      " ORDER BY starts_ns, task_id LIMIT 1",
     [ST_OLDER_TASK] = "SELECT " TASK_COLUMNS " FROM task WHERE delta_id = ?1"
                       " AND (?2 = 0 OR task_id < ?2) ORDER BY task_id DESC LIMIT 1",
-    [ST_OLDER_BATCH] = "SELECT task_id, t.delta_id, kind, state, device_id, from_version, starts_ns"
-                       " FROM task t JOIN firmware f ON f.delta_id = t.delta_id"
-                       " WHERE state = ?1 AND kind = ?2 AND f.product_id = ?3 AND f.module = ?4"
-                       " AND (?5 = 0 OR task_id < ?5) ORDER BY task_id DESC LIMIT 1",
+    [ST_PUT_TASK_DEVICE] = "INSERT OR REPLACE INTO task_device(task_id, device_id) VALUES(?,?)",
+    [ST_HAS_TASK_DEVICE] = "SELECT 1 FROM task_device WHERE task_id = ? AND device_id = ?",
+    [ST_NEXT_RETRYING] = "SELECT " TASK_COLUMNS " FROM task WHERE task_id > ? AND state = ?"
+                         " AND retries > 0 ORDER BY task_id LIMIT 1",
+    [ST_PUT_TAKEN] = "INSERT OR REPLACE INTO taken(delta_id, device_id, task_id, tries)"
+                     " VALUES(?,?,?,?)",
+    [ST_GET_TAKEN] = "SELECT task_id, tries FROM taken WHERE delta_id = ? AND device_id = ?",
+    [ST_NEXT_PRODUCT] = "SELECT " PRODUCT_COLUMNS " FROM product WHERE product_id > ?"
+                        " ORDER BY product_id LIMIT 1",
+    [ST_NEXT_FIRMWARE] = "SELECT " FIRMWARE_COLUMNS " FROM firmware WHERE ?1 IN ('', product_id)"
+                         " AND delta_id > ?2 ORDER BY delta_id LIMIT 1",
+    [ST_NEXT_ANY_TASK] = "SELECT " TASK_COLUMNS " FROM task WHERE ?1 IN (0, delta_id)"
+                         " AND task_id > ?2 ORDER BY task_id LIMIT 1",
+    [ST_NEXT_RECORD] = "SELECT " RECORD_COLUMNS ", sequence FROM record WHERE sequence > ?1"
+                       " AND ?2 IN ('', device_id) AND ?3 IN (0, delta_id) AND ?4 IN (-1, state)"
+                       " ORDER BY sequence LIMIT 1",
+    [ST_OLDER_BATCH] =
+        "SELECT " TASK_COLUMNS " FROM task JOIN firmware f ON f.delta_id = task.delta_id"
+        " WHERE state = ?1 AND kind = ?2 AND f.product_id = ?3 AND f.module = ?4"
+        " AND fixed = 0"
+        " AND (?5 = 0 OR task_id < ?5) ORDER BY task_id DESC LIMIT 1",
     [ST_NEXT_DEVICE] = "SELECT " DEVICE_COLUMNS " FROM device WHERE product_id = ?"
                        " AND device_id > ? ORDER BY device_id LIMIT 1",
     [ST_PUT_VERSION] = "INSERT OR REPLACE INTO module(device_id, module, version) VALUES(?,?,?)",
@@ -202,6 +244,13 @@ static const char *const statements[ST_COUNT] = {
     [ST_DROP_SESSION] = "DELETE FROM session WHERE device_id = ?",
     [ST_DUE_SESSION] = "SELECT " SESSION_COLUMNS " FROM session WHERE due_ns < ?"
                        " ORDER BY due_ns, device_id LIMIT 1",
+    [ST_PUT_OVERTAKEN] = "INSERT OR REPLACE INTO overtaken(device_id, module, delta_id)"
+                         " VALUES(?,?,?)",
+    [ST_GET_OVERTAKEN] = "SELECT sequence, device_id, module, delta_id FROM overtaken"
+                         " WHERE device_id = ? AND module = ?",
+    [ST_NEXT_OVERTAKEN] = "SELECT sequence, device_id, module, delta_id FROM overtaken"
+                          " WHERE sequence > ? ORDER BY sequence LIMIT 1",
+    [ST_DROP_OVERTAKEN] = "DELETE FROM overtaken WHERE device_id = ?1 AND ?2 IN ('*', module)",
     [ST_PUT_OUTGOING] = "INSERT INTO outgoing(due_ns, device_id, topic, qos, payload)"
                         " VALUES(?,?,?,?,?)",
     [ST_COUNT_OUTGOING] = "SELECT count(*) FROM outgoing",
@@ -348,6 +397,8 @@ static int raise_schema(struct store *s, int64_t version, struct err *err)
         rc = execute(s, schema_campaigns, "create the tables of campaigns", err);
     if (rc == 0 && version < 3)
         rc = execute(s, schema_topology, "extend the table of sub-devices", err);
+    if (rc == 0 && version < 4)
+        rc = execute(s, schema_batches, "create the tables of batches", err);
     if (rc == 0)
         rc = execute(s, stamp, "stamp the file", err);
     if (rc == 0)

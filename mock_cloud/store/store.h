@@ -166,15 +166,30 @@ struct store_file {
     char sha256_hex[65];
 };
 enum task_kind { TASK_VERIFY, TASK_BATCH, TASK_AGAIN };
-enum task_state { TASK_WAITING, TASK_RUNNING, TASK_ENDED };
+/* Held: a batch that waits for the verification of its firmware. */
+enum task_state { TASK_WAITING, TASK_RUNNING, TASK_ENDED, TASK_HELD };
+const char *task_kind_name(enum task_kind kind);    /* "verify", ... */
+const char *task_state_name(enum task_state state); /* "waiting", ... */
+#define STORE_SOURCES_MAX      10                   /* source versions that a batch names */
+#define STORE_SOURCE_TEXT_MAX  512                  /* all of them */
+#define STORE_TASK_DEVICES_MAX 200                  /* devices that a batch names */
 struct store_task {
     int64_t task_id; /* 0: store_put_task gives the next */
     int64_t delta_id;
     enum task_kind kind;
     enum task_state state;
-    char device_id[STORE_TEXT_MAX];    /* one device; empty: all of the product */
-    char from_version[STORE_TEXT_MAX]; /* batch: only devices of that version; empty: all lower */
+    char device_id[STORE_TEXT_MAX]; /* one device; empty: all of the product */
     int64_t starts_ns;
+    /* Of a batch: */
+    char sources[STORE_SOURCE_TEXT_MAX]; /* versions it upgrades, one a line; empty: all lower */
+    bool chosen;                         /* only the devices of store_put_task_device */
+    bool fixed;  /* static: only devices that qualify when it starts; else later ones too */
+    int percent; /* 1..100 of those, fixed only; 0: all */
+    bool silent; /* devices are not told, they have to ask */
+    bool yields; /* a device that is in another upgrade of the module fails this one at once,
+                    else the other ends */
+    int retries; /* so often a device that has failed is tried again, */
+    int64_t retry_after_ns; /* so long after the failure */
 };
 int store_put_firmware(struct store *s, const struct store_firmware *f, struct err *err);
 int store_get_firmware(struct store *s, int64_t delta_id, struct store_firmware *out,
@@ -189,13 +204,26 @@ int store_get_file(struct store *s, int64_t firmware_id, uint32_t number, struct
                    struct err *err);
 int store_put_task(struct store *s, struct store_task *t, struct err *err);
 int store_get_task(struct store *s, int64_t task_id, struct store_task *out, struct err *err);
+/* A device that a task is for (store_task.chosen); whether it is. */
+int store_put_task_device(struct store *s, int64_t task_id, const char *device_id, struct err *err);
+bool store_has_task_device(struct store *s, int64_t task_id, const char *device_id);
 /* The waiting task that starts first; ERR_NOT_FOUND: none. */
 int store_next_task(struct store *s, struct store_task *out, struct err *err);
 /* Tasks of the firmware from the newest on: the next older than task_id (0: the newest). */
 int store_older_task(struct store *s, int64_t delta_id, int64_t task_id, struct store_task *out,
                      struct err *err);
-/* The newest running batch for a module of the product that is older than task_id (0: the newest).
- */
+/* The oldest running batch after task_id (0: the oldest of all) that tries failed devices again. */
+int store_next_retrying(struct store *s, int64_t task_id, struct store_task *out, struct err *err);
+/* Which task has taken a device into an upgrade, and how often it was tried again since. */
+struct store_taken {
+    int64_t task_id, tries;
+};
+int store_put_taken(struct store *s, int64_t delta_id, const char *device_id,
+                    const struct store_taken *t, struct err *err);
+int store_get_taken(struct store *s, int64_t delta_id, const char *device_id,
+                    struct store_taken *out, struct err *err);
+/* The newest running batch for a module of the product that takes in later devices and is older
+ * than task_id (0: the newest). */
 int store_older_batch(struct store *s, const char *product_id, const char *module, int64_t task_id,
                       struct store_task *out, struct err *err);
 /* The product's next device after that id in the order of ids; "" begins. */
@@ -221,6 +249,26 @@ int store_next_failed(struct store *s, int64_t delta_id, const char *after,
 /* The firmware's next open record likewise. */
 int store_next_open(struct store *s, int64_t delta_id, const char *after, struct store_record *out,
                     struct err *err);
+
+/*
+ * For people who look: the next row in the order of ids, after the one given; 0 and "" begin.
+ * Firmware and devices of one product, or of all when it is empty; tasks of one firmware, or of all
+ * when it is 0.
+ */
+int store_next_product(struct store *s, const char *after, struct store_product *out,
+                       struct err *err);
+int store_next_firmware(struct store *s, const char *product_id, int64_t after,
+                        struct store_firmware *out, struct err *err);
+int store_next_any_task(struct store *s, int64_t delta_id, int64_t after, struct store_task *out,
+                        struct err *err);
+/* Records in the order of their creation; sequence is the cursor, 0 begins. */
+struct store_record_filter {
+    const char *device_id; /* "": any */
+    int64_t delta_id;      /* 0: any */
+    int state;             /* -1: any */
+};
+int store_next_record(struct store *s, const struct store_record_filter *f, int64_t *sequence,
+                      struct store_record *out, struct err *err);
 
 /* Sub-devices speak over their gateway's connection: at any time, or those that log in only between
  * login and logout. */
@@ -271,6 +319,23 @@ int store_drop_sessions(struct store *s, const char *via, struct err *err);
 int store_drop_session(struct store *s, const char *device_id, struct err *err);
 /* The session that is due first; ERR_NOT_FOUND: none is. */
 int store_due_session(struct store *s, struct store_session *out, struct err *err);
+
+/* An upgrade that was taken from a device in the middle of its download: what it tells of that
+ * module may still be about this one. One per device and module. */
+struct store_overtaken {
+    int64_t sequence;
+    char device_id[STORE_TEXT_MAX], module[STORE_TEXT_MAX];
+    int64_t delta_id;
+};
+int store_put_overtaken(struct store *s, const struct store_overtaken *x, struct err *err);
+int store_get_overtaken(struct store *s, const char *device_id, const char *module,
+                        struct store_overtaken *out, struct err *err);
+/* The next after that sequence; 0 begins. */
+int store_next_overtaken(struct store *s, int64_t sequence, struct store_overtaken *out,
+                         struct err *err);
+/* module "*": all of the device. */
+int store_drop_overtaken(struct store *s, const char *device_id, const char *module,
+                         struct err *err);
 
 struct store_outgoing {
     int64_t sequence; /* given by store_put_outgoing */

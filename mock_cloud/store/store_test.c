@@ -417,7 +417,7 @@ static void tasks_are_found(void)
     struct store_task got;
     struct store_task tasks[] = {
         {.delta_id = 7, .kind = TASK_VERIFY, .state = TASK_RUNNING, .device_id = "d"},
-        {.delta_id = 7, .kind = TASK_BATCH, .state = TASK_RUNNING, .from_version = "1.0"},
+        {.delta_id = 7, .kind = TASK_BATCH, .state = TASK_RUNNING, .sources = "1.0"},
         {.delta_id = 7, .kind = TASK_BATCH, .state = TASK_WAITING, .starts_ns = 50},
         {.delta_id = 7, .kind = TASK_BATCH, .state = TASK_WAITING, .starts_ns = 40},
         {.delta_id = 8, .kind = TASK_BATCH, .state = TASK_RUNNING},
@@ -430,7 +430,7 @@ static void tasks_are_found(void)
         CHECK_INT(tasks[i].task_id, i + 1);
     }
     CHECK_OK(store_get_task(s, 2, &got, &err), &err);
-    CHECK_STR(got.from_version, "1.0");
+    CHECK_STR(got.sources, "1.0");
     CHECK_INT(got.kind, TASK_BATCH);
     CHECK_OK(store_next_task(s, &got, &err), &err);
     CHECK_INT(got.task_id, 4);
@@ -629,7 +629,7 @@ static void a_file_of_version_1_is_raised(void)
     store_close(s);
     run_sql(path, "DROP TABLE firmware; DROP TABLE file; DROP TABLE task; DROP TABLE module;"
                   "DROP TABLE sub_device; DROP TABLE config; DROP INDEX device_by_product;"
-                  "PRAGMA user_version = 1");
+                  "DROP TABLE task_device; DROP TABLE taken; PRAGMA user_version = 1");
     s = store_open(path, &err);
     REQUIRE_OK(s == NULL ? ERR_IO : 0, &err);
     CHECK_OK(store_get_record(s, 4, "d", &record, &err), &err);
@@ -643,6 +643,75 @@ static void a_file_of_version_1_is_raised(void)
     struct store_firmware f;
     CHECK_OK(store_get_firmware(s, 7, &f, &err), &err);
     CHECK_ERR(store_get_session(s, "d", &x, &err), ERR_NOT_FOUND); /* ended with the process */
+    store_close(s);
+}
+
+static void a_file_of_version_3_is_raised(void)
+{
+    char dir[TEST_PATH_MAX], path[TEST_PATH_MAX + 16];
+    struct err err = {""};
+    struct store_task t = {.delta_id = 7, .kind = TASK_BATCH, .state = TASK_RUNNING};
+    test_tmpdir(dir);
+    (void)snprintf(path, sizeof path, "%s/old.db", dir);
+    struct store *s = store_open(path, &err);
+    REQUIRE(s != NULL);
+    CHECK_OK(store_put_task(s, &t, &err), &err);
+    store_close(s);
+    run_sql(path, "DROP TABLE task_device; DROP TABLE taken; DROP TABLE task; CREATE TABLE task("
+                  " task_id INTEGER PRIMARY KEY, delta_id INT NOT NULL, kind INT NOT NULL,"
+                  " state INT NOT NULL, device_id TEXT NOT NULL, from_version TEXT NOT NULL,"
+                  " starts_ns INT NOT NULL) STRICT;"
+                  "CREATE INDEX task_by_state ON task(state, starts_ns);"
+                  "CREATE INDEX task_by_firmware ON task(delta_id);"
+                  "INSERT INTO task VALUES(3, 7, 1, 1, '', '1.0', 0); PRAGMA user_version = 3");
+    s = store_open(path, &err);
+    REQUIRE_OK(s == NULL ? ERR_IO : 0, &err);
+    CHECK_OK(store_get_task(s, 3, &t, &err), &err);
+    CHECK_STR(t.sources, "1.0");
+    CHECK_INT(t.percent, 0);
+    CHECK(!t.fixed && !t.chosen);
+    t.retries = 2;
+    CHECK_OK(store_put_task(s, &t, &err), &err);
+    CHECK_OK(store_next_retrying(s, 0, &t, &err), &err);
+    store_close(s);
+}
+
+static void people_look_at_rows(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    struct store_product p = {.product_id = "a"};
+    struct store_firmware f;
+    struct store_record rec;
+    int64_t at = 0;
+    CHECK_OK(store_put_product(s, &p, &err), &err);
+    (void)snprintf(p.product_id, sizeof p.product_id, "b");
+    CHECK_OK(store_put_product(s, &p, &err), &err);
+    CHECK_OK(store_next_product(s, "", &p, &err), &err);
+    CHECK_STR(p.product_id, "a");
+    CHECK_OK(store_next_product(s, "a", &p, &err), &err);
+    CHECK_STR(p.product_id, "b");
+    CHECK_ERR(store_next_product(s, "b", &p, &err), ERR_NOT_FOUND);
+    put_firmware(s, 7, "", "2.0");
+    put_firmware(s, 8, "mcu", "2.0");
+    CHECK_OK(store_next_firmware(s, "", 7, &f, &err), &err);
+    CHECK_INT(f.delta_id, 8);
+    CHECK_ERR(store_next_firmware(s, "nobody", 0, &f, &err), ERR_NOT_FOUND);
+    for (int i = 0; i < 4; i++) {
+        rec = (struct store_record){.delta_id = 7 + i / 2, .state = i % 2 == 0 ? RECORD_FAILED : 0};
+        (void)snprintf(rec.device_id, sizeof rec.device_id, "d%d", i);
+        CHECK_OK(store_put_record(s, &rec, &err), &err);
+    }
+    struct store_record_filter failed = {.device_id = "", .state = RECORD_FAILED};
+    CHECK_OK(store_next_record(s, &failed, &at, &rec, &err), &err);
+    CHECK_STR(rec.device_id, "d0");
+    CHECK_OK(store_next_record(s, &failed, &at, &rec, &err), &err);
+    CHECK_STR(rec.device_id, "d2");
+    CHECK_ERR(store_next_record(s, &failed, &at, &rec, &err), ERR_NOT_FOUND);
+    struct store_record_filter one = {.device_id = "d3", .delta_id = 8, .state = -1};
+    at = 0;
+    CHECK_OK(store_next_record(s, &one, &at, &rec, &err), &err);
+    CHECK_STR(rec.device_id, "d3");
     store_close(s);
 }
 
@@ -723,7 +792,7 @@ static void foreign_files_are_refused(void)
     store_close(s);
     run_sql(path, "PRAGMA user_version = 77");
     CHECK(store_open(path, &err) == NULL);
-    CHECK_HAS(err.text, "schema version 77, must be 1 to 3");
+    CHECK_HAS(err.text, "schema version 77, must be 1 to 4");
 
     (void)snprintf(path, sizeof path, "%s/no/such", dir);
     CHECK(store_open(path, &err) == NULL);
@@ -790,6 +859,8 @@ static const struct test tests[] = {
     {"sessions are due in order", sessions_are_due_in_order},
     {"messages are held back", messages_are_held_back},
     {"a file of version 1 is raised", a_file_of_version_1_is_raised},
+    {"a file of version 3 is raised", a_file_of_version_3_is_raised},
+    {"people look at rows", people_look_at_rows},
     {"a file store is there after reopening", a_file_is_there_after_reopening},
     {"foreign and damaged files are refused", foreign_files_are_refused},
     TEST_ROWS("version order of", version_order, versions, version_name),

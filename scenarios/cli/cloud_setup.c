@@ -107,32 +107,58 @@ int setup_put_firmware(struct cloud_setup *s, struct campaign_firmware *f, int64
     return campaign_upload(st, f, err);
 }
 
-int setup_add_task(struct cloud_setup *s, enum task_kind kind, int64_t delta_id,
-                   const char *version, const char *device_id, const char *from_version,
-                   struct err *err)
+bool setup_is_file_name(const char *name)
 {
-    if (s->task_count == SETUP_TASKS_MAX)
+    size_t len = strlen(name);
+    return len >= 1 && len <= 64 && name[0] != '.' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+}
+
+int setup_add_task(struct cloud_setup *s, const struct setup_task *t, struct err *err)
+{
+    if (s->task_count == SETUP_TASKS_MAX) {
+        free(t->devices);
         return err_set(err, ERR_LIMIT, "more than %d tasks", SETUP_TASKS_MAX);
-    struct setup_task *t = &s->tasks[s->task_count++];
-    *t = (struct setup_task){.task = {.delta_id = delta_id, .kind = kind}};
-    (void)snprintf(t->task.device_id, sizeof t->task.device_id, "%s", device_id);
-    (void)snprintf(t->task.from_version, sizeof t->task.from_version, "%s", from_version);
-    (void)snprintf(t->version, sizeof t->version, "%s", version);
+    }
+    s->tasks[s->task_count++] = *t;
     return 0;
 }
 
+static bool is_same_batch(struct store *st, const struct setup_task *t,
+                          const struct store_task *old)
+{
+    bool same = old->kind == TASK_BATCH && strcmp(old->sources, t->task.sources) == 0 &&
+                old->fixed == t->task.fixed && old->percent == t->task.percent &&
+                old->chosen == (t->device_count > 0);
+    for (size_t i = 0; same && i < t->device_count; i++)
+        same = store_has_task_device(st, old->task_id, t->devices[i]);
+    return same;
+}
+
 /* Whether an earlier start has already done what the task is for. */
-static bool is_done(struct cloud_setup *s, const struct store_task *t)
+static bool is_done(struct cloud_setup *s, const struct setup_task *t)
 {
     struct store *st = cloud_store(s->cloud);
+    const struct store_task *task = &t->task;
     struct store_record rec;
     struct store_task old = {.task_id = 0};
-    if (t->kind == TASK_VERIFY)
-        return store_get_record(st, t->delta_id, t->device_id, &rec, NULL) == 0;
-    while (t->kind == TASK_BATCH && store_older_task(st, t->delta_id, old.task_id, &old, NULL) == 0)
-        if (old.kind == TASK_BATCH && strcmp(old.from_version, t->from_version) == 0)
+    if (task->kind == TASK_VERIFY)
+        return store_get_record(st, task->delta_id, task->device_id, &rec, NULL) == 0;
+    while (task->kind == TASK_BATCH &&
+           store_older_task(st, task->delta_id, old.task_id, &old, NULL) == 0)
+        if (is_same_batch(st, t, &old))
             return true;
     return false;
+}
+
+/* 1: it was done before. */
+static int start_one(struct cloud_setup *s, int64_t now_ns, struct setup_task *t, struct err *err)
+{
+    if (is_done(s, t))
+        return 1;
+    t->task.state = t->task.kind == TASK_BATCH ? TASK_HELD : TASK_WAITING;
+    return campaign_start_for(s->cloud, now_ns, &t->task, (const char(*)[STORE_TEXT_MAX])t->devices,
+                              t->device_count, err);
 }
 
 int setup_start(struct cloud_setup *s, int64_t now_ns, struct err *err)
@@ -141,20 +167,25 @@ int setup_start(struct cloud_setup *s, int64_t now_ns, struct err *err)
     int started = 0, rc = 0;
     for (size_t i = 0; i < s->task_count; i++) {
         struct setup_task *t = &s->tasks[i];
-        if (rc == 0 && is_done(s, &t->task))
-            continue;
-        int result = rc == 0 ? campaign_start(s->cloud, now_ns, &t->task, err) : rc;
-        if (result == 0) {
-            started++;
+        int result = rc == 0 ? start_one(s, now_ns, t, err) : rc;
+        if (result >= 0) {
+            started += result == 0;
+            free(t->devices);
             continue;
         }
         if (result != ERR_WRONG_STATE)
             rc = result;
-        t->waits = true;
         s->tasks[kept++] = *t;
     }
     s->task_count = kept;
     return rc == 0 ? started : rc;
+}
+
+void setup_free(struct cloud_setup *s)
+{
+    for (size_t i = 0; i < s->task_count; i++)
+        free(s->tasks[i].devices);
+    s->task_count = 0;
 }
 
 /* ---- options ---- */
@@ -179,7 +210,7 @@ int setup_device(struct cloud_setup *s, const char *product_key, const char *dev
 int setup_firmware(struct cloud_setup *s, const char *product_key, const char *device_name,
                    const char *text, struct err *err)
 {
-    char version[STORE_TEXT_MAX], identity[STORE_TEXT_MAX];
+    char version[STORE_TEXT_MAX], identity[STORE_TEXT_MAX] = "";
     const char *sign = strchr(text, '=');
     if (sign == NULL || sign == text || (size_t)(sign - text) >= sizeof version || sign[1] == '\0')
         return err_set(err, ERR_ARG, "firmware \"%s\": must be VERSION=FILE", text);
@@ -197,8 +228,11 @@ int setup_firmware(struct cloud_setup *s, const char *product_key, const char *d
         rc = setup_put_firmware(s, &f, &id, err);
     if (rc == 0 && s->firmware_id == 0)
         s->firmware_id = id;
+    struct setup_task t = {.task = {.delta_id = id, .kind = TASK_VERIFY}};
+    (void)snprintf(t.task.device_id, sizeof t.task.device_id, "%s", identity);
+    (void)snprintf(t.version, sizeof t.version, "%s", version);
     if (rc == 0)
-        rc = setup_add_task(s, TASK_VERIFY, id, version, identity, "", err);
+        rc = setup_add_task(s, &t, err);
     buf_free(&image);
     return rc;
 }

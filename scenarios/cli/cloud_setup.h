@@ -1,7 +1,8 @@
 /*
  * What `otabench cloud` is told to offer: products, devices, firmware, tasks, configurations, from
- * its options or a JSON set-up file (docs/clouds/aliyun.md shows one). Setting up twice changes
- * nothing: firmware is known by product, module, version and contents, a task by what it is for.
+ * its options, a JSON set-up file (docs/clouds/aliyun.md shows one), or the same while it runs.
+ * Setting up twice changes nothing: firmware is known by product, module, version and contents, a
+ * task by what it is for.
  */
 #ifndef OTABENCH_CLI_CLOUD_SETUP_H
 #define OTABENCH_CLI_CLOUD_SETUP_H
@@ -12,14 +13,16 @@
 
 struct setup_task {
     struct store_task task;
-    char version[STORE_TEXT_MAX]; /* of its firmware, for people */
-    bool waits;                   /* for a verification, or a failure to do again */
+    char version[STORE_TEXT_MAX];    /* of its firmware, for people */
+    char (*devices)[STORE_TEXT_MAX]; /* of a batch that names them; owned; null: none */
+    size_t device_count;
 };
 
 struct cloud_setup {
     struct cloud *cloud;
     int64_t now_ns;
-    struct setup_task tasks[SETUP_TASKS_MAX]; /* not started yet */
+    struct setup_task tasks[SETUP_TASKS_MAX]; /* not started yet: those "again" that wait for a
+                                                 failure */
     size_t task_count;
     char device_id[STORE_TEXT_MAX]; /* the first Aliyun device named; empty: none */
     int64_t firmware_id;            /* the first firmware for it; 0: none */
@@ -36,8 +39,26 @@ int setup_firmware(struct cloud_setup *s, const char *product_key, const char *d
  * files it names. */
 int setup_file(struct cloud_setup *s, const char *path, struct err *err);
 
-/* Starts the tasks that can be started: batches wait for a verification. The number started, or an
- * error. */
+/* Where files that a text names are. */
+struct setup_files {
+    const char *dir; /* what paths begin with: ends with a slash, or is empty */
+    bool uploads;    /* only names, of files that lie there (admin_files.h) */
+};
+/* The text of a set-up file. */
+int setup_text(struct cloud_setup *s, const char *text, size_t len_bytes,
+               const struct setup_files *files, struct err *err);
+
+/* One object of a set-up file by itself, with a "product_key" beside its own keys. SETUP_TASK also
+ * has "firmware" (an id), or "version" and "module" of one: it is in tasks afterwards, SETUP_DEVICE
+ * in device_id, SETUP_FIRMWARE in firmware_id. Also ERR_NOT_FOUND: no such product or firmware. */
+enum setup_part { SETUP_DEVICE, SETUP_FIRMWARE, SETUP_TASK };
+int setup_one(struct cloud_setup *s, enum setup_part part, const char *text, size_t len_bytes,
+              const struct setup_files *files, struct err *err);
+
+/* Starts the tasks that can be started; batches whose firmware is not verified are kept by the
+ * cloud until it is. The number started or kept so, or an error; with tasks left, err says why. */
 int setup_start(struct cloud_setup *s, int64_t now_ns, struct err *err);
+/* Forgets tasks that were not started. */
+void setup_free(struct cloud_setup *s);
 
 #endif

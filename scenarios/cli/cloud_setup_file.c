@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/json.h"
+#include "common/vtime.h"
 #include "mock_cloud/aliyun/aliyun.h"
 #include "mock_cloud/aliyun/login.h"
 #include "scenarios/cli/cloud_setup_internal.h"
@@ -20,7 +22,8 @@
 struct walk {
     struct cloud_setup *s;
     const cJSON *root;
-    const char *dir; /* where its paths begin */
+    const struct setup_files *files;
+    bool one; /* a single object, which names its product */
     bool apply;
     struct err *err;
 };
@@ -48,9 +51,18 @@ static int read_beside(const struct walk *w, const cJSON *obj, struct buf *out)
                        w->root, obj, "file", w->err);
     if (rc != 0)
         return rc;
-    (void)snprintf(path, sizeof path, "%s%s", name[0] == '/' ? "" : w->dir, name);
+    (void)snprintf(path, sizeof path, "%s%s", name[0] == '/' ? "" : w->files->dir, name);
+    if (w->files->uploads && (!setup_is_file_name(name) || access(path, R_OK) != 0))
+        return json_error(w->root, obj, w->err, "file \"%s\" has not been uploaded", name);
     rc = input_read(out, path, w->err);
     return rc == 0 ? 0 : err_prefix(w->err, rc, "set-up");
+}
+
+/* An object by itself also has "product_key", with everything after the first keys. */
+static int only_keys(const struct walk *w, const cJSON *obj, const char *const *keys, size_t n,
+                     size_t n_one)
+{
+    return json_only_keys(w->root, obj, keys, w->one ? n_one : n, w->err);
 }
 
 static int each(const struct walk *w, const cJSON *obj, const char *key, int max,
@@ -72,10 +84,10 @@ static int each(const struct walk *w, const cJSON *obj, const char *key, int max
 
 static int read_device(const struct walk *w, const cJSON *obj, void *ctx)
 {
-    static const char *const keys[] = {"name", "secret", "gateway"};
+    static const char *const keys[] = {"name", "secret", "gateway", "product_key"};
     const char *product = ctx, *name = "", *secret = NULL, *gateway = "";
     char identity[STORE_TEXT_MAX], gateway_id[STORE_TEXT_MAX];
-    int rc = json_only_keys(w->root, obj, keys, 3, w->err);
+    int rc = only_keys(w, obj, keys, 3, 4);
     if (rc == 0)
         rc = get_text(w, obj, "name", true, &name);
     if (rc == 0)
@@ -132,32 +144,134 @@ static int read_file(const struct walk *w, const cJSON *obj, void *ctx)
     return rc;
 }
 
-static int read_task(const struct walk *w, const cJSON *obj, void *ctx)
+/* One version a line. */
+static int read_sources(const struct walk *w, const cJSON *obj, struct setup_task *t)
 {
-    static const char *const keys[] = {"kind", "device", "from_version"};
+    const cJSON *list = NULL, *item = NULL;
+    const char *one = "";
+    char *out = t->task.sources;
+    size_t len = 0;
+    int rc = get_text(w, obj, "from_version", false, &one);
+    if (rc == 0)
+        rc = optional(
+            json_get_array(w->root, obj, "from_versions", 1, STORE_SOURCES_MAX, &list, w->err));
+    if (rc != 0)
+        return rc;
+    if (list != NULL && one[0] != '\0')
+        return json_error(w->root, obj, w->err, "has \"from_version\" or \"from_versions\"");
+    (void)snprintf(out, STORE_SOURCE_TEXT_MAX, "%s", one);
+    cJSON_ArrayForEach(item, list)
+    {
+        const char *text = cJSON_GetStringValue(item);
+        if (text == NULL || text[0] == '\0' || strchr(text, '\n') != NULL)
+            return json_error(w->root, item, w->err, "must be a version");
+        int n =
+            snprintf(out + len, STORE_SOURCE_TEXT_MAX - len, "%s%s", len == 0 ? "" : "\n", text);
+        if (n < 0 || (size_t)n >= STORE_SOURCE_TEXT_MAX - len)
+            return json_error(w->root, list, w->err, "has more than %d bytes",
+                              STORE_SOURCE_TEXT_MAX - 1);
+        len += (size_t)n;
+    }
+    return 0;
+}
+
+static int read_devices(const struct walk *w, const cJSON *obj, const char *product,
+                        struct setup_task *t)
+{
+    const cJSON *list = NULL, *item = NULL;
+    int rc =
+        optional(json_get_array(w->root, obj, "devices", 1, STORE_TASK_DEVICES_MAX, &list, w->err));
+    if (rc != 0 || list == NULL)
+        return rc;
+    t->devices = calloc((size_t)cJSON_GetArraySize(list), sizeof t->devices[0]);
+    if (t->devices == NULL)
+        return err_set(w->err, ERR_NOMEM, "set-up: no memory");
+    cJSON_ArrayForEach(item, list)
+    {
+        const char *name = cJSON_GetStringValue(item);
+        if (name == NULL ||
+            setup_identity(product, name, t->devices[t->device_count++], w->err) != 0)
+            return json_error(w->root, item, w->err, "is no device name");
+    }
+    return 0;
+}
+
+/* What only batches have. */
+static int read_batch(const struct walk *w, const cJSON *obj, const char *product,
+                      struct setup_task *t)
+{
+    static const char *const policies[] = {"dynamic", "static"};
+    int policy = 0;
+    int64_t percent = 0, retries = 0, retry_after_s = 0, delay_s = 0;
+    bool push = true, overwrite = true;
+    int rc = read_sources(w, obj, t);
+    if (rc == 0)
+        rc = read_devices(w, obj, product, t);
+    if (rc == 0)
+        rc = optional(json_get_word(w->root, obj, "policy", policies, 2, &policy, w->err));
+    if (rc == 0)
+        rc = optional(json_get_int(w->root, obj, "percent", 1, 100, &percent, w->err));
+    if (rc == 0)
+        rc = optional(json_get_bool(w->root, obj, "push", &push, w->err));
+    if (rc == 0)
+        rc = optional(json_get_bool(w->root, obj, "overwrite", &overwrite, w->err));
+    if (rc == 0)
+        rc = optional(json_get_int(w->root, obj, "retries", 0, 5, &retries, w->err));
+    if (rc == 0)
+        rc =
+            optional(json_get_int(w->root, obj, "retry_after_s", 0, 86400, &retry_after_s, w->err));
+    if (rc == 0)
+        rc = optional(json_get_int(w->root, obj, "delay_s", 0, 31622400, &delay_s, w->err));
+    if (rc == 0 && percent != 0 && policy == 0)
+        rc = json_error(w->root, obj, w->err, "\"percent\" is of a \"policy\": \"static\"");
+    t->task.fixed = policy == 1;
+    t->task.percent = (int)percent;
+    t->task.silent = !push;
+    t->task.yields = !overwrite;
+    t->task.retries = (int)retries;
+    t->task.retry_after_ns = retry_after_s * NS_PER_S;
+    t->task.starts_ns = delay_s == 0 ? 0 : w->s->now_ns + delay_s * NS_PER_S;
+    return rc;
+}
+
+static int read_task_parts(const struct walk *w, const cJSON *obj, const char *product,
+                           struct setup_task *t)
+{
+    static const char *const keys[] = {"kind",        "device",   "from_version",  "from_versions",
+                                       "devices",     "policy",   "percent",       "push",
+                                       "overwrite",   "retries",  "retry_after_s", "delay_s",
+                                       "product_key", "firmware", "version",       "module"};
     static const char *const kinds[] = {"verify", "batch", "again"};
-    struct firmware_walk *f = ctx;
-    const char *device = "", *from = "";
-    char identity[STORE_TEXT_MAX] = "";
+    const char *device = "";
     int kind = 0;
-    int rc = json_only_keys(w->root, obj, keys, 3, w->err);
+    int rc = only_keys(w, obj, keys, 12, 16);
     if (rc == 0)
         rc = json_need(json_get_word(w->root, obj, "kind", kinds, 3, &kind, w->err), w->root, obj,
                        "kind", w->err);
     if (rc == 0)
         rc = get_text(w, obj, "device", kind == TASK_VERIFY, &device);
-    if (rc == 0)
-        rc = get_text(w, obj, "from_version", false, &from);
+    t->task.kind = (enum task_kind)kind;
     if (rc == 0 && kind == TASK_BATCH && device[0] != '\0')
         rc = json_error(w->root, obj, w->err, "a batch has no \"device\"");
-    if (rc == 0 && kind != TASK_BATCH && from[0] != '\0')
-        rc = json_error(w->root, obj, w->err, "only a batch has \"from_version\"");
-    if (rc == 0 && device[0] != '\0' && setup_identity(f->product, device, identity, w->err) != 0)
+    for (size_t i = 2; rc == 0 && kind != TASK_BATCH && i < 12; i++)
+        if (cJSON_GetObjectItemCaseSensitive(obj, keys[i]) != NULL)
+            rc = json_error(w->root, obj, w->err, "only a batch has \"%s\"", keys[i]);
+    if (rc == 0 && device[0] != '\0' &&
+        setup_identity(product, device, t->task.device_id, w->err) != 0)
         rc = json_error(w->root, obj, w->err, "device is no device name");
-    if (rc != 0 || !w->apply)
-        return rc;
-    return setup_add_task(w->s, (enum task_kind)kind, f->delta_id, f->version, identity, from,
-                          w->err);
+    return rc == 0 && kind == TASK_BATCH ? read_batch(w, obj, product, t) : rc;
+}
+
+static int read_task(const struct walk *w, const cJSON *obj, void *ctx)
+{
+    struct firmware_walk *f = ctx;
+    struct setup_task t = {.task = {.delta_id = f->delta_id}};
+    (void)snprintf(t.version, sizeof t.version, "%s", f->version);
+    int rc = read_task_parts(w, obj, f->product, &t);
+    if (rc == 0 && w->apply)
+        return setup_add_task(w->s, &t, w->err);
+    free(t.devices);
+    return rc;
 }
 
 static int read_extra(const struct walk *w, const cJSON *obj, char **out)
@@ -178,10 +292,10 @@ static int read_firmware_parts(const struct walk *w, const cJSON *obj, struct fi
                                struct campaign_firmware *c)
 {
     static const char *const keys[] = {"version", "module",    "file",  "files", "sign",
-                                       "diff",    "over_mqtt", "extra", "tasks"};
+                                       "diff",    "over_mqtt", "extra", "tasks", "product_key"};
     static const char *const signs[] = {"md5", "sha256"};
     int sign = 0;
-    int rc = json_only_keys(w->root, obj, keys, sizeof keys / sizeof keys[0], w->err);
+    int rc = only_keys(w, obj, keys, 9, 10);
     if (rc == 0)
         rc = get_text(w, obj, "version", true, &c->version);
     if (rc == 0)
@@ -234,8 +348,10 @@ static int read_firmware(const struct walk *w, const cJSON *obj, void *ctx)
         rc = setup_put_firmware(w->s, &c, &f->delta_id, w->err);
     if (rc == 0 && w->s->firmware_id == 0)
         w->s->firmware_id = f->delta_id;
+    struct walk inner = *w;
+    inner.one = false;
     if (rc == 0)
-        rc = each(w, obj, "tasks", SETUP_TASKS_MAX, read_task, f);
+        rc = each(&inner, obj, "tasks", SETUP_TASKS_MAX, read_task, f);
     for (size_t i = 0; i < STORE_FILES_MAX; i++)
         buf_free(&f->images[i]);
     cJSON_free(extra);
@@ -394,16 +510,69 @@ static int walk_document(const struct walk *w)
     return rc == 0 ? each(w, w->root, "cms", PRODUCTS_MAX, read_cms, NULL) : rc;
 }
 
-int setup_text(struct cloud_setup *s, const char *text, size_t len_bytes, const char *dir,
-               struct err *err)
+/* ---- one object by itself ---- */
+
+static int find_firmware(const struct walk *w, const char *product, struct firmware_walk *f)
+{
+    struct store *st = cloud_store(w->s->cloud);
+    struct store_firmware known;
+    const char *version = "", *module = "";
+    int64_t id = 0;
+    int rc = optional(json_get_int(w->root, w->root, "firmware", 1, INT32_MAX, &id, w->err));
+    if (rc == 0)
+        rc = get_text(w, w->root, "version", id == 0, &version);
+    if (rc == 0)
+        rc = get_text(w, w->root, "module", false, &module);
+    if (rc != 0)
+        return rc;
+    rc = id != 0 ? store_get_firmware(st, id, &known, w->err)
+                 : store_find_firmware(st, product, module, version, &known, w->err);
+    if (rc == ERR_NOT_FOUND || (rc == 0 && strcmp(known.product_id, product) != 0))
+        return err_set(w->err, ERR_NOT_FOUND, "product %s has no such firmware", product);
+    f->product = product;
+    f->version = version;
+    f->delta_id = known.delta_id;
+    return rc;
+}
+
+static int walk_task(const struct walk *w, const cJSON *obj, void *product)
+{
+    struct firmware_walk f = {.product = NULL};
+    int rc = find_firmware(w, product, &f);
+    return rc == 0 ? read_task(w, obj, &f) : rc;
+}
+
+static int walk_one(const struct walk *w, enum setup_part part)
+{
+    static int (*const walks[])(const struct walk *w, const cJSON *obj,
+                                void *product) = {read_device, read_firmware, walk_task};
+    struct store_product p;
+    const char *product = "";
+    if (!cJSON_IsObject(w->root))
+        return json_error(w->root, w->root, w->err, "must be an object");
+    int rc = get_text(w, w->root, "product_key", true, &product);
+    if (rc == 0 && store_get_product(cloud_store(w->s->cloud), product, &p, NULL) != 0)
+        rc = err_set(w->err, ERR_NOT_FOUND, "there is no product \"%s\"", product);
+    return rc == 0 ? walks[part](w, w->root, (void *)(uintptr_t)product) : rc;
+}
+
+/* ---- both ---- */
+
+static int open_text(struct json *doc, const char *text, size_t len_bytes, struct err *err)
 {
     const struct json_limits limits = {
         .max_bytes = SETUP_BYTES_MAX, .max_depth = SETUP_DEPTH_MAX, .comments = true};
+    return json_parse(doc, text, len_bytes, &limits, err);
+}
+
+int setup_text(struct cloud_setup *s, const char *text, size_t len_bytes,
+               const struct setup_files *files, struct err *err)
+{
     struct json doc;
-    int rc = json_parse(&doc, text, len_bytes, &limits, err);
+    int rc = open_text(&doc, text, len_bytes, err);
     if (rc != 0)
         return rc;
-    struct walk w = {.s = s, .root = doc.root, .dir = dir, .err = err};
+    struct walk w = {.s = s, .root = doc.root, .files = files, .err = err};
     rc = walk_document(&w);
     w.apply = true;
     if (rc == 0)
@@ -412,17 +581,34 @@ int setup_text(struct cloud_setup *s, const char *text, size_t len_bytes, const 
     return rc;
 }
 
+int setup_one(struct cloud_setup *s, enum setup_part part, const char *text, size_t len_bytes,
+              const struct setup_files *files, struct err *err)
+{
+    struct json doc;
+    int rc = open_text(&doc, text, len_bytes, err);
+    if (rc != 0)
+        return rc;
+    struct walk w = {.s = s, .root = doc.root, .files = files, .one = true, .err = err};
+    rc = walk_one(&w, part);
+    w.apply = true;
+    if (rc == 0)
+        rc = walk_one(&w, part);
+    json_free(&doc);
+    return rc;
+}
+
 int setup_file(struct cloud_setup *s, const char *path, struct err *err)
 {
     struct buf text;
     char dir[PATH_TEXT_MAX / 2] = "";
+    const struct setup_files files = {.dir = dir};
     const char *slash = strrchr(path, '/');
     if (slash != NULL && (size_t)(slash - path) + 1 < sizeof dir)
         (void)snprintf(dir, sizeof dir, "%.*s", (int)(slash - path) + 1, path);
     buf_init(&text, SETUP_BYTES_MAX);
     int rc = input_read(&text, path, err);
     if (rc == 0) {
-        rc = setup_text(s, text.data == NULL ? "" : (const char *)text.data, text.len_bytes, dir,
+        rc = setup_text(s, text.data == NULL ? "" : (const char *)text.data, text.len_bytes, &files,
                         err);
         if (rc != 0)
             (void)err_prefix(err, rc, "%s", path);

@@ -27,12 +27,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {""};
     memset(&setup, 0, sizeof setup);
     setup.cloud = c;
-    int rc = setup_text(&setup, (const char *)data, size, "/nonexistent/", &err);
+    const struct setup_files files = {.dir = "/nonexistent/"};
+    int rc = setup_text(&setup, (const char *)data, size, &files, &err);
+    assert(rc == 0 || err.text[0] != '\0');
+    if (rc != 0 && size > 0) /* or one object of it */
+        rc = setup_one(&setup, data[0] % 3, (const char *)data + 1, size - 1, &files, &err);
     assert(rc == 0 || err.text[0] != '\0');
     if (rc == 0) {
         rc = setup_start(&setup, 1, &err);
         assert(rc >= 0 || err.text[0] != '\0');
     }
+    setup_free(&setup);
     cloud_free(c);
     return 0;
 }

@@ -17,12 +17,9 @@ int setup_put_device(struct cloud_setup *s, const char *product_key, const char 
 /* *delta_id: the one that is there with these contents, or a new one. */
 int setup_put_firmware(struct cloud_setup *s, struct campaign_firmware *f, int64_t *delta_id,
                        struct err *err);
-int setup_add_task(struct cloud_setup *s, enum task_kind kind, int64_t delta_id,
-                   const char *version, const char *device_id, const char *from_version,
-                   struct err *err);
-
-/* A set-up file's text; dir ends with a slash, or is empty: where its paths begin. */
-int setup_text(struct cloud_setup *s, const char *text, size_t len_bytes, const char *dir,
-               struct err *err);
+/* Whether it is 1 to 64 letters, digits, dots, hyphens and underscores, no dot first. */
+bool setup_is_file_name(const char *name);
+/* Takes the devices over, also when it fails. */
+int setup_add_task(struct cloud_setup *s, const struct setup_task *t, struct err *err);
 
 #endif

@@ -32,6 +32,7 @@ static void bench_open(struct bench *b)
 
 static void bench_close(struct bench *b)
 {
+    setup_free(&b->setup);
     cloud_free(b->cloud);
     store_close(b->store);
 }
@@ -111,16 +112,14 @@ static void a_batch_waits_for_its_verification(void)
     put_file(&b, "b.bin", "bb");
     CHECK_OK(read_setup(&b, whole, &err), &err);
     CHECK_INT(b.setup.task_count, 2);
-    CHECK_INT(setup_start(&b.setup, 1, &err), 1);
-    CHECK_INT(b.setup.task_count, 1);
-    CHECK_INT(setup_start(&b.setup, 2, &err), 0);
+    CHECK_INT(setup_start(&b.setup, 1, &err), 2); /* the batch is kept by the cloud */
+    CHECK_INT(b.setup.task_count, 0);
     CHECK_OK(store_find_firmware(b.store, "pk", "mcu", "2.0", &f, &err), &err);
     CHECK_OK(store_get_record(b.store, f.delta_id, "d1&pk", &rec, &err), &err);
     CHECK_INT(rec.state, RECORD_PENDING);
     CHECK_OK(campaign_version(b.cloud, 3, "d2&pk", "mcu", "1.0", &err), &err);
+    CHECK_ERR(store_get_record(b.store, f.delta_id, "d2&pk", &rec, &err), ERR_NOT_FOUND);
     CHECK_OK(campaign_version(b.cloud, 3, "d1&pk", "mcu", "2.0", &err), &err);
-    CHECK_INT(setup_start(&b.setup, 4, &err), 1);
-    CHECK_INT(b.setup.task_count, 0);
     CHECK_OK(store_get_record(b.store, f.delta_id, "d2&pk", &rec, &err), &err);
     CHECK_INT(rec.state, RECORD_PENDING);
     bench_close(&b);
@@ -136,9 +135,8 @@ static void twice_changes_nothing(void)
     put_file(&b, "a.bin", "aaaa");
     put_file(&b, "b.bin", "bb");
     CHECK_OK(read_setup(&b, whole, &err), &err);
-    CHECK_INT(setup_start(&b.setup, 1, &err), 1);
+    CHECK_INT(setup_start(&b.setup, 1, &err), 2);
     CHECK_OK(campaign_version(b.cloud, 3, "d1&pk", "mcu", "2.0", &err), &err);
-    CHECK_INT(setup_start(&b.setup, 2, &err), 1);
     CHECK_OK(store_last_package(b.store, &before, &err), &err);
     b.setup.task_count = 0;
     CHECK_OK(read_setup(&b, whole, &err), &err);
@@ -190,6 +188,20 @@ static const struct bad_row bad[] = {
     {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
      "\"1\", \"file\": \"a.bin\", \"tasks\": [{\"kind\": \"batch\", \"device\": \"d\"}]}]}]}",
      "a batch has no \"device\""},
+#define BATCH(more)                                                                                \
+    "{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": "                 \
+    "[{\"version\": \"1\", \"file\": \"a.bin\", \"tasks\": [{\"kind\": \"batch\", " more "}]}]}]}"
+    {BATCH("\"percent\": 10"), "tasks[0]: \"percent\" is of a"},
+    {BATCH("\"percent\": 0, \"policy\": \"static\""), "percent: is 0, must be"},
+    {BATCH("\"policy\": \"never\""), "policy"},
+    {BATCH("\"from_versions\": [1]"), "from_versions[0]: must be a version"},
+    {BATCH("\"from_versions\": [\"1\"], \"from_version\": \"2\""), "from_versions"},
+    {BATCH("\"devices\": [\"a/b\"]"), "devices[0]: is no device name"},
+    {BATCH("\"retries\": 6"), "retries: is 6"},
+    {BATCH("\"firmware\": 6"), "firmware"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
+     "\"1\", \"file\": \"a.bin\", \"tasks\": [{\"kind\": \"again\", \"push\": false}]}]}]}",
+     "only a batch has \"push\""},
 };
 
 static void bad_file_is_refused(const void *row)
@@ -209,6 +221,85 @@ static void bad_file_is_refused(const void *row)
 static const char *bad_name(const void *row)
 {
     return ((const struct bad_row *)row)->text;
+}
+
+static void a_batch_is_set_up_in_full(void)
+{
+    static const char text[] =
+        "{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"pk\", \"devices\": "
+        "[{\"name\": \"d1\"}, {\"name\": \"d2\"}], \"firmware\": [{\"version\": \"2\", "
+        "\"file\": \"a.bin\", \"tasks\": [{\"kind\": \"batch\", \"from_versions\": [\"1.0\", "
+        "\"1.1\"], \"devices\": [\"d2\"], \"policy\": \"static\", \"percent\": 50, "
+        "\"push\": false, \"overwrite\": false, \"retries\": 2, \"retry_after_s\": 60, "
+        "\"delay_s\": 5}]}]}]}";
+    struct bench b;
+    struct err err = {""};
+    struct store_task t;
+    bench_open(&b);
+    b.setup.now_ns = 100;
+    put_file(&b, "a.bin", "aaaa");
+    CHECK_OK(read_setup(&b, text, &err), &err);
+    CHECK_INT(setup_start(&b.setup, 100, &err), 1);
+    CHECK_OK(store_get_task(b.store, 1, &t, &err), &err);
+    CHECK_INT(t.state, TASK_HELD);
+    CHECK_STR(t.sources, "1.0\n1.1");
+    CHECK(t.chosen && t.fixed && t.silent && t.yields);
+    CHECK_INT(t.percent, 50);
+    CHECK_INT(t.retries, 2);
+    CHECK_INT(t.retry_after_ns, 60 * INT64_C(1000000000));
+    CHECK_INT(t.starts_ns, 100 + 5 * INT64_C(1000000000));
+    CHECK(store_has_task_device(b.store, 1, "d2&pk"));
+    CHECK(!store_has_task_device(b.store, 1, "d1&pk"));
+    CHECK_OK(read_setup(&b, text, &err), &err);
+    CHECK_INT(setup_start(&b.setup, 100, &err), 0);
+    bench_close(&b);
+}
+
+static int one(struct bench *b, enum setup_part part, const char *text, struct err *err)
+{
+    char dir[TEST_PATH_MAX + 2];
+    (void)snprintf(dir, sizeof dir, "%s/", b->dir);
+    const struct setup_files files = {.dir = dir, .uploads = true};
+    return setup_one(&b->setup, part, text, strlen(text), &files, err);
+}
+
+static void one_object_sets_up(void)
+{
+    struct bench b;
+    struct err err = {""};
+    struct store_device d;
+    bench_open(&b);
+    put_file(&b, "a.bin", "aaaa");
+    CHECK_ERR(one(&b, SETUP_DEVICE, "{\"product_key\": \"pk\", \"name\": \"d1\"}", &err),
+              ERR_NOT_FOUND);
+    CHECK_HAS(err.text, "no product \"pk\"");
+    CHECK_OK(setup_device(&b.setup, "pk", NULL, &err), &err);
+    CHECK_OK(one(&b, SETUP_DEVICE, "{\"product_key\": \"pk\", \"name\": \"d1\"}", &err), &err);
+    CHECK_OK(store_get_device(b.store, "d1&pk", &d, &err), &err);
+    CHECK_ERR(one(&b, SETUP_FIRMWARE,
+                  "{\"product_key\": \"pk\", \"version\": \"2\", \"file\": \"b.bin\"}", &err),
+              ERR_FORMAT);
+    CHECK_HAS(err.text, "\"b.bin\" has not been uploaded");
+    CHECK_ERR(one(&b, SETUP_FIRMWARE,
+                  "{\"product_key\": \"pk\", \"version\": \"2\", \"file\": \"../a.bin\"}", &err),
+              ERR_FORMAT);
+    CHECK_OK(one(&b, SETUP_FIRMWARE,
+                 "{\"product_key\": \"pk\", \"version\": \"2\", \"file\": \"a.bin\"}", &err),
+             &err);
+    CHECK_INT(b.setup.firmware_id, 1);
+    CHECK_ERR(one(&b, SETUP_TASK,
+                  "{\"product_key\": \"pk\", \"version\": \"3\", \"kind\": \"batch\"}", &err),
+              ERR_NOT_FOUND);
+    CHECK_ERR(one(&b, SETUP_TASK, "{\"product_key\": \"pk\", \"kind\": \"batch\"}", &err),
+              ERR_FORMAT);
+    CHECK_OK(one(&b, SETUP_TASK,
+                 "{\"product_key\": \"pk\", \"firmware\": 1, \"kind\": \"verify\", "
+                 "\"device\": \"d1\"}",
+                 &err),
+             &err);
+    REQUIRE(b.setup.task_count == 1);
+    CHECK_STR(b.setup.tasks[0].task.device_id, "d1&pk");
+    bench_close(&b);
 }
 
 static void options_set_up(void)
@@ -311,6 +402,8 @@ static const struct test tests[] = {
     {"a batch waits for its verification", a_batch_waits_for_its_verification},
     {"setting up twice changes nothing", twice_changes_nothing},
     TEST_ROWS("refused:", bad_file_is_refused, bad, bad_name),
+    {"a batch is set up in full", a_batch_is_set_up_in_full},
+    {"one object sets up", one_object_sets_up},
     {"options set up", options_set_up},
     TEST_ROWS("log line of", line_is_shown, lines, line_name),
 };
