@@ -275,6 +275,12 @@ void judge_slots_taken(struct judge *j, const char *version, int64_t bytes)
     t->take_by_ns = 0;
 }
 
+/* The trial is over: what came in it may be taken, a device may only now have read it. */
+void judge_announce_confirmed(struct judge *j)
+{
+    j->slots.bad &= ~(1u << BAD_TRIAL);
+}
+
 /* Time has passed. */
 void judge_announce_time(struct judge *j, int64_t now_ns)
 {

@@ -114,6 +114,7 @@ static void on_confirm(struct judge *j, const char *version)
 {
     struct judge_slots *t = &j->slots;
     t->on_trial = false;
+    judge_announce_confirmed(j);
     t->confirmed = true;
     t->starts_since_confirm = 0;
     (void)snprintf(t->confirmed_version, sizeof t->confirmed_version, "%s", version);
