@@ -11,7 +11,9 @@
 #include "common/digest.h"
 #include "common/vtime.h"
 #include "scenarios/cli/bench_restore.h"
+#include "scenarios/cli/bench_wire.h"
 #include "scenarios/cli/cli.h"
+#include "scenarios/cli/load_fleet.h"
 #include "scenarios/engine/run.h"
 
 #define YARDSTICK_BYTES 65536u
@@ -19,7 +21,9 @@
 
 static const char help[] =
     "usage: otabench bench SCENARIO [--runs N] [--min-rate R] [--min-speedup S]\n"
-    "       otabench bench SCENARIO --restore [--stride N] [goals]\n\n"
+    "       otabench bench SCENARIO --restore [--stride N] [goals]\n"
+    "       otabench bench --wire [--devices N] [--image-bytes N] [--range-bytes N]\n"
+    "                      [--nginx PROGRAM|none] [--min-ratio P] [--quiet]\n\n"
     "Simulates one scenario N times (default 200) in this process and prints CPU time per run,\n"
     "runs per second and core, virtual against real time, memory of the emulated device, and the\n"
     "cost of a run in units of a yardstick measured in between (SHA-256 of 64 KiB).\n\n"
@@ -34,6 +38,19 @@ static const char help[] =
     "                         exit 1 below so many points per second\n"
     "  --max-clean-ms T, --max-torn-ms T\n"
     "                         exit 1 when a closure takes longer\n\n"
+    "With --wire: one 'otabench cloud' as a process of its own, with Mosquitto and a database in "
+    "a\n"
+    "file, under a fleet of light Aliyun devices in real time: each does on the wire what a "
+    "device\n"
+    "with the Link SDK 4.x does in an upgrade, without flash. Then as many clients fetch the "
+    "image\n"
+    "in ranges from the cloud, and from nginx. Exit 1 unless every record ends as success.\n\n"
+    "  --devices N            at once (1 to 2000, default 500)\n"
+    "  --image-bytes N        size of the firmware (default 262144)\n"
+    "  --range-bytes N        of each range request (default 4096)\n"
+    "  --nginx PROGRAM        which one (default: the installed one), or none\n"
+    "  --min-ratio P          exit 1 when the cloud serves less than P % of nginx's requests/s\n"
+    "  --quiet                no progress\n\n"
     "example: otabench bench scenarios/library/cms/a-clean-differential-upgrade.json --runs 500\n";
 
 static int64_t cpu_ns(void)
@@ -58,6 +75,8 @@ struct bench {
     bool restore;
     uint64_t stride;
     struct bench_restore_goals goals;
+    bool on_wire;
+    struct bench_wire wire;
 };
 
 static int parse(int argc, char **argv, struct bench *b)
@@ -72,6 +91,13 @@ static int parse(int argc, char **argv, struct bench *b)
                                           {"min-decided", required_argument, NULL, 'd'},
                                           {"max-clean-ms", required_argument, NULL, 'c'},
                                           {"max-torn-ms", required_argument, NULL, 't'},
+                                          {"wire", no_argument, NULL, 'W'},
+                                          {"devices", required_argument, NULL, 'D'},
+                                          {"image-bytes", required_argument, NULL, 'I'},
+                                          {"range-bytes", required_argument, NULL, 'B'},
+                                          {"nginx", required_argument, NULL, 'N'},
+                                          {"min-ratio", required_argument, NULL, 'p'},
+                                          {"quiet", no_argument, NULL, 'q'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     struct number {
@@ -85,8 +111,14 @@ static int parse(int argc, char **argv, struct bench *b)
                    {'m', &b->goals.memoised_per_s, UINT32_MAX},
                    {'d', &b->goals.decided_per_s, UINT32_MAX},
                    {'c', &b->goals.clean_ms, UINT32_MAX},
-                   {'t', &b->goals.torn_ms, UINT32_MAX}};
-    *b = (struct bench){.runs = 200, .stride = 8};
+                   {'t', &b->goals.torn_ms, UINT32_MAX},
+                   {'D', &b->wire.devices, FLEET_DEVICES_MAX},
+                   {'I', &b->wire.image_bytes, 16u << 20},
+                   {'B', &b->wire.range_bytes, 1u << 20},
+                   {'p', &b->wire.min_ratio_percent, 10000}};
+    *b = (struct bench){.runs = 200,
+                        .stride = 8,
+                        .wire = {.devices = 500, .image_bytes = 256u << 10, .range_bytes = 4096}};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 'h') {
             (void)fputs(help, stdout);
@@ -96,10 +128,18 @@ static int parse(int argc, char **argv, struct bench *b)
             return cli_usage("bench", "wrong option");
         if (c == 'R')
             b->restore = true;
+        if (c == 'W')
+            b->on_wire = true;
+        if (c == 'N')
+            b->wire.nginx = optarg;
+        if (c == 'q')
+            b->wire.quiet = true;
         for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
             if (c == numbers[i].option && !cli_number(optarg, 1, numbers[i].max, numbers[i].out))
                 return cli_usage("bench", "%s is not a number that is allowed here", optarg);
     }
+    if (b->on_wire)
+        return optind == argc ? 0 : cli_usage("bench", "--wire takes no scenario");
     if (argc - optind != 1)
         return cli_usage("bench", "needs exactly one scenario");
     b->path = argv[optind];
@@ -163,6 +203,8 @@ int cmd_bench(int argc, char **argv)
     int rc = parse(argc, argv, &b);
     if (rc != 0)
         return rc < 0 ? EXIT_PASSED : rc;
+    if (b.on_wire)
+        return bench_wire(&b.wire);
     if (b.restore)
         return bench_restore(b.path, (uint32_t)b.stride, &b.goals);
     struct err err = {.text = ""};
