@@ -67,8 +67,8 @@ static void on_offline(struct judge *j, const struct ev *e)
     t->online = false;
     t->take_by_ns = 0;
     /* The broker's side of a session that the device has left may end after the next one began. */
-    if (j->app_running && !t->mqtt_fault && !j->net_any && j->phase == PHASE_DOWNLOAD &&
-        j->cuts == 0 && t->logins == 1 && t->requests > 0 &&
+    if (j->app_running && !t->final && !t->mqtt_fault && !j->net_any &&
+        j->phase == PHASE_DOWNLOAD && j->cuts == 0 && t->logins == 1 && t->requests > 0 &&
         e->now_ns > t->online_ns + INT64_C(1000000000) * j->setup.scenario->device.keep_alive_s)
         judge_fail(j, "NET-19", "the session ends in mid-download without any fault");
 }

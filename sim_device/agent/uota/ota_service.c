@@ -12,6 +12,7 @@
 #define PAUSE_MS         2000u
 #define PAUSE_MAX_MS     60000u
 #define REBOOT_MS        3000u
+#define GOODBYE_MS       100u
 #define PUSHES_PER_ROUND 16
 
 /* Codes by stage: of the document (seed 001), and the client's own (aliyun note §12.5). */
@@ -309,6 +310,8 @@ static void *service_main(void *arg)
         }
         listen_for(u, interval_ms);
     }
+    if (u->logged_in && ota_hal_mqtt_deinit_instance() == 0)
+        ota_msleep(GOODBYE_MS); /* it is on its way before the device sleeps */
     ota_user_done();
     return NULL;
 }
