@@ -1,8 +1,11 @@
 #include "common/digest.h"
 
 #include <assert.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/params.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/bytes.h"
@@ -85,6 +88,44 @@ void hmac_hex_of(enum hmac_kind kind, const void *key, size_t key_bytes, const v
 {
     uint8_t raw[HMAC_BYTES_MAX];
     hex_encode(out, raw, hmac_of(kind, key, key_bytes, data, len_bytes, raw));
+}
+
+int hmac_key_begin(struct hmac_key *k, enum hmac_kind kind, const void *key, size_t key_bytes)
+{
+    static const char *const names[] = {"MD5", "SHA1", "SHA256"};
+    char digest[8];
+    (void)snprintf(digest, sizeof digest, "%s", names[kind]);
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
+    EVP_MAC_CTX *ctx = mac == NULL ? NULL : EVP_MAC_CTX_new(mac);
+    EVP_MAC_free(mac); /* the context has its own hold on it */
+    k->ctx = ctx;
+    if (ctx != NULL &&
+        EVP_MAC_init(ctx, key_bytes == 0 ? (const void *)"" : key, key_bytes, params) == 1)
+        return 0;
+    hmac_key_end(k);
+    return ERR_NOMEM;
+}
+
+size_t hmac_key_of(const struct hmac_key *k, const void *data, size_t len_bytes,
+                   uint8_t out[HMAC_BYTES_MAX])
+{
+    size_t out_bytes = 0;
+    int done = EVP_MAC_init(k->ctx, NULL, 0, NULL) == 1 &&
+               EVP_MAC_update(k->ctx, data, len_bytes) == 1 &&
+               EVP_MAC_final(k->ctx, out, &out_bytes, HMAC_BYTES_MAX) == 1;
+    assert(done && out_bytes <= HMAC_BYTES_MAX);
+    (void)done;
+    return out_bytes;
+}
+
+void hmac_key_end(struct hmac_key *k)
+{
+    EVP_MAC_CTX_free(k->ctx);
+    k->ctx = NULL;
 }
 
 void hmac_md5_hex(const void *key, size_t key_bytes, const void *data, size_t len_bytes,

@@ -47,6 +47,15 @@ size_t hmac_of(enum hmac_kind kind, const void *key, size_t key_bytes, const voi
 /* The same as lower-case hex. */
 void hmac_hex_of(enum hmac_kind kind, const void *key, size_t key_bytes, const void *data,
                  size_t len_bytes, char out[HMAC_HEX_MAX]);
+/* A key made ready, where many HMACs are made with it: about three times as fast. Heap object of
+ * the library behind ctx. hmac_key_end is also fine on a zeroed one. */
+struct hmac_key {
+    void *ctx;
+};
+int hmac_key_begin(struct hmac_key *k, enum hmac_kind kind, const void *key, size_t key_bytes);
+size_t hmac_key_of(const struct hmac_key *k, const void *data, size_t len_bytes,
+                   uint8_t out[HMAC_BYTES_MAX]);
+void hmac_key_end(struct hmac_key *k);
 /* HMAC-MD5 as lower-case hex; the key may be empty (len 0). */
 void hmac_md5_hex(const void *key, size_t key_bytes, const void *data, size_t len_bytes,
                   char out[2 * MD5_BYTES + 1]);

@@ -160,7 +160,40 @@ static void hmac_of_other_digests(void)
     CHECK_INT(hmac_of(HMAC_SHA256, NULL, 0, "", 0, raw), SHA256_BYTES);
 }
 
+/* Known answers again, twice with each key: nothing of the first message stays. */
+static void hmac_with_a_ready_key(void)
+{
+    static const char data[] = "what do ya want for nothing?";
+    static const struct {
+        enum hmac_kind kind;
+        const char *want, *want_empty;
+    } rows[] = {
+        {HMAC_MD5, "750c783e6ab0b503eaa86e310a5db738", "74e6f7298a9c2d168935f58c001bad88"},
+        {HMAC_SHA1, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
+         "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d"},
+        {HMAC_SHA256, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+         "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct hmac_key key, empty;
+        uint8_t raw[HMAC_BYTES_MAX];
+        char hex[HMAC_HEX_MAX];
+        CHECK_INT(hmac_key_begin(&key, rows[i].kind, "Jefe", 4), 0);
+        CHECK_INT(hmac_key_begin(&empty, rows[i].kind, NULL, 0), 0);
+        for (int t = 0; t < 2; t++) {
+            hex_encode(hex, raw, hmac_key_of(&key, data, strlen(data), raw));
+            CHECK_STR(hex, rows[i].want);
+        }
+        hex_encode(hex, raw, hmac_key_of(&empty, "", 0, raw));
+        CHECK_STR(hex, rows[i].want_empty);
+        hmac_key_end(&key);
+        hmac_key_end(&key);
+        hmac_key_end(&empty);
+    }
+}
+
 static const struct test tests[] = {
+    {"HMAC with a ready key", hmac_with_a_ready_key},
     TEST_ROWS("known answer", is_known, answers, answer_name),
     TEST_ROWS("HMAC-MD5 known answer", hmac_is_known, hmac_answers, hmac_name),
     {"HMAC-SHA1 and HMAC-SHA256 known answers", hmac_of_other_digests},

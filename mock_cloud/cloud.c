@@ -53,7 +53,22 @@ struct cloud *cloud_new(const struct cloud_config *cfg, const struct face *const
 
 void cloud_free(struct cloud *c)
 {
+    if (c != NULL && c->kept != NULL)
+        c->free_kept(c->kept);
     free(c);
+}
+
+void *cloud_kept(const struct cloud *c)
+{
+    return c->kept;
+}
+
+void cloud_keep(struct cloud *c, void *kept, void (*free_it)(void *kept))
+{
+    if (c->kept != NULL)
+        c->free_kept(c->kept);
+    c->kept = kept;
+    c->free_kept = free_it;
 }
 
 struct store *cloud_store(struct cloud *c)

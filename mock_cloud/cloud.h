@@ -229,6 +229,10 @@ void cloud_wake(struct cloud *c, int64_t at_ns);
 void cloud_refused(struct cloud *c, int64_t now_ns, const char *identity, const char *what);
 /* Tells all faces that the device's record of a package has become pending (face.h: offered). */
 void cloud_offered(struct cloud *c, int64_t now_ns, const char *device_id, int64_t delta_id);
+/* What a face works out from the configuration once, so that requests need not; null: nothing yet.
+ * There is one such thing; cloud_free frees it with free_it. */
+void *cloud_kept(const struct cloud *c);
+void cloud_keep(struct cloud *c, void *kept, void (*free_it)(void *kept));
 /* Numbers an announcement (RQ_PUSH) within another request or a tick; the end restores that. */
 void cloud_begin_push(struct cloud *c, int64_t now_ns);
 void cloud_end_push(struct cloud *c);

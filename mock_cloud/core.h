@@ -27,6 +27,8 @@ struct cloud {
     uint32_t seen[RQ_COUNT], seen_any;
     struct current now, before; /* before: what a push within a request interrupted */
     int64_t due_ns;             /* when cloud_tick has something to do */
+    void *kept;                 /* of a face */
+    void (*free_kept)(void *kept);
 };
 
 static inline bool is_control(enum cloud_request rq)

@@ -1,9 +1,11 @@
 #include "mock_cloud/aliyun/signed_url.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/vtime.h"
@@ -25,11 +27,37 @@ void signed_url_derive(const struct cloud *c, const char *what, const char *of,
     hmac_md5_hex(key, strlen(key), text, (size_t)len, out);
 }
 
-static void key_id(const struct cloud *c, char out[KEY_ID_CHARS + 5])
+/* What follows from the project key, made once per cloud: each request wants it. */
+struct storage_keys {
+    char key_id[KEY_ID_CHARS + 5];
+    char auth_secret[2 * MD5_BYTES + 1];
+    struct hmac_key signing;
+};
+
+static void free_keys(void *kept)
 {
+    struct storage_keys *k = kept;
+    hmac_key_end(&k->signing);
+    free(k);
+}
+
+static const struct storage_keys *storage_keys(struct cloud *c)
+{
+    struct storage_keys *k = cloud_kept(c);
     char hex[2 * MD5_BYTES + 1];
+    if (k != NULL)
+        return k;
+    k = calloc(1, sizeof *k);
+    assert(k != NULL);
     signed_url_derive(c, "storage", "id", hex);
-    (void)snprintf(out, KEY_ID_CHARS + 5, "LTAI%.*s", KEY_ID_CHARS, hex);
+    (void)snprintf(k->key_id, sizeof k->key_id, "LTAI%.*s", KEY_ID_CHARS, hex);
+    signed_url_derive(c, "storage", "auth", k->auth_secret);
+    signed_url_derive(c, "storage", "secret", hex);
+    int rc = hmac_key_begin(&k->signing, HMAC_SHA1, hex, strlen(hex));
+    assert(rc == 0);
+    (void)rc;
+    cloud_keep(c, k, free_keys);
+    return k;
 }
 
 static void string_to_sign(const char *verb, const char *type, const char *expires,
@@ -39,12 +67,10 @@ static void string_to_sign(const char *verb, const char *type, const char *expir
                    expires, path);
 }
 
-static void sign(const struct cloud *c, const char *text, char out[BASE64_MAX])
+static void sign(struct cloud *c, const char *text, char out[BASE64_MAX])
 {
     uint8_t raw[HMAC_BYTES_MAX];
-    char secret[2 * MD5_BYTES + 1];
-    signed_url_derive(c, "storage", "secret", secret);
-    size_t len = hmac_of(HMAC_SHA1, secret, strlen(secret), text, strlen(text), raw);
+    size_t len = hmac_key_of(&storage_keys(c)->signing, text, strlen(text), raw);
     (void)EVP_EncodeBlock((unsigned char *)out, raw, (int)len);
 }
 
@@ -83,30 +109,28 @@ int64_t signed_url_unix_s(const struct cloud *c, int64_t now_ns)
     return cloud_config(c)->unix_start_s + now_ns / NS_PER_S;
 }
 
-static void put_query(const struct cloud *c, const char *expires, const char *path,
-                      char out[QUERY_MAX])
+static void put_query(struct cloud *c, const char *expires, const char *path, char out[QUERY_MAX])
 {
-    char text[SIGNED_TEXT_MAX], base64[BASE64_MAX], encoded[3 * BASE64_MAX], id[KEY_ID_CHARS + 5];
+    char text[SIGNED_TEXT_MAX], base64[BASE64_MAX], encoded[3 * BASE64_MAX];
     string_to_sign("GET", "", expires, path, text);
     sign(c, text, base64);
     url_encode(base64, encoded, sizeof encoded);
-    key_id(c, id);
-    (void)snprintf(out, QUERY_MAX, "Expires=%s&OSSAccessKeyId=%s&Signature=%s", expires, id,
-                   encoded);
+    (void)snprintf(out, QUERY_MAX, "Expires=%s&OSSAccessKeyId=%s&Signature=%s", expires,
+                   storage_keys(c)->key_id, encoded);
 }
 
 /* What the content network in front of the storage signs: path, time, a number used once, user 0.
  */
-static void auth_digest(const struct cloud *c, const char *path, const char *expires,
-                        const char *once, char out[DIGEST_HEX_MAX])
+static void auth_digest(struct cloud *c, const char *path, const char *expires, const char *once,
+                        char out[DIGEST_HEX_MAX])
 {
-    char text[SIGNED_TEXT_MAX], secret[2 * MD5_BYTES + 1];
-    signed_url_derive(c, "storage", "auth", secret);
-    int len = snprintf(text, sizeof text, "%.256s-%s-%s-0-%s", path, expires, once, secret);
+    char text[SIGNED_TEXT_MAX];
+    int len = snprintf(text, sizeof text, "%.256s-%s-%s-0-%s", path, expires, once,
+                       storage_keys(c)->auth_secret);
     digest_hex_of(DIGEST_MD5, text, (size_t)len, out);
 }
 
-static void put_auth_key(const struct cloud *c, const char *expires, const char *path,
+static void put_auth_key(struct cloud *c, const char *expires, const char *path,
                          char out[QUERY_MAX])
 {
     char once[2 * MD5_BYTES + 1], digest[DIGEST_HEX_MAX], of[STORE_TEXT_MAX];
@@ -116,8 +140,8 @@ static void put_auth_key(const struct cloud *c, const char *expires, const char 
     (void)snprintf(out, QUERY_MAX, "auth_key=%s-%s-0-%s", expires, once, digest);
 }
 
-static int make_url(const struct cloud *c, int64_t now_ns, const char *path,
-                    char out[ALIYUN_URL_MAX], struct err *err)
+static int make_url(struct cloud *c, int64_t now_ns, const char *path, char out[ALIYUN_URL_MAX],
+                    struct err *err)
 {
     const struct cloud_config *cfg = cloud_config(c);
     int64_t lifetime_ns = cfg->url_lifetime_ns == 0 ? ALIYUN_URL_LIFETIME_NS : cfg->url_lifetime_ns;
@@ -247,7 +271,7 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* "expires-once-0-digest" */
-static enum url_verdict check_auth_key(const struct cloud *c, const char *path, char *text,
+static enum url_verdict check_auth_key(struct cloud *c, const char *path, char *text,
                                        int64_t *expires_s)
 {
     char *part[4] = {text, NULL, NULL, NULL}, want[DIGEST_HEX_MAX];
@@ -263,14 +287,13 @@ static enum url_verdict check_auth_key(const struct cloud *c, const char *path, 
     return strcmp(part[2], "0") == 0 && same_text(want, part[3]) ? URL_GOOD : URL_FORGED;
 }
 
-enum url_verdict signed_url_check(const struct cloud *c, int64_t now_ns,
-                                  const struct http_request *rq, struct signed_url *out)
+enum url_verdict signed_url_check(struct cloud *c, int64_t now_ns, const struct http_request *rq,
+                                  struct signed_url *out)
 {
-    char want[BASE64_MAX], id[KEY_ID_CHARS + 5];
+    char want[BASE64_MAX];
     enum url_verdict verdict = URL_GOOD;
     *out = (struct signed_url){.expires_s = 0};
     bool read = storage_query_parse(rq->query, &out->query);
-    key_id(c, id);
     if (out->query.auth_key[0] != '\0') {
         verdict = read ? check_auth_key(c, rq->path, out->query.auth_key, &out->expires_s)
                        : URL_UNREADABLE;
@@ -279,7 +302,7 @@ enum url_verdict signed_url_check(const struct cloud *c, int64_t now_ns,
             return URL_UNSIGNED;
         if (!read || !read_expires(out->query.expires, &out->expires_s))
             return URL_UNREADABLE;
-        if (strcmp(out->query.key_id, id) != 0)
+        if (strcmp(out->query.key_id, storage_keys(c)->key_id) != 0)
             return URL_UNKNOWN_KEY;
         string_to_sign(rq->method, rq->content_type == NULL ? "" : rq->content_type,
                        out->query.expires, rq->path, out->text);

@@ -53,8 +53,8 @@ struct signed_url {
     int64_t expires_s;          /* Unix time */
     char text[SIGNED_TEXT_MAX]; /* what was signed; empty for an auth_key */
 };
-enum url_verdict signed_url_check(const struct cloud *c, int64_t now_ns,
-                                  const struct http_request *rq, struct signed_url *out);
+enum url_verdict signed_url_check(struct cloud *c, int64_t now_ns, const struct http_request *rq,
+                                  struct signed_url *out);
 
 int64_t signed_url_unix_s(const struct cloud *c, int64_t now_ns);
 /* 32 hex digits that nobody can guess and that follow from the cloud's key. */

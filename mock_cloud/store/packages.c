@@ -29,6 +29,14 @@ void content_drop_all(struct store *s)
     s->content_count = 0;
 }
 
+void seen_drop_all(struct store *s)
+{
+    for (size_t i = 0; i < SEEN_ROWS; i++) {
+        s->seen.package[i].delta_id = 0;
+        s->seen.file[i].firmware_id = 0;
+    }
+}
+
 /* Takes a copy; an older content of the same id is dropped. */
 static int content_keep(struct store *s, int64_t delta_id, const void *data, size_t len_bytes,
                         struct err *err)
@@ -91,6 +99,7 @@ int store_put_package(struct store *s, const struct store_package *p, const void
     row_bind_int(&r, p->offered_from_ns);
     row_bind_int(&r, p->withdrawn);
     row_bind_blob(&r, p->bytes == 0 ? "" : content, p->bytes);
+    seen_drop_all(s);
     rc = row_run(s, &r, "put a package", err);
     if (rc == 0)
         rc = content_keep(s, p->delta_id, content, p->bytes, err);
@@ -113,11 +122,18 @@ static void read_package(struct row *r, struct store_package *out)
 
 int store_get_package(struct store *s, int64_t delta_id, struct store_package *out, struct err *err)
 {
+    struct store_package *seen = &s->seen.package[(uint64_t)delta_id % SEEN_ROWS];
+    if (delta_id != 0 && seen->delta_id == delta_id) {
+        *out = *seen;
+        return 0;
+    }
     struct row r = row_begin(s, ST_GET_PACKAGE);
     row_bind_int(&r, delta_id);
     int rc = row_get(s, &r, "get a package", err);
-    if (rc == 0)
+    if (rc == 0) {
         read_package(&r, out);
+        *seen = *out;
+    }
     row_end(&r);
     return rc;
 }
@@ -153,6 +169,7 @@ int store_package_bytes(struct store *s, int64_t delta_id, const uint8_t **data,
 
 int store_withdraw_package(struct store *s, int64_t delta_id, struct err *err)
 {
+    seen_drop_all(s);
     struct row r = row_begin(s, ST_WITHDRAW);
     row_bind_int(&r, delta_id);
     int rc = row_get(s, &r, "withdraw a package", err);

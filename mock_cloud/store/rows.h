@@ -102,11 +102,20 @@ struct content {
     size_t len_bytes;
 };
 
+/* Rows of packages and files that were read, so that a range request needs no query: a row is at
+ * the place its id chooses, 0 is no id. Emptied by whatever changes one of them. */
+#define SEEN_ROWS 64u
+struct seen {
+    struct store_package package[SEEN_ROWS];
+    struct store_file file[SEEN_ROWS];
+};
+
 struct store {
     sqlite3 *db;
     sqlite3_stmt *statement[ST_COUNT];
     struct content *content;
     size_t content_count, content_cap;
+    struct seen seen;
 };
 
 struct row {
@@ -132,5 +141,6 @@ int store_begin(struct store *s, struct err *err);
 /* Commits when rc is 0, else rolls back; returns rc or the commit's error. */
 int store_finish(struct store *s, int rc, struct err *err);
 void content_drop_all(struct store *s);
+void seen_drop_all(struct store *s);
 
 #endif

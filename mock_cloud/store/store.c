@@ -361,6 +361,7 @@ int store_finish(struct store *s, int rc, struct err *err)
     if (rc != 0 && sqlite3_get_autocommit(s->db) == 0) {
         struct row r = row_begin(s, ST_ROLLBACK);
         (void)row_run(s, &r, "roll back", NULL);
+        seen_drop_all(s);
     }
     return rc;
 }
@@ -500,7 +501,9 @@ int store_reset(struct store *s, struct err *err)
     if (rc != 0)
         return rc;
     rc = store_finish(s, execute(s, forget, "forget everything", err), err);
-    if (rc == 0)
+    if (rc == 0) {
         content_drop_all(s);
+        seen_drop_all(s);
+    }
     return rc;
 }

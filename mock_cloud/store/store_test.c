@@ -7,6 +7,7 @@
 #include "common/bytes.h"
 #include "common/testing/testing.h"
 #include "common/vtime.h"
+#include "mock_cloud/store/rows.h"
 
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
 
@@ -236,6 +237,48 @@ static void withdrawing_ends_an_offer(void)
     CHECK_OK(store_withdraw_package(s, 1, &err), &err);
     CHECK_ERR(store_find_offer(s, "p", "1.0", 0, &got, &err), ERR_NOT_FOUND);
     CHECK_ERR(store_withdraw_package(s, 2, &err), ERR_NOT_FOUND);
+    store_close(s);
+}
+
+/* Rows that were read before are remembered; ids 1 and 65 want the same place. */
+static void rows_that_were_read_follow_every_change(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    struct store_package p = sample_package(1, "", "1.1"), far = sample_package(65, "", "6.5"), got;
+    struct store_file f = {.firmware_id = 1, .number = 1, .package_id = 1, .name = "a"}, file;
+    CHECK_OK(store_put_package(s, &p, "abcd", &err), &err);
+    CHECK_OK(store_put_package(s, &far, "abcd", &err), &err);
+    CHECK_OK(store_put_file(s, &f, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(store_get_package(s, 1, &got, &err), &err);
+        CHECK_STR(got.to_version, "1.1");
+        CHECK_OK(store_get_package(s, 65, &got, &err), &err);
+        CHECK_STR(got.to_version, "6.5");
+        CHECK_OK(store_get_file(s, 1, 1, &file, &err), &err);
+        CHECK_ERR(store_get_file(s, 0, 2, &file, &err), ERR_NOT_FOUND); /* the same place */
+    }
+    f.package_id = 65;
+    CHECK_OK(store_put_file(s, &f, &err), &err);
+    CHECK_OK(store_get_file(s, 1, 1, &file, &err), &err);
+    CHECK_INT(file.package_id, 65);
+    (void)snprintf(far.to_version, sizeof far.to_version, "6.6");
+    CHECK_OK(store_put_package(s, &far, "abcd", &err), &err);
+    CHECK_OK(store_get_package(s, 65, &got, &err), &err);
+    CHECK_STR(got.to_version, "6.6");
+    CHECK_OK(store_withdraw_package(s, 65, &err), &err);
+    CHECK_OK(store_get_package(s, 65, &got, &err), &err);
+    CHECK(got.withdrawn);
+    CHECK_OK(store_begin(s, &err), &err);
+    f.package_id = 1;
+    CHECK_OK(store_put_file(s, &f, &err), &err);
+    CHECK_OK(store_get_file(s, 1, 1, &file, &err), &err);
+    CHECK_ERR(store_finish(s, ERR_LIMIT, &err), ERR_LIMIT);
+    CHECK_OK(store_get_file(s, 1, 1, &file, &err), &err);
+    CHECK_INT(file.package_id, 65);
+    CHECK_OK(store_reset(s, &err), &err);
+    CHECK_ERR(store_get_file(s, 1, 1, &file, &err), ERR_NOT_FOUND);
+    CHECK_ERR(store_get_package(s, 65, &got, &err), ERR_NOT_FOUND);
     store_close(s);
 }
 
@@ -847,6 +890,7 @@ static const struct test tests[] = {
     {"package limits hold", package_limits_hold},
     TEST_ROWS("offer", offer_is_found, offers, offer_name),
     {"withdrawing ends an offer", withdrawing_ends_an_offer},
+    {"rows that were read follow every change", rows_that_were_read_follow_every_change},
     {"records keep their order of creation", records_keep_their_order},
     {"visits are counted per day", visits_are_counted_per_day},
     {"the log keeps the newest messages", the_log_keeps_the_newest},
