@@ -595,7 +595,80 @@ static void the_scanner_stumbles(void)
               "longer than the receive buffer");
 }
 
+/* A service of its own, which admits 20000 bytes, or nobody without a name. */
+static int64_t admit(void *ctx, const struct http_request *head, struct http_reply *rp)
+{
+    ++*(int *)ctx;
+    if (head->authorization != NULL && strcmp(head->authorization, "me") == 0)
+        return 20000;
+    cloud_page(rp, 401);
+    return -1;
+}
+
+static void count_body(void *ctx, int64_t now_ns, const struct http_request *rq,
+                       struct http_reply *rp)
+{
+    (void)ctx;
+    (void)now_ns;
+    cloud_page(rp, 200);
+    (void)buf_printf(&rp->text, "%s %s %zu bytes", rq->method, rq->path, rq->body_bytes);
+}
+
+/* What one who connects, sends head and body and then waits for the end gets. */
+static const char *visit(struct world *w, struct edge *e, const char *head, size_t body_bytes)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(edge_port(e))};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof at) == 0);
+    say(fd, head);
+    buf_clear(&w->in);
+    bool over = false;
+    for (size_t sent = 0, turn = 0; !over && turn < TURNS; turn++) {
+        char piece[1000];
+        size_t len = body_bytes - sent < sizeof piece ? body_bytes - sent : sizeof piece;
+        memset(piece, 'x', sizeof piece);
+        ssize_t n = len == 0 ? 0 : send(fd, piece, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent += n > 0 ? (size_t)n : 0;
+        struct pollfd p[2] = {{.fd = edge_fd(e), .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+        (void)poll(p, 2, sent < body_bytes ? 0 : WAIT_MS);
+        (void)edge_run(e, 0);
+        over = take(w, fd);
+    }
+    CHECK(over);
+    (void)close(fd);
+    return w->in.data == NULL ? "" : (const char *)w->in.data;
+}
+
+static void a_service_answers_for_the_cloud(void)
+{
+    struct world w;
+    struct err err = {""};
+    int asked = 0;
+    const struct edge_service service = {.ctx = &asked, .admit = admit, .answer = count_body};
+    const struct edge_address at = {.service = &service};
+    set_up(&w, false);
+    struct edge *e = edge_listen(w.cloud, &at, &err);
+    REQUIRE_OK(e == NULL ? ERR_IO : 0, &err);
+    CHECK_HAS(visit(&w, e,
+                    "PUT /f HTTP/1.1\r\nHost: h\r\nAuthorization: me\r\nConnection: close\r\n"
+                    "Content-Length: 20000\r\n\r\n",
+                    20000),
+              "PUT /f 20000 bytes");
+    CHECK_HAS(visit(&w, e,
+                    "PUT /f HTTP/1.1\r\nHost: h\r\nAuthorization: me\r\nConnection: close\r\n"
+                    "Content-Length: 20001\r\n\r\n",
+                    0),
+              "413");
+    /* The head is enough to be refused. */
+    CHECK_HAS(visit(&w, e, "PUT /f HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n", 0), "401");
+    CHECK_INT(asked, 3);
+    edge_free(e);
+    tear_down(&w);
+}
+
 static const struct test tests[] = {
+    {"a service answers for the cloud", a_service_answers_for_the_cloud},
     {"replies, byte for byte", replies_byte_for_byte},
     {"the query arrives raw", the_query_arrives_raw},
     {"requests may be pipelined", requests_may_be_pipelined},

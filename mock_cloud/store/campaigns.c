@@ -308,6 +308,21 @@ int store_get_version(struct store *s, const char *device_id, const char *module
     return rc;
 }
 
+int store_next_version(struct store *s, const char *device_id, const char *after,
+                       char module[STORE_TEXT_MAX], char version[STORE_TEXT_MAX], struct err *err)
+{
+    struct row r = row_begin(s, ST_NEXT_VERSION);
+    row_bind_text(&r, device_id);
+    row_bind_text(&r, after); /* null is null */
+    int rc = row_get(s, &r, "get a version", err);
+    if (rc == 0) {
+        row_text(&r, module, STORE_TEXT_MAX);
+        row_text(&r, version, STORE_TEXT_MAX);
+    }
+    row_end(&r);
+    return rc;
+}
+
 static int read_record_of(struct store *s, struct row *r, struct store_record *out, struct err *err)
 {
     int rc = row_get(s, r, "get a record", err);

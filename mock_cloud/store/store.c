@@ -221,6 +221,8 @@ static const char *const statements[ST_COUNT] = {
                        " AND device_id > ? ORDER BY device_id LIMIT 1",
     [ST_PUT_VERSION] = "INSERT OR REPLACE INTO module(device_id, module, version) VALUES(?,?,?)",
     [ST_GET_VERSION] = "SELECT version FROM module WHERE device_id = ? AND module = ?",
+    [ST_NEXT_VERSION] = "SELECT module, version FROM module WHERE device_id = ?1"
+                        " AND (?2 IS NULL OR module > ?2) ORDER BY module LIMIT 1",
     [ST_OPEN_RECORD] = RECORD_OF_FIRMWARE " AND r.state IN (?3, ?4)"
                                           " ORDER BY r.sequence DESC LIMIT 1 OFFSET ?5",
     [ST_NEWEST_RECORD] = RECORD_OF_FIRMWARE " ORDER BY r.changed_ns DESC, r.sequence DESC LIMIT 1",

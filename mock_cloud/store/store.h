@@ -234,6 +234,10 @@ int store_put_version(struct store *s, const char *device_id, const char *module
                       const char *version, struct err *err);
 int store_get_version(struct store *s, const char *device_id, const char *module,
                       char out[STORE_TEXT_MAX], struct err *err);
+/* The device's next module after that one in the order of names; ERR_NOT_FOUND past the end. Null
+ * begins. */
+int store_next_version(struct store *s, const char *device_id, const char *after,
+                       char module[STORE_TEXT_MAX], char version[STORE_TEXT_MAX], struct err *err);
 /* The device's records of firmware for a module ("*": any), from the newest on; index from 0. Open
  * is pending or upgrading. */
 int store_open_record(struct store *s, const char *device_id, const char *module, size_t index,

@@ -22,6 +22,7 @@
 #include "mock_cloud/cms/cms.h"
 #include "mock_cloud/http/edge.h"
 #include "mock_cloud/tls/ca.h"
+#include "scenarios/cli/admin.h"
 
 #define KEY_BYTES      16
 #define PATH_TEXT_MAX  256
@@ -30,6 +31,8 @@
 #define WAIT_MAX_NS    NS_PER_S
 #define IDLE_LIMIT_S   30 /* some real clients never end their request (aliyun note §7) */
 #define LINE_BYTES_MAX 4096
+#define PORTS          5
+#define LOOPBACK       "127.0.0.1"
 
 struct serve {
     struct serve_config cfg;
@@ -41,7 +44,9 @@ struct serve {
     int64_t now_ns;
     struct store *store;
     struct cloud *cloud;
-    struct edge *http, *https;
+    struct edge *http, *https, *admin_edge;
+    struct admin *admin;
+    char token[HMAC_HEX_MAX];
     struct broker *broker; /* our own, or */
     struct remote *remote; /* somebody's */
     bool told_trouble;     /* its trouble stands in the log */
@@ -242,21 +247,22 @@ static bool is_free(const char *ip, uint16_t port)
 static int open_ports(struct serve *s, struct err *err)
 {
     char path[PATH_TEXT_MAX];
-    unsigned was[4] = {0, 0, 0, 0};
-    uint16_t *const ports[4] = {&s->cfg.http_port, &s->cfg.https_port, &s->cfg.mqtt_port,
-                                &s->cfg.mqtts_port};
+    unsigned was[PORTS] = {0};
+    uint16_t *const ports[PORTS] = {&s->cfg.http_port, &s->cfg.https_port, &s->cfg.mqtt_port,
+                                    &s->cfg.mqtts_port, &s->cfg.admin_port};
     int rc = path_in(s, "ports", path, err);
     FILE *f = rc == 0 ? fopen(path, "re") : NULL;
     if (f == NULL)
         return rc;
-    int got = fscanf(f, "%5u %5u %5u %5u", &was[0], &was[1], &was[2], &was[3]);
+    int got = fscanf(f, "%5u %5u %5u %5u %5u", &was[0], &was[1], &was[2], &was[3], &was[4]);
     (void)fclose(f);
-    for (int i = 0; got == 4 && i < 4; i++) {
+    for (int i = 0; i < got; i++) {
         if (*ports[i] != 0 || was[i] == 0 || was[i] > UINT16_MAX)
             continue;
-        for (int t = 0; t < TRIES && !is_free(s->cfg.bind_ip, (uint16_t)was[i]); t++)
+        const char *ip = ports[i] == &s->cfg.admin_port ? LOOPBACK : s->cfg.bind_ip;
+        for (int t = 0; t < TRIES && !is_free(ip, (uint16_t)was[i]); t++)
             pause_ns(PAUSE_NS);
-        if (is_free(s->cfg.bind_ip, (uint16_t)was[i]))
+        if (is_free(ip, (uint16_t)was[i]))
             *ports[i] = (uint16_t)was[i];
     }
     return 0;
@@ -269,8 +275,8 @@ static int keep_ports(struct serve *s, struct err *err)
     FILE *f = rc == 0 ? fopen(path, "we") : NULL;
     if (f == NULL)
         return rc != 0 ? rc : err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    (void)fprintf(f, "%u %u %u %u\n", serve_http_port(s), serve_https_port(s), serve_mqtt_port(s),
-                  serve_mqtts_port(s));
+    (void)fprintf(f, "%u %u %u %u %u\n", serve_http_port(s), serve_https_port(s),
+                  serve_mqtt_port(s), serve_mqtts_port(s), serve_admin_port(s));
     return fclose(f) == 0 ? 0 : err_set(err, ERR_IO, "%s: cannot be written", path);
 }
 
@@ -312,6 +318,26 @@ static int open_https(struct serve *s, struct err *err)
     return 0;
 }
 
+/* The token follows from the key, so scripts may keep it. */
+static int open_admin(struct serve *s, struct err *err)
+{
+    static const char what[] = "admin";
+    hmac_hex_of(HMAC_SHA256, s->key, strlen(s->key), what, sizeof what - 1, s->token);
+    s->token[32] = '\0';
+    const struct admin_config cfg = {.cloud = s->cloud, .token = s->token, .dir = s->dir};
+    if (s->cfg.no_admin)
+        return 0;
+    s->admin = admin_new(&cfg, err);
+    if (s->admin == NULL)
+        return ERR_NOMEM;
+    const struct edge_address at = {.bind_ip = LOOPBACK,
+                                    .port = s->cfg.admin_port,
+                                    .idle_limit_s = IDLE_LIMIT_S,
+                                    .service = admin_service(s->admin)};
+    s->admin_edge = edge_listen(s->cloud, &at, err);
+    return s->admin_edge == NULL ? ERR_IO : 0;
+}
+
 static int open_remote(struct serve *s, struct err *err)
 {
     const struct remote_config cfg = {
@@ -350,8 +376,8 @@ static int open_mqtt(struct serve *s, struct err *err)
 struct serve *serve_open(const struct serve_config *cfg, struct err *err)
 {
     static int (*const steps[])(struct serve * s, struct err * err) = {
-        open_dir,   open_key,  open_store, open_cloud, open_ca,
-        open_ports, open_http, open_https, open_mqtt,  keep_ports,
+        open_dir,  open_key,   open_store, open_cloud, open_ca,    open_ports,
+        open_http, open_https, open_mqtt,  open_admin, keep_ports,
     };
     struct serve *s = calloc(1, sizeof *s);
     if (s == NULL) {
@@ -391,6 +417,8 @@ void serve_close(struct serve *s)
         return;
     broker_stop(s->broker);
     remote_stop(s->remote);
+    edge_free(s->admin_edge);
+    admin_free(s->admin);
     edge_free(s->https);
     edge_free(s->http);
     cloud_free(s->cloud);
@@ -424,6 +452,16 @@ uint16_t serve_mqtt_port(const struct serve *s)
 uint16_t serve_mqtts_port(const struct serve *s)
 {
     return s->broker == NULL ? 0 : broker_tls_port(s->broker);
+}
+
+uint16_t serve_admin_port(const struct serve *s)
+{
+    return s->admin_edge == NULL ? 0 : edge_port(s->admin_edge);
+}
+
+const char *serve_admin_token(const struct serve *s)
+{
+    return s->token;
 }
 
 const char *serve_ca_path(const struct serve *s)
@@ -466,16 +504,20 @@ int serve_run(struct serve *s, int64_t until_ns, int stop_fd, struct err *err)
         if (s->remote != NULL)
             run_remote(s, now_ns);
         edge_ns = vtime_min(edge_run(s->http, now_ns), edge_run(s->https, now_ns));
+        if (s->admin_edge != NULL)
+            edge_ns = vtime_min(edge_ns, edge_run(s->admin_edge, now_ns));
         if (cloud_due_ns(s->cloud) <= now_ns)
             (void)cloud_tick(s->cloud, now_ns);
         if (now_ns >= until_ns)
             return 0;
         int64_t wake_ns = vtime_min(vtime_min(until_ns, edge_ns),
                                     vtime_min(cloud_due_ns(s->cloud), now_ns + WAIT_MAX_NS));
-        struct pollfd fds[BROKER_FDS + REMOTE_FDS + 3];
+        struct pollfd fds[BROKER_FDS + REMOTE_FDS + 4];
         size_t n = mqtt_fds(s, fds);
         fds[n++] = (struct pollfd){.fd = edge_fd(s->http), .events = POLLIN};
         fds[n++] = (struct pollfd){.fd = edge_fd(s->https), .events = POLLIN};
+        if (s->admin_edge != NULL)
+            fds[n++] = (struct pollfd){.fd = edge_fd(s->admin_edge), .events = POLLIN};
         fds[n] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
         int64_t wait_ms = wake_ns <= now_ns ? 0 : (wake_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
         if (poll(fds, (nfds_t)n + 1, (int)wait_ms) < 0 && errno != EINTR)

@@ -15,9 +15,10 @@ struct serve_config {
     const char *state_dir; /* kept there; null: in memory, a folder of its own for the edges */
     const char *bind_ip;   /* IPv4 literal of the listeners */
     const char *host;      /* what URLs name; null: bind_ip */
-    uint16_t http_port, https_port, mqtt_port,
-        mqtts_port;         /* 0: that of the last start on this
+    uint16_t http_port, https_port, mqtt_port, mqtts_port,
+        admin_port;         /* 0: that of the last start on this
                                state, if it is free, else a free one */
+    bool no_admin;          /* no live operation */
     bool tls;               /* URLs begin with https */
     bool no_mqtt;           /* HTTP alone */
     const char *broker_url; /* an external broker in place of our own; null: our own */
@@ -41,6 +42,10 @@ uint16_t serve_http_port(const struct serve *s);
 uint16_t serve_https_port(const struct serve *s); /* 0: there is none */
 uint16_t serve_mqtt_port(const struct serve *s);
 uint16_t serve_mqtts_port(const struct serve *s);
+/* Live operation (admin.h), on 127.0.0.1 whatever bind_ip is; 0: there is none. Its token is
+ * always the same for a state. */
+uint16_t serve_admin_port(const struct serve *s);
+const char *serve_admin_token(const struct serve *s);
 const char *serve_ca_path(const struct serve *s); /* "": there is none */
 /* Why the external broker is not reached, for people; "": it is, or there is none. */
 const char *serve_broker_trouble(const struct serve *s);

@@ -45,6 +45,10 @@ static const char help[] =
     "                          rules are that broker's then\n"
     "  --broker-ca FILE        its CA for mqtts, PEM (default: the system's)\n"
     "  --no-mqtt               HTTP alone\n"
+    "  --admin-port N, --no-admin\n"
+    "                          live operation over HTTP, always on 127.0.0.1: devices, firmware, "
+    "tasks\n"
+    "                          and records, with the printed token; or none\n"
     "how it behaves:\n"
     "  --auth-key              URLs carry an auth_key, as behind a content network\n"
     "  --refusals N            a device that uses an expired URL so often is slowed down, and its\n"
@@ -94,6 +98,10 @@ static void print_endpoints(struct serve *s, const struct request *r)
     struct remote_url url;
     if (r->serve.broker_url != NULL && remote_url_parse(r->serve.broker_url, &url, NULL) == 0)
         (void)printf("broker    mqtt%s://%s:%u\n", url.tls ? "s" : "", url.host, url.port);
+    if (serve_admin_port(s) != 0) {
+        (void)printf("admin     http://127.0.0.1:%u/admin\n", serve_admin_port(s));
+        (void)printf("token     %s\n", serve_admin_token(s));
+    }
     if (serve_ca_path(s)[0] != '\0')
         (void)printf("ca        %s\n", serve_ca_path(s));
 }
@@ -200,7 +208,7 @@ static int set_up(struct cloud_setup *setup, const struct request *r, struct err
     return rc;
 }
 
-/* Tasks that wait for a verification are tried again every second. */
+/* Tasks that wait for a failure are tried again every second. */
 static int serve(struct serve *s, struct cloud_setup *setup, int stop_fd, struct err *err)
 {
     for (;;) {
@@ -258,6 +266,8 @@ enum {
     OPT_BROKER,
     OPT_BROKER_CA,
     OPT_NO_MQTT,
+    OPT_ADMIN,
+    OPT_NO_ADMIN,
     OPT_AUTH_KEY,
     OPT_REFUSALS,
     OPT_LIFETIME,
@@ -283,6 +293,8 @@ static const struct option longs[] = {
     {"broker", required_argument, NULL, OPT_BROKER},
     {"broker-ca", required_argument, NULL, OPT_BROKER_CA},
     {"no-mqtt", no_argument, NULL, OPT_NO_MQTT},
+    {"admin-port", required_argument, NULL, OPT_ADMIN},
+    {"no-admin", no_argument, NULL, OPT_NO_ADMIN},
     {"auth-key", no_argument, NULL, OPT_AUTH_KEY},
     {"refusals", required_argument, NULL, OPT_REFUSALS},
     {"url-lifetime", required_argument, NULL, OPT_LIFETIME},
@@ -407,6 +419,11 @@ static int take(struct request *r, int option)
         return 0;
     case OPT_NO_MQTT:
         r->serve.no_mqtt = true;
+        return 0;
+    case OPT_ADMIN:
+        return take_port(&r->serve.admin_port, "--admin-port");
+    case OPT_NO_ADMIN:
+        r->serve.no_admin = true;
         return 0;
     case OPT_AUTH_KEY:
         r->serve.auth_key = true;
