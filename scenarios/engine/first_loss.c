@@ -6,99 +6,55 @@
 #include "common/digest.h"
 #include "flash_emu/nor_raw.h"
 #include "scenarios/engine/closure_device.h"
-#include "scenarios/engine/closure_states.h"
+#include "scenarios/engine/digest_memo.h"
 
-#define POINTS_MAX  (1u << 20)
-#define KNOWN_MAX   (1u << 16)
-#define KNOWN_BYTES (256u << 20) /* of contents that are kept */
-#define SAMPLES     8
+#define POINTS_MAX (1u << 20)
+#define MEMO_BYTES (256u << 20)
 
 struct point {
     struct nor_snapshot *flash;
     struct closure_cut cut;
 };
 
-/* A digest that was computed, with what it was computed from: nothing is taken for the same that
- * was not compared. */
-struct known {
-    uint8_t *content;
-    uint8_t out[DIGEST_BYTES_MAX];
-};
-
 struct first_loss {
     struct closure_device device;
-    struct board_memo memo;
+    struct board_memo engine;
+    struct digest_memo *memo;
     struct point *points;
     uint32_t count, cap, stride, ops;
     struct nor_snapshot *first;
-    struct pool keys; /* range and a sample of its words */
-    struct known *known;
-    size_t known_bytes;
     uint64_t digests, recalled;
     bool recording, memoise, failed;
 };
 
 /* ---- digests ---- */
 
-struct key {
-    uint32_t kind, addr, len_bytes, unused;
-    uint64_t sample[SAMPLES];
-};
-
-static struct key key_of(const uint8_t *cells, int kind, uint32_t addr, uint32_t len_bytes)
-{
-    struct key k = {.kind = (uint32_t)kind, .addr = addr, .len_bytes = len_bytes};
-    uint32_t stride = len_bytes / SAMPLES;
-    for (uint32_t i = 0; i < SAMPLES && stride >= sizeof k.sample[0]; i++)
-        memcpy(&k.sample[i], cells + addr + i * stride, sizeof k.sample[0]);
-    return k;
-}
-
-static size_t out_bytes(int kind)
-{
-    return kind == BOARD_CRC32 ? 4 : digest_bytes((enum digest_kind)kind);
-}
-
-static bool find(void *ctx, int kind, uint32_t addr, uint32_t len_bytes, uint8_t *out)
+static bool find(void *ctx, int kind, const uint8_t *data, uint32_t len_bytes, uint8_t *out)
 {
     struct first_loss *f = ctx;
-    const uint8_t *cells = nor_peek(f->device.nor);
-    uint32_t number = POOL_NONE;
-    if (f->memoise && addr <= nor_geo(f->device.nor)->size_bytes &&
-        len_bytes <= nor_geo(f->device.nor)->size_bytes - addr) {
-        struct key k = key_of(cells, kind, addr, len_bytes);
-        number = pool_find(&f->keys, &k);
-    }
-    if (number == POOL_NONE || f->known[number].content == NULL ||
-        memcmp(f->known[number].content, cells + addr, len_bytes) != 0) {
-        f->digests++;
-        return false;
-    }
-    f->recalled++;
-    memcpy(out, f->known[number].out, out_bytes(kind));
-    return true;
+    bool known = f->memoise && digest_memo_find(f->memo, kind, data, len_bytes, out);
+    f->recalled += known;
+    f->digests += !known;
+    return known;
 }
 
-/* What is kept last is found, should two contents have the same sample. */
-static void keep(void *ctx, int kind, uint32_t addr, uint32_t len_bytes, const uint8_t *out)
+static void keep(void *ctx, int kind, const uint8_t *data, uint32_t len_bytes, const uint8_t *out)
 {
     struct first_loss *f = ctx;
-    if (!f->memoise || len_bytes == 0)
-        return;
-    const uint8_t *cells = nor_peek(f->device.nor);
-    struct key k = key_of(cells, kind, addr, len_bytes);
-    uint32_t number = pool_put(&f->keys, &k, NULL);
-    if (number == POOL_NONE)
-        return;
-    struct known *known = &f->known[number];
-    if (known->content == NULL && f->known_bytes + len_bytes <= KNOWN_BYTES) {
-        known->content = malloc(len_bytes);
-        f->known_bytes += len_bytes;
+    if (f->memoise)
+        digest_memo_keep(f->memo, kind, data, len_bytes, out);
+}
+
+/* Restored images are expected again and again. */
+static void lend_images(struct first_loss *f)
+{
+    const struct closure_subject *s = f->device.subject;
+    for (uint32_t i = 0; i < s->boot.file_count; i++) {
+        digest_memo_lend(f->memo, s->new_images[i].data, (uint32_t)s->new_images[i].len_bytes,
+                         s->geometry.erase_bytes);
+        digest_memo_lend(f->memo, s->old_images[i].data, (uint32_t)s->old_images[i].len_bytes,
+                         s->geometry.erase_bytes);
     }
-    if (known->content == NULL)
-        return;
-    memcpy(known->content, cells + addr, len_bytes);
-    memcpy(known->out, out, out_bytes(kind));
 }
 
 /* ---- points ---- */
@@ -170,16 +126,16 @@ struct first_loss *first_loss_new(const struct closure_subject *s, const struct 
     if (f == NULL)
         return NULL;
     *f = (struct first_loss){.stride = stride == 0 ? 1 : stride, .memoise = memoise};
-    f->memo = (struct board_memo){.ctx = f, .find = find, .keep = keep};
+    f->engine = (struct board_memo){.ctx = f, .find = find, .keep = keep};
     int rc = closure_device_open(&f->device, s, seed, err);
     f->first = rc == 0 ? nor_save(pending) : NULL;
-    f->known = calloc(KNOWN_MAX, sizeof *f->known);
-    bool ok = f->first != NULL && f->known != NULL &&
-              pool_init(&f->keys, sizeof(struct key), KNOWN_MAX) == 0;
+    f->memo = digest_memo_new(MEMO_BYTES);
+    bool ok = f->first != NULL && f->memo != NULL;
     if (ok) {
+        lend_images(f);
         f->device.observe = on_op;
         f->device.hook_ctx = f;
-        f->device.board.memo = &f->memo;
+        f->device.board.memo = &f->engine;
         ok = nor_restore(f->device.nor, f->first) == 0;
     } else if (rc == 0) {
         (void)err_set(err, ERR_NOMEM, "first loss: no memory");
@@ -197,13 +153,10 @@ void first_loss_free(struct first_loss *f)
         return;
     for (uint32_t i = 0; i < f->count; i++)
         nor_snapshot_free(f->points[i].flash);
-    for (uint32_t i = 0; i < KNOWN_MAX && f->known != NULL; i++)
-        free(f->known[i].content);
+    digest_memo_free(f->memo);
     nor_snapshot_free(f->first);
     closure_device_close(&f->device);
-    pool_free(&f->keys);
     free(f->points);
-    free(f->known);
     free(f);
 }
 

@@ -232,15 +232,22 @@ static int read_range(struct board *b, uint32_t addr, uint32_t len_bytes,
     return rc;
 }
 
+static bool is_on_chip(const struct board *b, uint32_t addr, uint32_t len_bytes)
+{
+    uint32_t size = nor_geo(b->nor)->size_bytes;
+    return addr <= size && len_bytes <= size - addr;
+}
+
 static bool recalled(struct board *b, int kind, uint32_t addr, uint32_t len_bytes, uint8_t *out)
 {
-    return b->memo != NULL && b->memo->find(b->memo->ctx, kind, addr, len_bytes, out);
+    return b->memo != NULL && is_on_chip(b, addr, len_bytes) &&
+           b->memo->find(b->memo->ctx, kind, nor_peek(b->nor) + addr, len_bytes, out);
 }
 
 static void keep(struct board *b, int kind, uint32_t addr, uint32_t len_bytes, const uint8_t *out)
 {
     if (b->memo != NULL)
-        b->memo->keep(b->memo->ctx, kind, addr, len_bytes, out);
+        b->memo->keep(b->memo->ctx, kind, nor_peek(b->nor) + addr, len_bytes, out);
 }
 
 static void feed_digest(void *ctx, const uint8_t *data, uint32_t len_bytes)
@@ -288,6 +295,19 @@ int board_crc32_flash(struct board *b, uint32_t addr, uint32_t len_bytes, uint32
     if (rc == 0)
         keep(b, BOARD_CRC32, addr, len_bytes, bytes);
     return rc;
+}
+
+uint32_t board_crc32(struct board *b, uint32_t crc, const void *data, uint32_t len_bytes)
+{
+    uint8_t bytes[4];
+    if (b->memo == NULL || crc != 0)
+        return crc32_update(crc, data, len_bytes);
+    if (b->memo->find(b->memo->ctx, BOARD_CRC32, data, len_bytes, bytes))
+        return get_le32(bytes);
+    crc = crc32_update(0, data, len_bytes);
+    put_le32(bytes, crc);
+    b->memo->keep(b->memo->ctx, BOARD_CRC32, data, len_bytes, bytes);
+    return crc;
 }
 
 static int open_sockets(struct board *b)

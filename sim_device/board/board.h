@@ -100,15 +100,15 @@ struct board_heap {
 };
 
 /*
- * Results of the digest engine over flash, kept by a bench that can tell contents apart. The chip
- * is read all the same (time, looks, traps); only the computation is spared. kind: enum
- * digest_kind, or BOARD_CRC32 (four bytes).
+ * Results of the digest engine, kept by a bench that can tell contents apart. A chip is read all
+ * the same (time, looks, traps); only the computation is spared. kind: enum digest_kind, or
+ * BOARD_CRC32 (four bytes).
  */
 #define BOARD_CRC32 (-1)
 struct board_memo {
     void *ctx;
-    bool (*find)(void *ctx, int kind, uint32_t addr, uint32_t len_bytes, uint8_t *out);
-    void (*keep)(void *ctx, int kind, uint32_t addr, uint32_t len_bytes, const uint8_t *out);
+    bool (*find)(void *ctx, int kind, const uint8_t *data, uint32_t len_bytes, uint8_t *out);
+    void (*keep)(void *ctx, int kind, const uint8_t *data, uint32_t len_bytes, const uint8_t *out);
 };
 
 /* Embedded in sim_board and posix_board. Filled by their constructors. */
@@ -176,6 +176,8 @@ int board_digest_flash(struct board *b, enum digest_kind kind, uint32_t addr, ui
 
 /* CRC-32 (IEEE) of a range, likewise. */
 int board_crc32_flash(struct board *b, uint32_t addr, uint32_t len_bytes, uint32_t *crc);
+/* Of memory; goes on from crc, 0 to begin with. */
+uint32_t board_crc32(struct board *b, uint32_t crc, const void *data, uint32_t len_bytes);
 
 /*
  * The same engine fed by hand. The board owns what is begun, so a task that is dropped half-way

@@ -120,7 +120,7 @@ int loader_put(void *writer, const uint8_t *data, uint32_t len_bytes)
 {
     struct loader_writer *w = writer;
     int rc = 0;
-    w->crc = crc32_update(w->crc, data, len_bytes);
+    w->crc = board_crc32(w->b->cfg.board, w->crc, data, len_bytes);
     if (w->used == 0) { /* whole pages need no buffer */
         uint32_t n = len_bytes - len_bytes % w->b->page_bytes;
         rc = n > 0 ? program(w->b, w->addr, data, n) : 0;
