@@ -92,6 +92,11 @@ void cloud_set_url_lifetime(struct cloud *c, int64_t lifetime_ns)
     c->cfg.url_lifetime_ns = lifetime_ns;
 }
 
+void cloud_set_image_key(struct cloud *c, const char *private_pem)
+{
+    c->cfg.image_key_pem = private_pem;
+}
+
 uint32_t cloud_requests(const struct cloud *c, enum cloud_request rq)
 {
     return (unsigned)rq < RQ_COUNT ? c->seen[rq] : c->seen_any;

@@ -113,6 +113,8 @@ struct cloud_config {
      * many refusals of one expired URL on, its upgrade has failed (0: never). */
     bool download_tls;
     bool auth_key;
+    const char *image_key_pem; /* private key that announced images are signed with; null: they are
+                                  not. Lives as long as the cloud, as does what replaces it */
     uint32_t refusals_max;
     /* What now_ns 0 is in Unix time: for what devices see of absolute time (signed URLs). */
     int64_t unix_start_s;
@@ -138,6 +140,8 @@ struct store *cloud_store(struct cloud *c);
 const struct cloud_config *cloud_config(const struct cloud *c);
 /* For what deltaUrls are handed out from now on. */
 void cloud_set_url_lifetime(struct cloud *c, int64_t lifetime_ns);
+/* For what is announced from now on. */
+void cloud_set_image_key(struct cloud *c, const char *private_pem);
 /* Changes the port after the edge has bound it. */
 void cloud_set_download(struct cloud *c, const char *host, uint16_t port);
 

@@ -74,6 +74,7 @@ struct uota_quirks {
     bool step_100_first;  /* reports 100, then 0, when a download begins */
     bool step_0_first;    /* reports 0 when a download begins */
     bool own_codes;       /* reports the client's own codes, -1..-17, instead of -1..-4 */
+    bool early_codes;     /* the same, -1..-9, as AliOS Things had them in 2018 */
 };
 
 /* Deliberately broken behaviours of the agent; all false in the reference. For the zoo. */
@@ -105,6 +106,7 @@ struct device_mqtt_breaks {
     bool kv_single_copy;       /* the key-value store has one bank only */
     bool kv_no_resume;         /* the resume position is never stored */
     bool skip_digest;          /* does not compare the announced digest */
+    bool skip_signature;       /* does not check the announced signature */
 };
 
 struct device_config {
@@ -164,6 +166,11 @@ struct device_config {
     struct device_image_rule images[DEVICE_IMAGE_RULES_MAX];
     uint32_t n_images;
     struct uota_quirks quirks; /* AGENT_UOTA */
+    /* AGENT_UOTA: what an image must have. */
+    bool image_trailer;        /* whole ones end in a trailer (common/image_trailer.h) */
+    bool signature_required;   /* a signature; false: it is checked when one is announced */
+    const char *image_key_pem; /* the public key for it; null: none fits. Lives as long as the
+                                  configuration */
     struct device_mqtt_breaks mqtt_breaks;
     struct kit_quirks link; /* AGENT_IOT_OTA, AGENT_AIOT: their personality */
 

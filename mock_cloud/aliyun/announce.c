@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "common/json.h"
+#include "common/signature.h"
 #include "common/vtime.h"
 #include "mock_cloud/aliyun/signed_url.h"
 
@@ -171,6 +173,21 @@ static int put_files(struct cloud *c, int64_t now_ns, const char *identity,
     return put_tail(&o, f);
 }
 
+/* Over the digest that is announced, whatever the script made of it. */
+static int put_signature(struct cloud *c, struct object *o, const struct words *w, struct err *err)
+{
+    const char *key = cloud_config(c)->image_key_pem;
+    char text[SIGNATURE_TEXT_MAX];
+    uint8_t digest[DIGEST_BYTES_MAX];
+    const size_t n = strlen(w->sign) / 2;
+    if (key == NULL || n > sizeof digest || !hex_decode(digest, n, w->sign))
+        return 0;
+    int rc = signature_make(key, digest, n, text, err);
+    if (rc == 0)
+        put_text(o, "digestsign", text);
+    return rc;
+}
+
 int aliyun_put_firmware(struct cloud *c, int64_t now_ns, const char *identity,
                         const struct store_firmware *f, struct buf *out, struct err *err)
 {
@@ -197,7 +214,8 @@ int aliyun_put_firmware(struct cloud *c, int64_t now_ns, const char *identity,
     else
         put_text(&o, "url", w.url);
     put_text(&o, "md5", w.md5);
-    return put_tail(&o, f);
+    rc = put_signature(c, &o, &w, err);
+    return rc == 0 ? put_tail(&o, f) : rc;
 }
 
 int64_t aliyun_message_id(const struct cloud *c, int64_t now_ns)

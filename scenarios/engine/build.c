@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/image_trailer.h"
+
 #define HEAL_SEED   0x4845414cu
 #define HEAL_BYTES  3000u
 #define HEAL_WINDOW 1024u
@@ -22,6 +24,15 @@ static int read_file(const char *path, struct buf *out)
         rc = ERR_IO;
     (void)fclose(f);
     return rc;
+}
+
+static int append_trailer(struct buf *image)
+{
+    struct image_trailer t = {.part = IMAGE_SINGLE, .size_bytes = (uint32_t)image->len_bytes};
+    uint8_t bytes[IMAGE_TRAILER_BYTES];
+    digest_of(DIGEST_MD5, image->data, image->len_bytes, t.md5);
+    image_trailer_encode(&t, bytes);
+    return buf_append(image, bytes, sizeof bytes);
 }
 
 /* Beside the scenario file, then the working directory, then the firmware directory. */
@@ -78,6 +89,10 @@ static int make_image(struct build *b, const struct scenario *s, const struct bu
     if (rc != 0)
         return err_set(err, rc, "version %s, file %s: the image cannot be made",
                        s->versions[v].version, s->device.files[f].name);
+    /* An edited image has one in the midst of it: what was the end of the one before. */
+    if (s->device.image_trailer && spec->kind != IMAGE_SAME && append_trailer(out) != 0)
+        return err_set(err, ERR_NOMEM, "version %s: no memory for its trailer",
+                       s->versions[v].version);
     if (out->len_bytes > s->device.files[f].area_bytes)
         return err_set(err, ERR_LIMIT, "version %s, file %s: %zu bytes do not fit its area of %u",
                        s->versions[v].version, s->device.files[f].name, out->len_bytes,
@@ -88,9 +103,10 @@ static int make_image(struct build *b, const struct scenario *s, const struct bu
 const char *tamper_name(enum tamper t)
 {
     static const char *const names[TAMPER_COUNT] = {
-        "none",         "source-digest", "payload-digest", "target-digest",
-        "payload-byte", "compare-block", "algorithm",      "address",
-        "name",         "head",          "truncate",       "empty"};
+        "none",          "source-digest", "payload-digest", "target-digest",
+        "payload-byte",  "compare-block", "algorithm",      "address",
+        "name",          "head",          "truncate",       "empty",
+        "trailer-magic", "trailer-size",  "trailer-md5",    "trailer-part"};
     return (unsigned)t < TAMPER_COUNT ? names[t] : "?";
 }
 
@@ -187,12 +203,36 @@ static void set_params(struct package_params *p, const struct scenario *s,
     p->cache_dir = o->cache_dir;
 }
 
+static void tamper_image(struct buf *image, enum tamper what)
+{
+    uint8_t *trailer = image->data + image->len_bytes - IMAGE_TRAILER_BYTES;
+    switch (what) {
+    case TAMPER_TRAILER_MAGIC:
+        trailer[0] ^= 1;
+        break;
+    case TAMPER_TRAILER_SIZE:
+        trailer[4] ^= 1;
+        break;
+    case TAMPER_TRAILER_MD5:
+        trailer[8] ^= 1;
+        break;
+    case TAMPER_TRAILER_PART:
+        memset(trailer, 0xCD, 4);
+        break;
+    default:
+        break;
+    }
+}
+
 /* An image as it is, for devices with two slots. */
-static int make_image_offer(struct build_package *p, const struct buf *image, uint32_t pad_to_bytes)
+static int make_image_offer(struct build_package *p, const struct buf *image, uint32_t pad_to_bytes,
+                            enum tamper what)
 {
     buf_init(&p->bytes, PACKAGE_IMAGE_MAX);
     p->kind = PACKAGE_FULL;
     int rc = buf_append(&p->bytes, image->data, image->len_bytes);
+    if (rc == 0 && what != TAMPER_NONE)
+        tamper_image(&p->bytes, what);
     if (rc == 0 && pad_to_bytes > p->bytes.len_bytes)
         rc = buf_append(&p->bytes, NULL, pad_to_bytes - p->bytes.len_bytes);
     return rc;
@@ -208,7 +248,7 @@ static int make_offer(struct build *b, const struct scenario *s, const struct bu
     const char *from = s->versions[spec->from].version;
     const char *to = s->versions[spec->to].version;
     if (s->device.agent != AGENT_CMIOT) {
-        int rc = make_image_offer(p, &b->images[spec->to][0], spec->pad_to_bytes);
+        int rc = make_image_offer(p, &b->images[spec->to][0], spec->pad_to_bytes, spec->tamper);
         describe(p, s, BUILD_DELTA_ID + index, "", to, spec->at_ns);
         return rc == 0 ? 0 : err_set(err, rc, "image of %s", to);
     }
@@ -274,7 +314,10 @@ int build_heal(struct build *b, const struct scenario *s, const struct build_opt
     if (rc != 0)
         return err_set(err, rc, "the heal image cannot be made");
     if (s->device.agent != AGENT_CMIOT) {
-        rc = make_image_offer(&b->heal, &b->heal_image, 0);
+        if (s->device.image_trailer)
+            rc = append_trailer(&b->heal_image);
+        if (rc == 0)
+            rc = make_image_offer(&b->heal, &b->heal_image, 0, TAMPER_NONE);
         describe(&b->heal, s, BUILD_HEAL_ID, "", BUILD_HEAL_VERSION, 0);
         return rc == 0 ? 0 : err_set(err, rc, "the heal image cannot be made");
     }

@@ -209,7 +209,8 @@ static const struct tampered tampers[] = {
     {TAMPER_TRUNCATE, TABLE, -1},
     {TAMPER_EMPTY, NO_HEAD, INT32_MIN},
 };
-_Static_assert(sizeof tampers / sizeof tampers[0] == TAMPER_COUNT, "one row per kind");
+_Static_assert(sizeof tampers / sizeof tampers[0] == TAMPER_TRAILER_MAGIC,
+               "one row per kind of packages");
 
 static const char *tampered_name(const void *row)
 {

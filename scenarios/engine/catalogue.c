@@ -145,6 +145,7 @@ static const struct requirement rows[] = {
     {"SEC-06", "An endless body is cut at the announced size", "bench default"},
     {"SEC-09", "A certificate that cannot be trusted stops everything before a login",
      "bench default"},
+    {"SEC-11", "An image without a signature, or with a wrong one, is refused", "Aliyun IoT"},
     {"SEC-12", "Secrets and signed URLs do not appear in the device's log", "bench default"},
     {"PWR-01", "Cut in a download: the old version starts and a later update succeeds",
      "CMS-OTA V1.5 §5.4"},

@@ -209,10 +209,46 @@ static bool announced_sha256(const struct judge *j)
     return offer >= 0 && offer < s->n_offers && s->offers[offer].sign == SIGN_SHA256;
 }
 
+static bool signature_left_out(const struct judge *j)
+{
+    const struct scenario *s = j->setup.scenario;
+    for (uint32_t i = 0; i < s->n_faults && j->faults_hit[CF_OMIT] > 0; i++)
+        if (s->faults[i].kind == CF_OMIT && strcmp(s->faults[i].text, "digestsign") == 0)
+            return true;
+    return false;
+}
+
+/* Whether the device must take the image for what it is signed with. */
+static bool signature_is_good(const struct judge *j)
+{
+    const struct scenario *s = j->setup.scenario;
+    if (j->package == NULL || j->package->heal)
+        return true;
+    if (s->image_key == IMAGE_KEY_NONE || signature_left_out(j))
+        return !s->device.signature_required;
+    return s->image_key == IMAGE_KEY_GOOD;
+}
+
+static bool is_tampered(const struct judge *j)
+{
+    return j->package != NULL && j->package->tamper != TAMPER_NONE;
+}
+
+static void judge_soundness(struct judge *j, bool accepted)
+{
+    const struct scenario *s = j->setup.scenario;
+    const bool good = signature_is_good(j);
+    if ((accepted || !good) && (s->image_key != IMAGE_KEY_NONE || s->device.signature_required))
+        JUDGE(j, "SEC-11", !accepted || good, "an image is chosen whose signature is none of ours");
+    if (is_tampered(j))
+        JUDGE(j, "INT-05", !accepted, "an image is chosen whose trailer is not of it");
+}
+
 /* The boot choice was made: what flash holds must be the image. */
 void judge_slots_accepted(struct judge *j)
 {
     const bool intact = judge_package_intact(j);
+    judge_soundness(j, true);
     judge_seen(j, "DWN-01");
     judge_seen(j, "INT-01");
     if (announced_sha256(j))
@@ -253,6 +289,10 @@ static void on_verify(struct judge *j, bool ok)
     j->phase = PHASE_IDLE;
     t->cause_to_restart = true;
     j->clean_start_due = true;
+    if (is_tampered(j) || !signature_is_good(j)) {
+        judge_soundness(j, false);
+        return;
+    }
     /* A server that says what it serves damages nothing: bytes were put to the wrong place. */
     const bool damaged = hit[CF_CORRUPT] + hit[CF_SHIFT_SILENT] > 0 || j->byte_seen[LINK_CORRUPT] ||
                          j->silent_faults;

@@ -532,7 +532,8 @@ static const struct tamper_row tampers[] = {
     {TAMPER_EMPTY, false, "INT-14"},
     {TAMPER_NONE, true, "INT-13 BOT-07"},
 };
-_Static_assert(sizeof tampers / sizeof tampers[0] == TAMPER_COUNT, "one row per kind");
+_Static_assert(sizeof tampers / sizeof tampers[0] == TAMPER_TRAILER_MAGIC,
+               "one row per kind of packages");
 
 static const char *tamper_row_name(const void *row)
 {

@@ -56,6 +56,11 @@ enum tamper {
     TAMPER_HEAD,     /* magic destroyed */
     TAMPER_TRUNCATE, /* last byte cut off */
     TAMPER_EMPTY,    /* one byte long */
+    /* Of an image with a trailer. */
+    TAMPER_TRAILER_MAGIC,
+    TAMPER_TRAILER_SIZE,
+    TAMPER_TRAILER_MD5,
+    TAMPER_TRAILER_PART, /* it says that this is a kernel alone */
     TAMPER_COUNT
 };
 const char *tamper_name(enum tamper t);
@@ -192,6 +197,9 @@ struct expectation {
 /* Whose cloud it is, and how it treats the product. */
 enum cloud_variant { CLOUD_DIRECT, CLOUD_CMS, CLOUD_ALIYUN };
 
+/* Whose key the cloud signs images with. */
+enum image_key { IMAGE_KEY_NONE, IMAGE_KEY_GOOD, IMAGE_KEY_OTHER };
+
 struct scenario {
     char name[SCENARIO_NAME_MAX];
     char path[256];
@@ -207,6 +215,7 @@ struct scenario {
     enum cloud_variant variant;
     struct store_product product; /* what the cloud knows; secret of CLOUD_ALIYUN: the device's */
     enum sim_tls_certificate certificate; /* of CLOUD_ALIYUN, with device.tls */
+    enum image_key image_key;             /* of CLOUD_ALIYUN */
     bool registered; /* CLOUD_CMS: its OID is this device's, false: another one's (2103);
                         CLOUD_ALIYUN: the cloud knows the device */
     int64_t url_lifetime_ns;

@@ -171,6 +171,13 @@ static void cloud_init(const struct reader *r, void *item, uint32_t index)
     s->registered = true;
 }
 
+const char *image_key_word(int index)
+{
+    static const char *const words[] = {
+        [IMAGE_KEY_NONE] = "none", [IMAGE_KEY_GOOD] = "good", [IMAGE_KEY_OTHER] = "other"};
+    return (size_t)index < sizeof words / sizeof words[0] ? words[index] : NULL;
+}
+
 #define PRODUCT(m) MEMBER(struct scenario, product.m)
 #define TEXT(m)    FIELD_TEXT, PRODUCT(m)
 static const struct field cloud_fields[] = {
@@ -190,6 +197,7 @@ static const struct field cloud_fields[] = {
     {"window_bytes", FIELD_SIZE, PRODUCT(window_bytes), .min = 1, .max = 1 << 24},
     {"registered", FIELD_BOOL, MEMBER(struct scenario, registered)},
     {"certificate", FIELD_WORD, MEMBER(struct scenario, certificate), .word = certificate_word},
+    {"image_key", FIELD_WORD, MEMBER(struct scenario, image_key), .word = image_key_word},
     {"url_lifetime_ms", FIELD_MS, MEMBER(struct scenario, url_lifetime_ns)},
     {"faults", FIELD_LIST, MEMBER(struct scenario, faults), .table = &cloud_fault_table,
      .max = SCENARIO_RULES_MAX, .count_offset = offsetof(struct scenario, n_faults)},
@@ -238,6 +246,7 @@ static const struct key_use cloud_uses[] = {
     CMS_KEY("window_bytes"),
     {CLOUD_ALIYUN, "pushes", false},
     {CLOUD_ALIYUN, "certificate", false},
+    {CLOUD_ALIYUN, "image_key", false},
 };
 const struct table cloud_table = {.name = "cloud",
                                   COUNTED(cloud_fields),

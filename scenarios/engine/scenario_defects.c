@@ -78,6 +78,7 @@ static const struct defect mqtt_breaks[] = {
     MQTT_BREAK("kv-single-copy", kv_single_copy),
     MQTT_BREAK("kv-no-resume", kv_no_resume),
     MQTT_BREAK("uota-skip-digest", skip_digest),
+    MQTT_BREAK("uota-skip-signature", skip_signature),
 };
 #define MQTT_BREAKS (sizeof mqtt_breaks / sizeof mqtt_breaks[0])
 _Static_assert(MQTT_BREAKS == sizeof(struct device_mqtt_breaks), "every break has a word");
@@ -86,7 +87,7 @@ static const struct defect uota_quirks[] = {
     UOTA_QUIRK("text-compare", text_compare),     UOTA_QUIRK("no-resume", no_resume),
     UOTA_QUIRK("double-off-bp", double_off_bp),   UOTA_QUIRK("failure-reboots", failure_reboots),
     UOTA_QUIRK("step-100-first", step_100_first), UOTA_QUIRK("step-0-first", step_0_first),
-    UOTA_QUIRK("own-codes", own_codes),
+    UOTA_QUIRK("own-codes", own_codes),           UOTA_QUIRK("early-codes", early_codes),
 };
 #define UOTA_QUIRKS (sizeof uota_quirks / sizeof uota_quirks[0])
 _Static_assert(UOTA_QUIRKS == sizeof(struct uota_quirks), "every quirk has a word");

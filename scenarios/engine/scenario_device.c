@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/signature_keys.h"
 #include "scenarios/engine/scenario_format.h"
 #include "sim_device/board/sim_tls.h"
 
@@ -212,6 +213,7 @@ static int device_check(const struct reader *r, const cJSON *obj, void *item)
     if (c->tls && cJSON_GetObjectItemCaseSensitive(obj, "mqtt_port") == NULL)
         c->mqtt_port = MQTTS_PORT;
     c->ca_pem = c->tls ? sim_tls_ca_pem : NULL;
+    c->image_key_pem = c->agent == AGENT_UOTA ? signature_public_pem : NULL;
     return check_files(r, obj, c);
 }
 
@@ -269,6 +271,8 @@ static const struct field device_fields[] = {
     {"trial_boots_max", NUMBER(trial_boots_max, UINT32_MAX)},
     {"confirm_deadline_ms", NUMBER(confirm_deadline_ms, UINT32_MAX)},
     {"watchdog_ms", NUMBER(watchdog_ms, UINT32_MAX)},
+    {"image_trailer", FIELD_BOOL, DEVICE(image_trailer)},
+    {"signature_required", FIELD_BOOL, DEVICE(signature_required)},
     {"fates", FIELD_LIST, DEVICE(images), .table = &fate_table, .max = DEVICE_IMAGE_RULES_MAX,
      .count_offset = offsetof(struct scenario, device.n_images)},
     {"alloc_fail_at", FIELD_SIZE, DEVICE(alloc_fail_at), .max = EXACT_MAX},
@@ -320,6 +324,8 @@ static const struct key_use device_uses[] = {
     SLOT_KEY("watchdog_ms"),
     SLOT_KEY("fates"),
     SLOT_KEY("quirks"),
+    {AGENT_UOTA, "image_trailer", false},
+    {AGENT_UOTA, "signature_required", false},
 };
 const struct table device_table = {.name = "device",
                                    COUNTED(device_fields),

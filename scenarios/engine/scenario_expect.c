@@ -79,6 +79,15 @@ static void fails_write(struct writer *w, const struct field *f, const void *bas
 
 /* ---- states of the device's API ---- */
 
+/* "-0x0904" of the Link SDK, "-12" of AliOS Things. */
+static bool is_state(const char *text)
+{
+    if (strncmp(text, "-0x", 3) == 0)
+        return strlen(text) == 7 && strspn(text + 3, "0123456789ABCDEF") == 4;
+    const size_t digits = text[0] == '-' ? strspn(text + 1, "0123456789") : 0;
+    return digits >= 1 && digits <= 2 && text[1] != '0' && text[1 + digits] == '\0';
+}
+
 static int states_read(const struct reader *r, const struct field *f, const cJSON *obj, void *base)
 {
     struct expectation *e = &((struct scenario *)base)->expect;
@@ -90,10 +99,10 @@ static int states_read(const struct reader *r, const struct field *f, const cJSO
     cJSON_ArrayForEach(item, array)
     {
         const char *text = cJSON_IsString(item) ? item->valuestring : "";
-        if (strncmp(text, "-0x", 3) != 0 || strlen(text) != 7 ||
-            strspn(text + 3, "0123456789ABCDEF") != 4)
+        if (!is_state(text))
             return json_error(r->root, item, r->err,
-                              "must be a state such as \"-0x0904\": four capital hex digits");
+                              "must be a state such as \"-0x0904\": four capital hex digits; or "
+                              "\"-12\"");
         (void)snprintf(e->states[e->n_states++], STATE_TEXT_MAX, "%s", text);
     }
     return 0;

@@ -316,13 +316,18 @@ static void on_event_write(struct writer *w, const struct field *f, const void *
 static int check_cloud(const struct reader *r, const cJSON *obj, const struct offer_spec *offer)
 {
     if (!offer->aliyun)
-        return 0;
+        return offer->tamper < TAMPER_TRAILER_MAGIC
+                   ? 0
+                   : json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "tamper"), r->err,
+                                "has no meaning for a package: it has no trailer");
     if (!offer->full)
         return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "kind"), r->err,
                           "is \"delta\", must be \"full\" for a device with two slots");
-    if (offer->tamper != TAMPER_NONE)
+    if (offer->tamper != TAMPER_NONE &&
+        (offer->tamper < TAMPER_TRAILER_MAGIC || !r->s->device.image_trailer))
         return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "tamper"), r->err,
-                          "must be \"none\": an image has no head; see the cloud's faults");
+                          "must be \"none\", or \"trailer-...\" with \"device.image_trailer\": an "
+                          "image has no head; see the cloud's faults");
     bool before = offer->campaign != TASK_AGAIN;
     for (const struct offer_spec *o = r->s->offers; o < offer && !before; o++)
         before = o->campaign != TASK_AGAIN && o->to == offer->to;

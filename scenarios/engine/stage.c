@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/signature_keys.h"
 #include "mock_cloud/aliyun/aliyun.h"
 #include "mock_cloud/broker/broker.h"
 #include "mock_cloud/cms/cms.h"
@@ -294,6 +295,13 @@ static int put_device(struct stage *g, const char *product_id, bool known, struc
     return store_put_device(g->store, &d, err);
 }
 
+static const char *image_key_of(const struct scenario *s)
+{
+    return s->image_key == IMAGE_KEY_GOOD    ? signature_private_pem
+           : s->image_key == IMAGE_KEY_OTHER ? signature_other_private_pem
+                                             : NULL;
+}
+
 static int set_up_cloud(struct stage *g, bool listen, struct err *err)
 {
     const struct scenario *s = g->s;
@@ -307,6 +315,7 @@ static int set_up_cloud(struct stage *g, bool listen, struct err *err)
         return rc;
     struct cloud_config c = {.store = g->store,
                              .url_lifetime_ns = s->url_lifetime_ns,
+                             .image_key_pem = image_key_of(s),
                              .download_host = "ota.example",
                              .download_port = s->device.tls ? 443 : 80,
                              .download_tls = s->device.tls,
@@ -434,6 +443,8 @@ int stage_heal(struct stage *g, struct err *err)
     pushes_drop(g->pushes);
     cloud_clear_faults(g->cloud);
     cloud_set_url_lifetime(g->cloud, 0);
+    if (g->s->image_key != IMAGE_KEY_NONE || g->s->device.signature_required)
+        cloud_set_image_key(g->cloud, signature_private_pem);
     nor_clear_faults(g->nor);
     link_heal(g->link, g->now_ns);
     struct build_options bo = {.cache_dir = g->o->cache_dir, .firmware_dir = g->o->firmware_dir};

@@ -38,8 +38,11 @@ enum attempt {
     BAD_REPLY,  /* of no use: length, range, coding */
     OUT_OF_RANGE,
     CANNOT_WRITE,
-    NO_USE, /* the URL, or memory */
-    NEWS    /* something newer is announced */
+    NO_CONNECTION,
+    NO_MEMORY,
+    NO_URL,
+    NO_HOST,
+    NEWS /* something newer is announced */
 };
 
 static bool conn_open(struct conn *c, const struct kit_url *url)
@@ -235,12 +238,17 @@ static enum attempt attempt(struct uota *u)
     struct kit_url url;
     struct conn c;
     enum attempt end = NOT_ANSWERED;
-    if (kit_url_parse(&url, u->task.url) != KIT_URL_OK || (url.tls && ota_get_ca() == NULL))
-        return NO_USE;
+    enum kit_url_result parsed = kit_url_parse(&url, u->task.url);
+    if (parsed != KIT_URL_OK)
+        return parsed == KIT_URL_NO_HOST ? NO_HOST : NO_URL;
+    if (url.tls && ota_get_ca() == NULL)
+        return NO_URL;
     uint8_t *buf = ota_malloc(BUFFER_BYTES);
     if (buf == NULL)
-        return NO_USE;
-    if (conn_open(&c, &url)) {
+        return NO_MEMORY;
+    if (!conn_open(&c, &url)) {
+        end = NO_CONNECTION;
+    } else {
         if (conn_ask(&c, &url, u->at))
             end = receive(u, &c, buf);
         conn_close(&c);
@@ -308,8 +316,12 @@ static enum uota_stage fetch(struct uota *u)
             return STAGE_BURN;
         case NEWS:
             return STAGE_CANCELLED;
-        case NO_USE:
+        case NO_MEMORY:
             return STAGE_FETCH;
+        case NO_URL:
+            return STAGE_URL;
+        case NO_HOST:
+            return STAGE_HOST;
         case BAD_STATUS:
             if (refusals++ > 0 || !fresh_url(u))
                 return STAGE_FETCH;
@@ -321,6 +333,7 @@ static enum uota_stage fetch(struct uota *u)
             if (refusals++ > 0 || !restart(u))
                 return STAGE_FETCH;
             continue;
+        case NO_CONNECTION:
         case BUSY:
         case GOT_SOME:
         case NOT_ANSWERED:
@@ -328,30 +341,11 @@ static enum uota_stage fetch(struct uota *u)
             break;
         }
         if (++failures > uota_config()->segment_retries)
-            return STAGE_FETCH;
+            return end == NO_CONNECTION ? STAGE_CONNECT : STAGE_FETCH;
         ota_msleep(pause_ms);
         pause_ms = pause_ms < PAUSE_MAX_MS / 2 ? 2 * pause_ms : PAUSE_MAX_MS;
     }
     return STAGE_NONE;
-}
-
-/* What arrived, and then what flash holds, must have the announced digest. */
-static enum uota_stage verify(struct uota *u)
-{
-    uint8_t got[DIGEST_BYTES_MAX];
-    struct digest_state flash;
-    size_t n = digest_bytes(u->task.method);
-    bool skip = uota_config()->mqtt_breaks.skip_digest;
-    digest_state_end(&u->digest, got);
-    bool ok = skip || memcmp(got, u->task.digest, n) == 0;
-    if (ok && !skip) {
-        ok = uota_digest_flash(u, &flash);
-        if (ok)
-            digest_state_end(&flash, got);
-        ok = ok && memcmp(got, u->task.digest, n) == 0;
-    }
-    UOTA_EVENT("verify", F_INT("ok", ok));
-    return ok ? STAGE_NONE : STAGE_CHECK;
 }
 
 static bool pause_at_end(struct uota *u)
@@ -363,6 +357,27 @@ static bool pause_at_end(struct uota *u)
     return true;
 }
 
+/* Everything is in flash. */
+static enum uota_stage finish(struct uota *u)
+{
+    static const OTA_ENUM_UPDATE_TYPE types[] = {
+        [IMAGE_SINGLE] = OTA_ALL, [IMAGE_KERNEL] = OTA_KERNEL, [IMAGE_APP] = OTA_APP};
+    enum image_part part;
+    enum uota_stage stage = uota_verify(u, &part);
+    if (stage == STAGE_NONE && part != IMAGE_SINGLE)
+        stage = STAGE_PART;
+    if (stage != STAGE_NONE) {
+        uota_forget(u);
+        return stage;
+    }
+    ota_finish_param_t param = {.update_type = types[part], .result_type = OTA_FINISH};
+    if (hal_ota_set_boot(NULL, &param) != stat_ok)
+        return STAGE_BOOT;
+    UOTA_EVENT("pending", F_STR("version", u->task.version));
+    uota_forget(u);
+    return STAGE_NONE;
+}
+
 enum uota_stage uota_install(struct uota *u)
 {
     UOTA_EVENT("package", F_INT("bytes", u->task.size_bytes), F_STR("version", u->task.version));
@@ -372,7 +387,7 @@ enum uota_stage uota_install(struct uota *u)
     u->first = u->at;
     if (u->at < u->task.size_bytes) {
         if (!open_area(u))
-            return STAGE_BURN;
+            return STAGE_INIT;
         if (u->at > 0)
             UOTA_EVENT("resume", F_INT("from", u->at), F_INT("of", u->task.size_bytes));
         enum uota_stage stage = fetch(u);
@@ -383,15 +398,5 @@ enum uota_stage uota_install(struct uota *u)
     } else {
         UOTA_EVENT("resume", F_INT("from", u->at), F_INT("of", u->task.size_bytes));
     }
-    enum uota_stage stage = verify(u);
-    if (stage != STAGE_NONE) {
-        uota_forget(u);
-        return stage;
-    }
-    ota_finish_param_t param = {.update_type = OTA_ALL, .result_type = OTA_FINISH};
-    if (hal_ota_set_boot(NULL, &param) != stat_ok)
-        return STAGE_BOOT;
-    UOTA_EVENT("pending", F_STR("version", u->task.version));
-    uota_forget(u);
-    return STAGE_NONE;
+    return finish(u);
 }

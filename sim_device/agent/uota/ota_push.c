@@ -89,6 +89,10 @@ static int read_message(const struct json *doc, struct ota_push *out, struct err
         rc = digest_in(doc, data, out, err);
     if (rc != 0)
         return rc;
+    if (cJSON_HasObjectItem(data, "digestsign"))
+        rc = text_of(doc, data, "digestsign", out->signature, sizeof out->signature, err);
+    if (rc != 0)
+        return rc;
     const cJSON *diff = cJSON_GetObjectItemCaseSensitive(data, "isDiff");
     out->is_diff = cJSON_IsTrue(diff) || (cJSON_IsNumber(diff) && diff->valueint != 0);
     for (const char *p = out->version; *p != '\0'; p++)

@@ -1,6 +1,7 @@
 /*
  * An upgrade message as AliOS Things takes it (aliyun note §5, §12.4): message "success", then url,
- * version, size, and sign by signMethod, or else md5. Read strictly (common/json.h).
+ * version, size, sign by signMethod or else md5, and maybe isDiff and digestsign. Read strictly
+ * (common/json.h).
  */
 #ifndef OTABENCH_AGENT_UOTA_OTA_PUSH_H
 #define OTABENCH_AGENT_UOTA_OTA_PUSH_H
@@ -9,6 +10,7 @@
 
 #include "common/digest.h"
 #include "common/err.h"
+#include "common/signature.h"
 
 #define OTA_VERSION_MAX    64   /* with terminator */
 #define OTA_URL_MAX        1024 /* with terminator */
@@ -22,6 +24,7 @@ struct ota_push {
     enum digest_kind method;
     uint8_t digest[DIGEST_BYTES_MAX];
     bool is_diff;
+    char signature[SIGNATURE_TEXT_MAX]; /* digestsign, as announced; "": none */
 };
 
 /* Trailing zero bytes are passed over. ERR_FORMAT, ERR_LIMIT; ERR_UNSUPPORTED: digest method;

@@ -52,11 +52,16 @@ static bool is_this_task(const struct uota *u)
 
 bool uota_digest_flash(struct uota *u, struct digest_state *out)
 {
+    return uota_digest_range(u->task.method, u->at, out);
+}
+
+bool uota_digest_range(enum digest_kind method, uint32_t len_bytes, struct digest_state *out)
+{
     uint8_t piece[512];
     uint32_t off = 0;
-    digest_state_begin(out, u->task.method);
-    while (off < u->at) {
-        uint32_t n = u->at - off < sizeof piece ? u->at - off : (uint32_t)sizeof piece;
+    digest_state_begin(out, method);
+    while (off < len_bytes) {
+        uint32_t n = len_bytes - off < sizeof piece ? len_bytes - off : (uint32_t)sizeof piece;
         if (hal_ota_read(NULL, &off, piece, n) != stat_ok)
             return false;
         digest_state_update(out, piece, n);

@@ -15,21 +15,6 @@
 #define GOODBYE_MS       100u
 #define PUSHES_PER_ROUND 16
 
-/* Codes by stage: of the document (seed 001), and the client's own (aliyun note §12.5). */
-static const struct {
-    int code, own;
-    const char *text;
-} stages[] = {
-    [STAGE_NONE] = {100, 100, ""},
-    [STAGE_INIT] = {-1, -1, "OTA init failed"},
-    [STAGE_VERSION] = {-1, -2, "ota version not match"},
-    [STAGE_FETCH] = {-2, -4, "OTA download failed"},
-    [STAGE_CHECK] = {-3, -11, "OTA hash failed"},
-    [STAGE_BURN] = {-4, -9, "OTA write failed"},
-    [STAGE_BOOT] = {-4, -13, "OTA upgrade failed"},
-    [STAGE_CANCELLED] = {0, 0, ""},
-};
-
 /* ---- to the cloud ---- */
 
 static void topic_of(char out[UOTA_TOPIC_MAX], const char *name)
@@ -79,16 +64,14 @@ void uota_progress(struct uota *u, uint32_t percent)
     (void)tell_step(step, "");
 }
 
-static int code_of(enum uota_stage stage)
-{
-    return uota_config()->quirks.own_codes ? stages[stage].own : stages[stage].code;
-}
-
 /* A failure that cannot be told now is owed. */
 static void tell_failure(struct uota *u, enum uota_stage stage)
 {
-    int code = code_of(stage);
-    u->owed_step = tell_step(code, stages[stage].text) ? 0 : code;
+    int code = uota_code(stage);
+    uota_state(stage);
+    u->owed_step = tell_step(code, uota_code_text(stage)) ? 0 : code;
+    if (u->owed_step != 0)
+        uota_state(STAGE_TRANSPORT);
 }
 
 static void pay(struct uota *u)
@@ -147,8 +130,10 @@ int uota_listen(struct uota *u, uint32_t timeout_ms, struct ota_push *out)
         return ERR_WRONG_STATE;
     int rc = ota_push_parse(out, payload, (size_t)len, &err);
     ota_free(payload);
-    if (rc != 0)
+    if (rc != 0) {
+        uota_state(rc == ERR_UNSUPPORTED ? STAGE_PARAM : STAGE_PARSE);
         uota_log("announcement not taken: %s", err.text);
+    }
     return rc == ERR_NOT_FOUND ? ERR_FORMAT : rc;
 }
 
@@ -240,6 +225,7 @@ static void take(struct uota *u, const struct ota_push *p)
             u->last_step = 100;
             (void)tell_step(100, "");
             reboot_now(u);
+            stage = STAGE_REBOOT; /* this port never comes here */
         }
         if (stage != STAGE_CANCELLED)
             end_failed(u, stage);
@@ -258,6 +244,8 @@ static bool try_to_log_in(struct uota *u)
                                         (char *)(uintptr_t)ota_get_device_name(),
                                         (char *)(uintptr_t)ota_get_device_secret(), MESSAGE_MAX);
     UOTA_EVENT("api", F_STR("call", "ota_hal_mqtt_init_instance"), F_INT("result", rc));
+    if (rc != 0)
+        uota_state(STAGE_TRANSPORT);
     if (rc == 0 && ota_hal_mqtt_subscribe(topic, on_push, u) == 0)
         return true;
     if (rc == 0)

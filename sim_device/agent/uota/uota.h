@@ -3,6 +3,7 @@
 #define OTABENCH_AGENT_UOTA_UOTA_H
 
 #include "common/digest_state.h"
+#include "common/image_trailer.h"
 #include "sim_device/agent/uota/ota_push.h"
 #include "sim_device/agent/uota/ota_service.h"
 #include "sim_device/port/alios/alios_port.h"
@@ -12,15 +13,27 @@
 #define UOTA_INBOX      4
 #define UOTA_TOPIC_MAX  128
 
-/* What stage failed. */
+/* What failed: the rows of ota_status.c. */
 enum uota_stage {
     STAGE_NONE,
-    STAGE_INIT,    /* the announcement cannot be installed */
-    STAGE_VERSION, /* not newer */
+    STAGE_INIT,      /* the announcement cannot be installed, or the area cannot be begun */
+    STAGE_VERSION,   /* not newer */
+    STAGE_TRANSPORT, /* MQTT: no login, or something could not be told */
     STAGE_FETCH,
-    STAGE_CHECK,
+    STAGE_URL,
+    STAGE_HOST, /* the URL has none */
+    STAGE_CONNECT,
+    STAGE_READ, /* flash cannot be read back */
     STAGE_BURN,
+    STAGE_IMAGE, /* the trailer */
+    STAGE_CHECK, /* the digest */
+    STAGE_SIGN,  /* the signature */
+    STAGE_PART,  /* an image of a part only: the slots hold whole ones */
     STAGE_BOOT,
+    STAGE_DIFF,
+    STAGE_REBOOT,
+    STAGE_PARSE,    /* the announcement cannot be read */
+    STAGE_PARAM,    /* it names a digest method that nobody knows */
     STAGE_CANCELLED /* something newer waits: nothing is told */
 };
 
@@ -54,6 +67,13 @@ const struct device_config *uota_config(void);
 #define UOTA_EVENT(name, ...) BOARD_EVENT(board_current(), LANE_DEVICE, (name), __VA_ARGS__)
 void uota_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* ota_status.c */
+/* The step that the cloud is told for it, by the quirks, and its text. */
+int uota_code(enum uota_stage stage);
+const char *uota_code_text(enum uota_stage stage);
+/* Event "state" with the client's own code. */
+void uota_state(enum uota_stage stage);
+
 /* ota_service.c */
 /* Progress in percent, in steps of UOTA_STEP_GRID, never falling. */
 void uota_progress(struct uota *u, uint32_t percent);
@@ -77,6 +97,12 @@ void uota_begin_record(struct uota *u);
 void uota_forget(struct uota *u);
 /* Digest of the first `at` bytes, from flash. */
 bool uota_digest_flash(struct uota *u, struct digest_state *out);
+bool uota_digest_range(enum digest_kind method, uint32_t len_bytes, struct digest_state *out);
+
+/* ota_verify.c */
+/* What arrived, and then what flash holds, must have the announced digest; the signature must be of
+ * it, and a whole image must end in its trailer. *part: what the image is for. */
+enum uota_stage uota_verify(struct uota *u, enum image_part *part);
 
 /* ota_download.c */
 /* The whole of a task, up to the boot choice. */
