@@ -115,7 +115,7 @@ static void lists_of(struct closure *c, struct list_shape out[LISTS])
         {&c->branches, sizeof(struct branch), NONE - 1},
         {&c->torn, sizeof(uint32_t), NONE - 1},
         {&c->torn_units, sizeof(uint32_t), NONE - 1},
-        {&c->set_after, 2 * sizeof(uint32_t), NONE - 1},
+        {&c->set_after, 3 * sizeof(uint32_t), NONE - 1},
         {&c->segments, sizeof(struct segment), NONE - 1},
         {&c->step_ops, sizeof(struct step_op), OPS_MAX},
         {&c->parts, sizeof(struct part), SET_MAX},
@@ -326,7 +326,7 @@ static uint32_t fell_back(const struct closure *c)
     return NONE;
 }
 
-static size_t memory(struct closure *c)
+size_t closure_memory(struct closure *c)
 {
     struct pool_shape pools[POOLS];
     struct list_shape lists[LISTS];
@@ -346,7 +346,7 @@ static int conclude(struct closure *c, bool complete, struct closure_result *out
     struct closure_result *r = &c->result;
     r->states = (uint32_t)c->nodes.count;
     r->edges = c->edges.count;
-    r->memory_bytes = memory(c);
+    r->memory_bytes = closure_memory(c);
     r->bound = c->bound;
     r->closed = complete && c->bound == NULL;
     for (uint32_t i = 0; i < c->nodes.count; i++) {
@@ -391,7 +391,7 @@ int closure_run(struct closure *c, struct closure_result *out, struct err *err)
             c->options.progress(c->options.progress_ctx, (uint32_t)c->nodes.count, state + 1,
                                 node_at(c, state)->depth);
         if (c->options.max_bytes != 0 && state % STARTS_PER_CRY == 0 &&
-            memory(c) > c->options.max_bytes) {
+            closure_memory(c) > c->options.max_bytes) {
             c->bound = "the memory allowed was used";
             complete = false;
             break;

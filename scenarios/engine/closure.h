@@ -66,6 +66,7 @@ struct closure_options {
     bool audit;         /* between two steps, overwrite what a boot loader must not rely on, and
                            repeat starts that were joined or recalled, to their end */
     bool one_border;    /* a prefix tear is the first half alone, as otabench explore has it */
+    bool weak_apart;    /* states that weak tears leave are states of their own */
     bool all_failures;  /* go on after the first counter-example */
     void (*progress)(void *ctx, uint32_t states, uint32_t done, uint32_t depth);
     void *progress_ctx; /* called every some hundred starts; progress may be null */

@@ -98,9 +98,10 @@ struct tear_variant {
 
 /* The part of the tree that goes through one segment. */
 struct part {
-    uint32_t spot;    /* of the recall */
-    uint32_t segment; /* NONE: not there yet */
-    bool waits;       /* nobody went on from the spot */
+    uint32_t spot;      /* of the recall */
+    uint32_t segment;   /* NONE: not there yet */
+    uint32_t behaviour; /* once it is there */
+    bool waits;         /* nobody went on from the spot */
     uint32_t count;
     struct over {
         uint32_t unit, set;
@@ -198,6 +199,10 @@ static inline struct op_log *op_at(const struct closure *c, uint32_t i)
 {
     return (struct op_log *)c->ops.items + i;
 }
+static inline struct part *part_at(const struct closure *c, size_t i)
+{
+    return (struct part *)c->parts.items + i;
+}
 static inline struct segment *segment_at(const struct closure *c, uint32_t i)
 {
     return (struct segment *)c->segments.items + i;
@@ -237,10 +242,10 @@ const uint32_t *closure_after(struct closure *c, uint32_t content, const struct 
 /* The element when the operation is done; POOL_NONE and c->rc on failure. */
 uint32_t closure_element_after(struct closure *c, uint32_t element, const struct op_key *op);
 /* The set when it is done; torn, unless null: what its tears leave, power off, that is neither
- * what was there nor what is there when it is done, if those are tears too. SET_NONE: nothing, or
- * for the result c->rc. */
+ * what was there nor what is there when it is done, if those are tears too. With weak_apart torn[1]
+ * is what weak tears leave, and torn[0] the rest. SET_NONE: nothing, or for the result c->rc. */
 uint32_t closure_set_after(struct closure *c, uint32_t set, const struct op_key *op,
-                           uint32_t *torn);
+                           uint32_t torn[2]);
 /* Reads a unit of a chip as a content: weak cells and what hangs on their reading in one fixed
  * form. POOL_NONE when full. */
 uint32_t closure_take_unit(struct closure *c, const struct nor *chip, uint32_t unit);
@@ -252,6 +257,7 @@ void closure_put_unit(const struct closure *c, struct nor *chip, uint32_t unit, 
  * c->bound tells. */
 uint32_t closure_add_node(struct closure *c, const struct node *found);
 bool closure_set_unit(struct closure *c, uint32_t unit, uint32_t set);
+size_t closure_memory(struct closure *c);                               /* bytes */
 void closure_load_tree(struct closure *c, const struct states_tree *t); /* into c->tree */
 /* Puts a tree among the bases; POOL_NONE and c->rc when full. closure_get_base is the way back. */
 uint32_t closure_put_base(struct closure *c, const struct states_tree *t);
@@ -262,6 +268,8 @@ void closure_start(struct closure *c, uint32_t state);
 /* Those elements of the beginning that the run under way has turned into elements of the set;
  * SET_NONE and c->rc on failure. */
 uint32_t closure_narrow(struct closure *c, uint32_t unit, uint32_t set);
+/* Parts that behave the same, and are choices of one element each together, become one. */
+void closure_unite(struct closure *c);
 /* What an element of a unit is after the first `ops` operations of a run. */
 uint32_t closure_fold(struct closure *c, uint32_t run, uint32_t ops, uint32_t unit,
                       uint32_t element);
@@ -286,6 +294,15 @@ uint8_t closure_judge(struct closure *c, enum boot_result result);
  * (RECALL_POWER_ON: at power-on); the device is asked where nobody was. False: c->rc or c->stuck.
  */
 bool closure_resolve(struct closure *c, uint32_t ram);
+/* Leads a part of the tree, from its spot on, as far as anybody came; it is split where its
+ * elements show different things. It has a segment then, or waits, or stands where nobody went on.
+ */
+void closure_walk(struct closure *c, size_t index);
+/* What the part holds in a unit. */
+uint32_t closure_set_in(const struct closure *c, const struct part *p, uint32_t unit);
+/* What an element shows to that look. */
+void closure_shown(struct closure *c, const struct element *e, const struct recall_spot *look,
+                   uint32_t key[RECALL_KEY_WORDS]);
 /* While the device does a step: begins, looks, was erased by the step itself, ends. */
 void closure_follow(struct closure *c, uint32_t ram);
 void closure_look(struct closure *c, uint32_t addr, uint32_t len_bytes);

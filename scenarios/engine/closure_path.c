@@ -65,8 +65,8 @@ static uint32_t part_of_page(struct closure *c, uint32_t number, uint32_t from, 
  * Where these do not fit into the key, the number of all marks of the unit and the weak cells with
  * their reading stand for them.
  */
-static void content(struct closure *c, const struct element *e, const struct recall_spot *look,
-                    uint32_t key[RECALL_KEY_WORDS])
+void closure_shown(struct closure *c, const struct element *e, const struct recall_spot *look,
+                   uint32_t key[RECALL_KEY_WORDS])
 {
     const struct states *s = &c->states;
     bool ecc = c->subject.geometry.policy == NOR_ECC;
@@ -77,6 +77,18 @@ static void content(struct closure *c, const struct element *e, const struct rec
     uint32_t cells = words[index], weak = words[s->unit_pages + index];
     uint32_t reading = weak == s->clean_page ? 0 : e->reading;
     memset(key, 0, RECALL_KEY_WORDS * sizeof *key);
+    if (look->from > look->to) {
+        key[0] = e->content;
+        key[1] = e->reading;
+        return;
+    }
+    if (look->to == 0) {
+        key[0] = cells;
+        key[1] = words[2 * s->unit_pages];
+        key[2] = weak;
+        key[3] = reading;
+        return;
+    }
     if (reading != 0 && !ecc)
         cells = page_as_read(c, page, cells, weak, (enum tear_reading)(reading - 1));
     key[0] = part_of_page(c, cells, look->from, look->to);
@@ -184,7 +196,8 @@ static void look_at(struct closure *c, uint32_t page, uint32_t from, uint32_t to
         led_elsewhere(c);
         return;
     }
-    content(c, sets_element(&c->sets, c->device_begin[page / c->states.unit_pages]), &now, key);
+    closure_shown(c, sets_element(&c->sets, c->device_begin[page / c->states.unit_pages]), &now,
+                  key);
     c->spot = recall_next(&c->recall, c->spot, key, true);
     if (c->spot == RECALL_NONE)
         (void)no_room(c);
@@ -215,12 +228,7 @@ void closure_forget(struct closure *c, uint32_t unit)
 
 /* ---- asking ---- */
 
-static struct part *part_at(const struct closure *c, size_t i)
-{
-    return (struct part *)c->parts.items + i;
-}
-
-static uint32_t set_in(const struct closure *c, const struct part *p, uint32_t unit)
+uint32_t closure_set_in(const struct closure *c, const struct part *p, uint32_t unit)
 {
     for (uint32_t i = 0; i < p->count; i++)
         if (p->over[i].unit == unit)
@@ -261,7 +269,7 @@ static uint32_t leave(struct closure *c, uint32_t spot, uint32_t element, bool *
         if (look.kind != RECALL_PAGE || (begun && unit != first))
             break;
         first = unit;
-        content(c, sets_element(&c->sets, element), &look, shown);
+        closure_shown(c, sets_element(&c->sets, element), &look, shown);
         uint32_t next = recall_next(&c->recall, at, shown, false);
         *waits = next == RECALL_NONE;
         if (*waits)
@@ -308,7 +316,7 @@ static bool leave_all(struct closure *c, uint32_t spot, uint32_t set)
 static void split(struct closure *c, size_t index, uint32_t unit)
 {
     const struct part whole = *part_at(c, index);
-    if (!leave_all(c, whole.spot, set_in(c, &whole, unit)))
+    if (!leave_all(c, whole.spot, closure_set_in(c, &whole, unit)))
         return;
     for (size_t i = 0, end; i < c->keyed.count && c->rc == 0; i = end) {
         const struct keyed *k = (const struct keyed *)c->keyed.items + i;
@@ -336,8 +344,7 @@ static void split(struct closure *c, size_t index, uint32_t unit)
     }
 }
 
-/* As far as anybody came. */
-static void walk(struct closure *c, size_t index)
+void closure_walk(struct closure *c, size_t index)
 {
     part_at(c, index)->waits = false;
     while (c->rc == 0 && !c->stuck && !part_at(c, index)->waits) {
@@ -347,7 +354,7 @@ static void walk(struct closure *c, size_t index)
             p->segment = look.value;
         if (look.kind != RECALL_PAGE)
             return;
-        uint32_t unit = look.value / c->states.unit_pages, set = set_in(c, p, unit);
+        uint32_t unit = look.value / c->states.unit_pages, set = closure_set_in(c, p, unit);
         if (sets_count(&c->sets, set) > 1)
             split(c, index, unit);
         else
@@ -366,13 +373,15 @@ bool closure_resolve(struct closure *c, uint32_t ram)
     if (whole->spot == RECALL_NONE)
         return no_room(c) == 0;
     for (size_t i = 0; i < c->parts.count && c->rc == 0 && !c->stuck; i++) {
-        walk(c, i);
+        closure_walk(c, i);
         if (c->rc != 0 || c->stuck || part_at(c, i)->segment != NONE)
             continue;
         const struct part unknown = *part_at(c, i);
         if (closure_learn(c, ram, &unknown) != NONE)
             i--; /* again, from where it stood */
     }
+    for (size_t i = 0; i < c->parts.count && c->rc == 0 && !c->stuck; i++)
+        part_at(c, i)->behaviour = segment_at(c, part_at(c, i)->segment)->behaviour;
     return c->rc == 0 && !c->stuck;
 }
 

@@ -22,7 +22,8 @@ enum recall_kind { RECALL_UNKNOWN, RECALL_PAGE, RECALL_SEGMENT };
 
 struct recall_spot {
     uint16_t kind;
-    uint16_t from, to; /* bytes of the page that are looked at */
+    uint16_t from, to; /* bytes of the page that are looked at; to 0: all there is to know of it,
+                          also which cells are weak; from 1: of its whole erase unit */
     uint32_t value;    /* the page; the segment, a number of the owner's */
 };
 

@@ -131,8 +131,8 @@ static void copy_edges(struct closure *c)
 /* The next operation of the start: its successors, and then the tree with it done. */
 static void operate(struct closure *c, const struct step_op *did)
 {
-    uint32_t u = unit_of(c, &did->key), torn;
-    uint32_t done = closure_set_after(c, c->tree.unit[u], &did->key, &torn);
+    uint32_t u = unit_of(c, &did->key), torn[2];
+    uint32_t done = closure_set_after(c, c->tree.unit[u], &did->key, torn);
     struct op_log *log = c->rc != 0 ? NULL : list_add(&c->ops);
     if (log == NULL) {
         (void)no_room(c);
@@ -143,7 +143,7 @@ static void operate(struct closure *c, const struct step_op *did)
     if (c->now_ops <= c->copy_ops)
         copy_edges(c);
     else
-        add_successors(c, &did->key, done, torn);
+        add_successors(c, &did->key, done, torn[0]);
     *log = (struct op_log){.key = did->key,
                            .edges_end = (uint32_t)c->edges.count,
                            .chip_us = did->chip_us,
@@ -227,8 +227,7 @@ static void drop_over(struct part *p, struct over *o)
 static bool unite(struct closure *c, struct part *a, const struct part *b)
 {
     uint32_t unit;
-    if (segment_at(c, a->segment)->behaviour != segment_at(c, b->segment)->behaviour ||
-        !are_one(a, b, c->tree.unit, &unit))
+    if (a->behaviour != b->behaviour || !are_one(a, b, c->tree.unit, &unit))
         return false;
     if (unit == NONE)
         return true;
@@ -248,8 +247,7 @@ static bool unite(struct closure *c, struct part *a, const struct part *b)
     return true;
 }
 
-/* What does the same is followed as one. */
-static void unite_all(struct closure *c)
+void closure_unite(struct closure *c)
 {
     struct part *parts = c->parts.items;
     bool again = true;
@@ -324,7 +322,7 @@ static uint32_t next_segment(struct closure *c, uint32_t ram)
     if (!closure_resolve(c, ram))
         return NONE;
     if (c->parts.count > 1)
-        unite_all(c);
+        closure_unite(c);
     if (c->parts.count > 1)
         unmeet(c);
     const struct part *parts = c->parts.items;

@@ -273,8 +273,9 @@ static uint32_t set_done(struct closure *c, uint32_t set, const struct op_key *o
     return done;
 }
 
-/* before, done: with power off. */
-static uint32_t set_torn(struct closure *c, uint32_t before, uint32_t done, const struct op_key *op)
+/* What those tears leave. before, done: with power off. */
+static uint32_t set_torn(struct closure *c, uint32_t before, uint32_t done, const struct op_key *op,
+                         uint32_t of_tears)
 {
     struct tear_variant v[VARIANTS_MAX];
     struct sets *s = &c->sets;
@@ -285,7 +286,7 @@ static uint32_t set_torn(struct closure *c, uint32_t before, uint32_t done, cons
         const uint32_t *after = closure_after(c, sets_first(s, at)->content, op);
         for (uint32_t i = 0; i < n && fits && after != NULL; i++) {
             const struct element e = {.content = after[1 + i]};
-            if (v[i].tear == TEAR_NOTHING || v[i].tear == TEAR_DONE)
+            if (!(of_tears & 1u << v[i].tear))
                 continue;
             uint32_t element = pool_put(&s->elements, &e, NULL);
             if (tears & 1u << TEAR_NOTHING && sets_has(s, before, element))
@@ -301,30 +302,35 @@ static uint32_t set_torn(struct closure *c, uint32_t before, uint32_t done, cons
     return torn;
 }
 
-uint32_t closure_set_after(struct closure *c, uint32_t set, const struct op_key *op, uint32_t *torn)
+uint32_t closure_set_after(struct closure *c, uint32_t set, const struct op_key *op,
+                           uint32_t torn[2])
 {
     const uint32_t key[4] = {set, op->addr, op->len_bytes << 1 | op->kind, op->data};
+    const uint32_t torn_tears = ~(1u << TEAR_NOTHING | 1u << TEAR_DONE);
+    const uint32_t apart = c->options.weak_apart ? 1u << TEAR_WEAK : 0;
     bool fresh;
     uint32_t number = pool_put(&c->set_keys, key, &fresh), *after = NULL;
     if (number != POOL_NONE)
-        after = fresh ? list_add(&c->set_after) : (uint32_t *)c->set_after.items + 2 * number;
+        after = fresh ? list_add(&c->set_after) : (uint32_t *)c->set_after.items + 3 * number;
     if (after == NULL) {
         (void)no_room(c);
         return SET_NONE;
     }
     if (fresh) {
-        uint32_t done = set_done(c, set, op), rest = SET_NONE;
+        uint32_t done = set_done(c, set, op);
+        after[0] = done;
+        after[1] = after[2] = SET_NONE;
         if (c->rc == 0 && !c->options.no_sets) {
             uint32_t before = sets_off(&c->sets, set), after_off = sets_off(&c->sets, done);
-            if (before == SET_NONE || after_off == SET_NONE)
+            if (before == SET_NONE || after_off == SET_NONE) {
                 (void)no_room(c);
-            else
-                rest = set_torn(c, before, after_off, op);
+            } else {
+                after[1] = set_torn(c, before, after_off, op, torn_tears & ~apart);
+                after[2] = apart == 0 ? SET_NONE : set_torn(c, before, after_off, op, apart);
+            }
         }
-        after[0] = done;
-        after[1] = rest;
     }
     if (torn != NULL)
-        *torn = after[1];
+        memcpy(torn, after + 1, 2 * sizeof *torn);
     return c->rc == 0 ? after[0] : SET_NONE;
 }

@@ -43,7 +43,13 @@ static int make_lists(struct whole *w)
     if (rc == 0)
         rc = pool_init(&w->awaited, (2 + RECALL_KEY_WORDS) * sizeof(uint32_t), LIST_MAX);
     if (rc == 0)
-        rc = recall_init(&w->recall);
+        rc = pool_init(&w->event_pool, sizeof(struct whole_event), LIST_MAX);
+    if (rc == 0)
+        rc = pool_init(&w->outcomes, sizeof(struct whole_outcome), LIST_MAX);
+    if (rc == 0)
+        rc = pool_init(&w->blames, sizeof(struct whole_blame), LIST_MAX);
+    if (rc == 0)
+        rc = pool_init(&w->behaviour_keys, 2 * sizeof(uint32_t), LIST_MAX);
     struct {
         struct list *list;
         size_t item_bytes;
@@ -53,14 +59,14 @@ static int make_lists(struct whole *w)
                  {&w->tasks, sizeof(struct whole_task)},
                  {&w->ends, sizeof(struct whole_end)},
                  {&w->runs, sizeof(struct whole_run)},
-                 {&w->events, sizeof(struct whole_event)},
-                 {&w->outcomes, sizeof(struct whole_outcome)},
+                 {&w->events, sizeof(uint32_t)},
+                 {&w->behaviours, sizeof(struct whole_behaviour)},
                  {&w->steps, sizeof(struct whole_step_log)},
-                 {&w->batch, sizeof(struct whole_item)},
                  {&w->edges, sizeof(uint32_t)},
-                 {&w->queue, sizeof(uint32_t)},
-                 {&w->next_queue, sizeof(uint32_t)},
-                 {&w->deferred, sizeof(uint32_t)},
+                 {&w->queue, sizeof(struct whole_todo)},
+                 {&w->next_queue, sizeof(struct whole_todo)},
+                 {&w->known, sizeof(struct whole_known)},
+                 {&w->asked, sizeof(uint32_t)},
                  {&w->spare, sizeof(uint32_t)}};
     for (size_t i = 0; rc == 0 && i < sizeof lists / sizeof lists[0]; i++)
         rc = list_init(lists[i].list, lists[i].item_bytes, LIST_MAX);
@@ -96,11 +102,13 @@ static int make_flash(struct whole *w, struct err *err)
     struct closure_options o = {.tears = w->options.tears,
                                 .seed = w->run.seed != 0 ? w->run.seed : w->s->seed,
                                 .max_states = w->options.max_states,
+                                .weak_apart = true,
+                                .no_sets = w->options.no_sets,
                                 .one_border = true};
     w->flash = closure_new(&subject, &o, err);
     if (w->flash == NULL)
         return ERR_NOMEM;
-    if (states_tree_init(&w->flash->states, &w->tree) != 0)
+    if (states_tree_init(&w->flash->states, &w->off) != 0)
         return err_set(err, ERR_NOMEM, "closure: no memory");
     return 0;
 }
@@ -111,11 +119,12 @@ static int first_node(struct whole *w, const struct sim_run *r, struct err *err)
     struct closure *c = w->flash;
     struct judge_memory m;
     struct buf memory;
-    struct whole_node first = {.parent = NONE, .key = {.readings = READINGS_OPEN}};
+    struct whole_node first = {.parent_run = NONE, .event = NONE};
     int rc = 0;
     for (uint32_t u = 0; u < c->states.shape.units && rc == 0; u++) {
         uint32_t number = closure_take_unit(c, r->g.nor, u);
-        if (number == POOL_NONE || !whole_set_unit(w, u, number))
+        uint32_t set = number == POOL_NONE ? SET_NONE : sets_one(&c->sets, number, 0);
+        if (set == SET_NONE || !closure_set_unit(c, u, set))
             rc = ERR_NOMEM;
     }
     buf_init(&memory, CLOUD_MEMORY_MAX - sizeof(uint32_t));
@@ -125,7 +134,7 @@ static int first_node(struct whole *w, const struct sim_run *r, struct err *err)
         judge_remember(r->g.judge, 0, &m);
         first.key.cloud = whole_put_cloud(w, memory.data, memory.len_bytes);
         first.key.judge = whole_put_judge(w, &m, &first.severity);
-        first.key.flash = states_put(&c->states, &w->tree, NULL);
+        first.key.flash = states_put(&c->states, &c->tree, NULL);
         first.depth = 0;
         if (first.key.cloud == POOL_NONE || first.key.judge == POOL_NONE ||
             first.key.flash == POOL_NONE || whole_put_node(w, &first) == NONE)
@@ -192,15 +201,16 @@ void whole_free(struct whole *w)
     if (w == NULL)
         return;
     struct list *lists[] = {&w->newest, &w->newest_end, &w->nodes,      &w->tasks, &w->ends,
-                            &w->runs,   &w->events,     &w->outcomes,   &w->steps, &w->batch,
-                            &w->edges,  &w->queue,      &w->next_queue, &w->spare, &w->deferred};
+                            &w->runs,   &w->events,     &w->behaviours, &w->steps, &w->edges,
+                            &w->queue,  &w->next_queue, &w->asked,      &w->spare, &w->known};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         free(lists[i]->items);
-    struct pool *pools[] = {&w->clouds, &w->judges, &w->keys, &w->end_keys, &w->awaited};
+    struct pool *pools[] = {&w->clouds,   &w->judges,  &w->keys,
+                            &w->end_keys, &w->awaited, &w->event_pool,
+                            &w->outcomes, &w->blames,  &w->behaviour_keys};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         pool_free(pools[i]);
-    recall_free(&w->recall);
-    states_tree_free(&w->tree);
+    states_tree_free(&w->off);
     closure_free(w->flash);
     world_free(w->world);
     free(w->s);
@@ -231,33 +241,7 @@ uint32_t whole_put_judge(struct whole *w, const struct judge_memory *m,
 
 /* ---- nodes ---- */
 
-void whole_load(struct whole *w, uint32_t flash)
-{
-    const struct states *s = &w->flash->states;
-    states_get(s, flash, &w->tree);
-    w->tree_weak = 0;
-    for (uint32_t u = 0; u < s->shape.units; u++)
-        w->tree_weak += states_unit_is_weak(s, w->tree.unit[u]);
-}
-
-bool whole_set_unit(struct whole *w, uint32_t unit, uint32_t content)
-{
-    struct states *s = &w->flash->states;
-    uint32_t was = w->tree.unit[unit];
-    if (was != POOL_NONE)
-        w->tree_weak -= states_unit_is_weak(s, was);
-    w->tree_weak += states_unit_is_weak(s, content);
-    return states_set(s, &w->tree, unit, content);
-}
-
-enum tear_reading whole_reading(const struct whole_key *key, uint32_t reading, uint32_t index)
-{
-    if (key->readings == READINGS_OPEN)
-        return closure_reading(reading, index);
-    return (enum tear_reading)((key->readings >> 2 * index & 3u) - 1);
-}
-
-static bool add_number(struct list *l, uint32_t number)
+bool whole_add_number(struct list *l, uint32_t number)
 {
     uint32_t *item = list_add(l);
     if (item != NULL)
@@ -265,22 +249,26 @@ static bool add_number(struct list *l, uint32_t number)
     return item != NULL;
 }
 
-/* One task per reading, into the queue of that depth. */
-static bool add_tasks(struct whole *w, uint32_t node, uint32_t end, uint32_t weak_units,
-                      uint32_t depth)
+uint32_t whole_reading(const struct whole *w, const uint32_t *unit)
 {
-    uint32_t readings = closure_readings(weak_units);
-    for (uint32_t i = 0; i < readings; i++) {
-        struct whole_task *t = list_add(&w->tasks);
-        if (t == NULL)
-            return false;
-        *t = (struct whole_task){
-            .node = node, .end = end, .reading = closure_nth_reading(i, weak_units)};
-        if (!add_number(depth > w->depth ? &w->next_queue : &w->queue,
-                        (uint32_t)w->tasks.count - 1))
-            return false;
+    const struct closure *c = w->flash;
+    uint32_t reading = 0, factor = 1, index = 0;
+    for (uint32_t u = 0; u < c->states.shape.units; u++) {
+        const struct element *e = sets_first(&c->sets, unit[u]);
+        if (e->reading == 0 || index++ >= CLOSURE_READING_DIGITS)
+            continue;
+        reading += factor * (e->reading - 1);
+        factor *= 3;
     }
-    return true;
+    return reading;
+}
+
+static bool add_todo(struct whole *w, uint32_t node, uint32_t end, uint32_t depth)
+{
+    struct whole_todo *t = list_add(depth > w->depth ? &w->next_queue : &w->queue);
+    if (t != NULL)
+        *t = (struct whole_todo){.node = node, .end = end};
+    return t != NULL;
 }
 
 uint32_t whole_put_node(struct whole *w, const struct whole_node *found)
@@ -306,14 +294,11 @@ uint32_t whole_put_node(struct whole *w, const struct whole_node *found)
             judge_as_strict(&n->severity, &other->severity))
             other->stricter = number;
     }
-    if (fresh && !add_number(&w->newest, number))
+    if (fresh && !whole_add_number(&w->newest, number))
         return NONE;
     ((uint32_t *)w->newest.items)[key] = number;
     w->result.again += !fresh;
-    uint32_t weak_units = found->key.readings == READINGS_OPEN ? found->weak_units : 0;
-    w->result.mixed +=
-        fresh && found->key.readings == READINGS_OPEN && found->weak_units > CLOSURE_WEAK_UNITS;
-    return add_tasks(w, number, NONE, weak_units, found->depth) ? number : NONE;
+    return add_todo(w, number, NONE, found->depth) ? number : NONE;
 }
 
 uint32_t whole_put_end(struct whole *w, const struct whole_end *found)
@@ -332,11 +317,11 @@ uint32_t whole_put_end(struct whole *w, const struct whole_end *found)
     uint32_t number = (uint32_t)w->ends.count - 1;
     *e = *found;
     e->older = newest;
-    if (fresh && !add_number(&w->newest_end, number))
+    if (fresh && !whole_add_number(&w->newest_end, number))
         return NONE;
     ((uint32_t *)w->newest_end.items)[key] = number;
-    uint32_t depth = whole_node_at(w, found->node)->depth;
-    return add_tasks(w, found->node, number, found->weak_units, depth) ? number : NONE;
+    uint32_t depth = whole_node_at(w, whole_run_at(w, found->run)->node)->depth;
+    return add_todo(w, NONE, number, depth) ? number : NONE;
 }
 
 /* ---- what is to be done ---- */
@@ -350,44 +335,52 @@ void whole_stop(struct whole *w, const char *why)
 
 void whole_progress(const struct whole *w, struct whole_progress *out)
 {
-    *out = (struct whole_progress){.states = (uint32_t)w->keys.count,
-                                   .left = (uint32_t)(w->queue.count - w->queue_at +
-                                                      w->next_queue.count + w->deferred.count +
-                                                      w->batch.count - w->batch_at),
-                                   .depth = w->depth,
-                                   .starts = w->result.starts,
-                                   .failing = w->result.failing};
+    *out = (struct whole_progress){
+        .states = (uint32_t)w->keys.count,
+        .left = (uint32_t)(w->queue.count - w->queue_at + w->next_queue.count),
+        .depth = w->depth,
+        .starts = w->result.starts,
+        .failing = w->result.failing};
 }
 
 size_t whole_memory(const struct whole *w)
 {
-    const struct closure *c = w->flash;
-    const struct list *lists[] = {&w->newest,   &w->newest_end, &w->nodes,     &w->tasks,
-                                  &w->ends,     &w->runs,       &w->events,    &w->outcomes,
-                                  &w->steps,    &w->edges,      &w->queue,     &w->next_queue,
-                                  &w->deferred, &c->torn,       &c->torn_units};
-    size_t sum = states_memory(&c->states) + pool_memory(&c->data) + pool_memory(&c->torn_keys) +
-                 pool_memory(&w->clouds) + pool_memory(&w->judges) + pool_memory(&w->keys) +
-                 pool_memory(&w->end_keys) + pool_memory(&w->awaited) + recall_memory(&w->recall);
+    const struct list *lists[] = {&w->newest, &w->newest_end, &w->nodes,      &w->tasks, &w->ends,
+                                  &w->runs,   &w->events,     &w->behaviours, &w->steps, &w->edges,
+                                  &w->queue,  &w->next_queue, &w->asked,      &w->spare};
+    const struct pool *pools[] = {&w->clouds,   &w->judges,  &w->keys,
+                                  &w->end_keys, &w->awaited, &w->event_pool,
+                                  &w->outcomes, &w->blames,  &w->behaviour_keys};
+    size_t sum = closure_memory(w->flash);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         sum += lists[i]->cap * lists[i]->item_bytes;
+    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
+        sum += pool_memory(pools[i]);
     return sum;
 }
 
 /* ---- the end ---- */
 
-/* The most power-ons and resets that lead to idling when power stays. */
+#define BOOTS_MAX 1000u /* in a row: more are as good as no end */
+
+/* The most power-ons and resets that lead to idling when power stays; 0 without memory. */
 static uint32_t boots_needed(const struct whole *w)
 {
-    uint32_t most = 0;
-    for (uint32_t i = 0; i < w->runs.count; i++) {
-        uint32_t boots = 1, run = i;
-        while (run != NONE && whole_run_at(w, run)->next_node != NONE && boots < 1000) {
-            run = whole_node_at(w, whole_run_at(w, run)->next_node)->first_run;
-            boots += run != NONE;
+    uint32_t *boots = calloc(w->nodes.count + 1, sizeof *boots), most = 0;
+    bool again = boots != NULL;
+    while (again) {
+        again = false;
+        for (uint32_t i = 0; i < w->runs.count; i++) {
+            const struct whole_run *r = whole_run_at(w, i);
+            uint32_t n = 1 + (r->next_node == NONE ? 0 : boots[r->next_node]);
+            if (n <= boots[r->node] || n > BOOTS_MAX)
+                continue;
+            boots[r->node] = n;
+            most = n > most ? n : most;
+            again = true;
         }
-        most = boots > most ? boots : most;
     }
+    free(boots);
     return most;
 }
 
@@ -395,10 +388,7 @@ int whole_conclude(struct whole *w, struct whole_result *out, struct err *err)
 {
     struct whole_result *r = &w->result;
     int rc = 0;
-    bool done = !w->stopped && w->queue_at == w->queue.count && w->next_queue.count == 0 &&
-                w->deferred.count == 0 && w->batch_at == w->batch.count;
-    if (r->mixed > 0 && w->bound == NULL)
-        w->bound = "states have more weak places than are combined";
+    bool done = !w->stopped && w->queue_at == w->queue.count && w->next_queue.count == 0;
     if (r->unconfirmed > 0 && w->bound == NULL)
         w->bound = "failures were not repeated by a run from the start";
     r->bound = w->bound;
@@ -406,7 +396,7 @@ int whole_conclude(struct whole *w, struct whole_result *out, struct err *err)
     r->states = r->resets = 0;
     for (uint32_t i = 0; i < w->keys.count; i++) {
         const struct whole_node *n = whole_node_at(w, ((const uint32_t *)w->newest.items)[i]);
-        bool reset = n->parent != NONE && n->step.reset;
+        bool reset = n->key.reset != 0;
         r->resets += reset;
         r->states += !reset;
         if (n->depth > r->depth)

@@ -8,16 +8,22 @@
  * and operation counts are not part of a node: every power-on begins at the same moment with a
  * fresh network, so time-outs of the cloud never run out between two power-ons.
  *
- * From each node the world runs once for each way its weak cells may read, until the device idles
- * or resets itself. Every program and erase on the way is a cut with every tear; so is every reply
- * of the cloud that changed what it knows, and idling. What each cut leaves is worked out on a
- * scratch chip (closure_tear.c), so one run gives all successors. A reset leads to a node of its
- * own, with the readings as they are. Where the device idles the main phase is over, and the heal
- * phase is run from there, once per distinct end. Breadth first by number of cuts, until nothing
- * new is left. Contents are compared, never only hashes.
+ * The flash of a node is a set of contents for each erase unit and stands for every choice of one
+ * each, as in closure.h: what the tears of one operation leave is one node, and weak cells that may
+ * read in three ways are three elements. Tears that leave weak cells are a node apart, for the
+ * judge is more lenient with them. Sets are exact, so a proof is neither weaker nor stronger.
  *
- * A power-on that would look at nothing else than an earlier one is recalled instead of run
- * (whole_internal.h).
+ * From each node the world runs until the device idles or resets itself, once for each part of it
+ * that shows device, boot loader and judge something else. Every program and erase on the way is a
+ * cut with every tear; so is every reply of the cloud that changed what it knows, and idling. What
+ * each cut leaves is worked out on a scratch chip (closure_tear.c), so one run gives all
+ * successors. A reset leads to a node of its own, with the readings as they are. Where the device
+ * idles the main phase is over, and the heal phase is run from there, once per distinct end.
+ * Breadth first by number of cuts, until nothing new is left. Contents are compared, never only
+ * hashes.
+ *
+ * A power-on that would look at nothing else than an earlier one is recalled instead of run, and
+ * parts of a node that behave the same are followed as one (whole_internal.h).
  *
  * A node that differs from an earlier one only in having been served fewer bytes is not run again:
  * the judge would be less strict with it (judge_memory.h).
@@ -43,7 +49,8 @@ struct whole_options {
     uint32_t max_states;
     uint64_t max_bytes; /* of memory, about; 0: any */
     uint32_t max_cuts;  /* in a row; 0: any number */
-    bool no_recall;     /* run every start */
+    bool no_sets;       /* every tear a state of its own, every reading a start */
+    bool no_recall;     /* run every start; with no_sets */
 };
 
 /* One step of a path to a counter-example. */
@@ -69,18 +76,17 @@ struct whole_failure {
 struct whole_result {
     bool closed;       /* nothing new is left, and nothing is unsure */
     const char *bound; /* what stopped it or what is unsure, when not closed: static text */
-    uint32_t states;   /* nodes that are power-ons after a cut, and the first; */
+    uint32_t states;   /* nodes that are power-ons after a cut, and the first; each a set of them */
     uint32_t resets;   /* and those that are resets */
     uint32_t flash_states, cloud_states, judge_states;
     uint32_t again;    /* power-ons of a known state that the judge may be stricter with */
     uint32_t depth;    /* cuts before the deepest new state */
     uint64_t starts;   /* power-ons and resets executed, and */
-    uint64_t recalled; /* those that were recalled instead */
+    uint64_t recalled; /* parts of nodes for which none had to be */
     uint64_t heals;    /* heal phases executed */
-    uint64_t points;   /* cuts worked out: (state, reading, place, tear) */
+    uint64_t points;   /* cuts worked out: (part of a node, place, tear) */
     uint64_t decided;  /* the same with those decided by joins */
     uint64_t edges;    /* successors found by them */
-    uint64_t mixed;    /* states with more weak units than are combined: 0 for a proof */
     uint32_t ends_new, ends_old, ends_other; /* runs to idling by the version in flash */
     char new_version[DEVICE_TEXT_MAX];       /* what the update without a cut leads to */
     uint32_t boots_needed; /* power-ons and resets until idling, when power stays: the most */

@@ -1,139 +1,330 @@
 /*
- * What is to be run: tasks in order, without those that can be recalled. Of tasks that leave what
- * is known at the same place with the same content only one is run at a time, for the others can
- * most likely be recalled after it.
+ * What is to be run and what is known. Nodes and ends are taken in strictly in order, each when all
+ * its parts are known; ahead of that, parts that nobody ran are given out as tasks. Of those that
+ * leave what is known at the same place with the same content only one is run.
  */
 #include <string.h>
 
 #include "scenarios/engine/whole_internal.h"
 
-#define LOOKED_AT_MAX 200000u /* tasks of one batch, most of them recalled */
+#define LOOKED_AT_MAX 200000u /* nodes and ends of one batch, most of them known */
+#define RECALL_HEAL   (RECALL_POWER_ON - 1)
+#define MEMORY_EVERY  64u
+#define CHOICES_MAX   (1u << 20) /* of one node, with no_recall */
 
-/* ---- recall ---- */
+/* ---- starts ---- */
 
-uint32_t whole_recall_root(struct whole *w, const struct whole_node *n)
+static const struct whole_key *key_of(const struct whole *w, const struct whole_todo *of)
 {
-    const uint32_t key[RECALL_KEY_WORDS] = {n->key.cloud, n->key.judge, n->severity.served_bytes,
-                                            n->severity.weak_cut};
-    const uint32_t more[RECALL_KEY_WORDS] = {n->severity.stored_segments};
-    uint32_t spot = recall_next(&w->recall, recall_root(&w->recall, RECALL_POWER_ON), key, true);
-    return spot == RECALL_NONE ? spot : recall_next(&w->recall, spot, more, true);
+    return of->end != NONE ? &whole_end_at(w, of->end)->key : &whole_node_at(w, of->node)->key;
 }
 
-void whole_content(const struct whole *w, const struct whole_node *n, uint32_t reading,
-                   uint32_t unit, uint32_t content[RECALL_KEY_WORDS])
+uint32_t whole_recall_root(struct whole *w, const struct whole_todo *of)
 {
-    const struct closure *c = w->flash;
-    memset(content, 0, RECALL_KEY_WORDS * sizeof *content);
-    content[0] = w->tree.unit[unit];
-    if (!states_unit_is_weak(&c->states, content[0]))
-        return;
-    uint32_t index = 0;
-    for (uint32_t u = 0; u < unit; u++)
-        index += states_unit_is_weak(&c->states, w->tree.unit[u]);
-    content[1] = 1 + (uint32_t)whole_reading(&n->key, reading, index);
+    struct recall *r = &w->flash->recall;
+    const struct whole_key *k = key_of(w, of);
+    const struct judge_severity *s = of->end != NONE ? &whole_end_at(w, of->end)->severity
+                                                     : &whole_node_at(w, of->node)->severity;
+    const uint32_t first[RECALL_KEY_WORDS] = {k->cloud, k->judge, s->served_bytes, s->weak_cut};
+    const uint32_t more[RECALL_KEY_WORDS] = {s->stored_segments};
+    uint32_t spot = recall_root(r, of->end != NONE ? RECALL_HEAL : RECALL_POWER_ON);
+    spot = spot == RECALL_NONE ? spot : recall_next(r, spot, first, true);
+    return spot == RECALL_NONE ? spot : recall_next(r, spot, more, true);
 }
 
-uint32_t whole_recall(struct whole *w, uint32_t task, uint32_t *spot,
-                      uint32_t content[RECALL_KEY_WORDS])
+bool whole_load(struct whole *w, const struct whole_todo *of)
 {
-    const struct whole_task *t = whole_task_at(w, task);
-    const struct whole_node *n = whole_node_at(w, t->node);
-    memset(content, 0, RECALL_KEY_WORDS * sizeof *content);
-    *spot = whole_recall_root(w, n);
-    if (*spot == RECALL_NONE)
-        return NONE;
-    whole_load(w, n->key.flash);
-    for (;;) {
-        const struct recall_spot *at = &w->recall.spots[*spot];
-        if (at->kind == RECALL_SEGMENT)
-            return at->value;
-        if (at->kind == RECALL_UNKNOWN)
-            return NONE;
-        whole_content(w, n, t->reading, at->value, content);
-        uint32_t next = recall_next(&w->recall, *spot, content, false);
-        if (next == RECALL_NONE)
-            return NONE;
-        *spot = next;
+    struct closure *c = w->flash;
+    const struct whole_key *k = key_of(w, of);
+    states_get(&c->states, k->flash, &c->tree);
+    for (uint32_t u = 0; u < c->states.shape.units && k->reset == 0; u++) {
+        if (!sets_is_weak(&c->sets, c->tree.unit[u]))
+            continue;
+        uint32_t on = sets_on(&c->sets, c->tree.unit[u]);
+        if (on == SET_NONE || !closure_set_unit(c, u, on))
+            return false;
     }
+    return true;
 }
 
-/* ---- batches ---- */
+/* ---- what is known ---- */
 
-static bool add_number(struct list *l, uint32_t number)
+/* Without recall every choice of one element each is run, and found again by itself alone. */
+uint32_t whole_recall_choice(struct whole *w, const struct whole_todo *of, uint32_t base)
 {
-    uint32_t *item = list_add(l);
-    if (item != NULL)
-        *item = number;
-    return item != NULL;
+    const uint32_t key[RECALL_KEY_WORDS] = {base, key_of(w, of)->reset, UINT32_MAX};
+    uint32_t root = whole_recall_root(w, of);
+    return root == RECALL_NONE ? root : recall_next(&w->flash->recall, root, key, true);
 }
 
-static bool add_item(struct whole *w, uint32_t task, bool recalled)
+static bool add_known(struct whole *w, uint32_t base, uint32_t behaviour)
 {
-    struct whole_item *item = list_add(&w->batch);
-    if (item != NULL)
-        *item = (struct whole_item){.task = task, .recalled = recalled};
-    return item != NULL;
+    struct whole_known *k = base == POOL_NONE ? NULL : list_add(&w->known);
+    if (k != NULL)
+        *k = (struct whole_known){.base = base, .behaviour = behaviour};
+    return k != NULL;
 }
 
-/* The task as part of the batch, or for later. */
-static bool look_at(struct whole *w, uint32_t task, uint32_t *tasks, uint32_t *n)
+static bool add_task(struct whole *w, const struct whole_todo *of, uint32_t base)
 {
-    uint32_t spot, words[2 + RECALL_KEY_WORDS];
-    bool fresh = true;
-    const struct whole_task *what = whole_task_at(w, task);
-    if (what->end == NONE && whole_node_at(w, what->node)->stricter != NONE)
-        return true; /* the stricter one is run instead */
-    if (whole_task_at(w, task)->end == NONE && !w->options.no_recall) {
-        if (whole_recall(w, task, &spot, words + 2) != NONE)
-            return add_item(w, task, true);
+    struct whole_task *t = base == POOL_NONE ? NULL : list_add(&w->tasks);
+    if (t == NULL)
+        return false;
+    *t = (struct whole_task){.of = *of, .base = base};
+    if (of->end == NONE)
+        whole_node_at(w, of->node)->asked = true;
+    return true;
+}
+
+/* The tree with what is other in that part, and in one unit one element alone (unless NONE). */
+static uint32_t base_of(struct whole *w, const struct part *p, uint32_t unit, uint32_t element)
+{
+    struct closure *c = w->flash;
+    uint32_t units = c->states.shape.units;
+    memcpy(c->other.unit, c->tree.unit, units * sizeof *c->other.unit);
+    memcpy(c->other.group, c->tree.group, c->states.group_count * sizeof *c->other.group);
+    for (uint32_t i = 0; i < p->count; i++)
+        if (!states_set(&c->states, &c->other, p->over[i].unit, p->over[i].set))
+            return POOL_NONE;
+    if (element != NONE) {
+        sets_clear(&c->sets);
+        (void)sets_add_element(&c->sets, element);
+        uint32_t set = sets_put(&c->sets);
+        if (set == SET_NONE || !states_set(&c->states, &c->other, unit, set))
+            return POOL_NONE;
+    }
+    return closure_put_base(c, &c->other);
+}
+
+enum finding { ALL_KNOWN, SOME_UNKNOWN, NO_MEMORY };
+
+/* Its parts, as far as they are known, into flash->parts. */
+static enum finding resolve(struct whole *w, const struct whole_todo *of)
+{
+    struct closure *c = w->flash;
+    enum finding found = ALL_KNOWN;
+    c->parts.count = 0;
+    struct part *whole = list_add(&c->parts);
+    if (!whole_load(w, of) || whole == NULL)
+        return NO_MEMORY;
+    whole->spot = whole_recall_root(w, of);
+    whole->segment = NONE;
+    if (whole->spot == RECALL_NONE)
+        return NO_MEMORY;
+    for (size_t i = 0; i < c->parts.count && c->rc == 0 && !c->stuck; i++) {
+        closure_walk(c, i);
+        if (part_at(c, i)->segment == NONE)
+            found = SOME_UNKNOWN;
+        part_at(c, i)->behaviour = part_at(c, i)->segment;
+    }
+    if (c->stuck)
+        whole_stop(w, c->bound);
+    return c->rc == 0 ? found : NO_MEMORY;
+}
+
+/* Every choice a part of its own; unknown ones become tasks, unless tasks is null. */
+static enum finding resolve_choices(struct whole *w, const struct whole_todo *of, bool ask)
+{
+    struct closure *c = w->flash;
+    enum finding found = ALL_KNOWN;
+    uint32_t units = c->states.shape.units, rest = 0;
+    if (!whole_load(w, of))
+        return NO_MEMORY;
+    w->known.count = 0;
+    for (uint32_t n = 0; rest == 0 && n < CHOICES_MAX; n++) {
+        rest = n;
+        memcpy(c->other.unit, c->tree.unit, units * sizeof *c->other.unit);
+        memcpy(c->other.group, c->tree.group, c->states.group_count * sizeof *c->other.group);
+        for (uint32_t u = 0; u < units; u++) {
+            uint32_t set = c->tree.unit[u], count = sets_count(&c->sets, set);
+            if (count == 1)
+                continue;
+            for (uint32_t skip = rest % count; skip > 0; skip--)
+                set = sets_rest(&c->sets, set);
+            rest /= count;
+            set = sets_one(&c->sets, sets_first(&c->sets, set)->content,
+                           sets_first(&c->sets, set)->reading);
+            if (set == SET_NONE || !states_set(&c->states, &c->other, u, set))
+                return NO_MEMORY;
+        }
+        if (rest > 0)
+            break;
+        uint32_t base = closure_put_base(c, &c->other);
+        uint32_t spot = base == POOL_NONE ? RECALL_NONE : whole_recall_choice(w, of, base);
         if (spot == RECALL_NONE)
-            return false;
-        words[0] = spot;
-        words[1] = w->batches;
-        if (pool_put(&w->awaited, words, &fresh) == POOL_NONE)
-            return false;
-        if (!fresh)
-            return add_number(&w->deferred, task);
+            return NO_MEMORY;
+        const struct recall_spot at = c->recall.spots[spot];
+        if (at.kind == RECALL_SEGMENT ? !add_known(w, base, at.value)
+                                      : ask && !add_task(w, of, base))
+            return NO_MEMORY;
+        if (at.kind != RECALL_SEGMENT)
+            found = SOME_UNKNOWN;
     }
-    tasks[(*n)++] = task;
-    return add_item(w, task, false);
+    if (rest == 0)
+        whole_stop(w, "a state stands for too many contents to run each");
+    return found;
 }
 
-static bool collect(struct whole *w, uint32_t *tasks, uint32_t max, uint32_t *n)
+/* ---- asking ---- */
+
+/* Whether nobody runs what leaves there in this batch. */
+static int is_first(struct whole *w, uint32_t spot, const uint32_t *key)
 {
-    w->batches++;
-    w->batch.count = 0;
-    w->batch_at = 0;
-    struct list before = w->deferred;
-    w->deferred = w->spare;
-    w->deferred.count = 0;
-    w->spare = before;
+    uint32_t words[2 + RECALL_KEY_WORDS] = {spot, w->batches};
+    bool fresh;
+    if (key != NULL)
+        memcpy(words + 2, key, RECALL_KEY_WORDS * sizeof *key);
+    return pool_put(&w->awaited, words, &fresh) == POOL_NONE ? -1 : fresh;
+}
+
+/* Each content that a part waits with. */
+static bool ask_elements(struct whole *w, const struct whole_todo *of, const struct part *p)
+{
+    struct closure *c = w->flash;
+    const struct recall_spot look = c->recall.spots[p->spot];
+    uint32_t unit = look.value / c->states.unit_pages, key[RECALL_KEY_WORDS];
+    for (uint32_t at = closure_set_in(c, p, unit); at != SET_NONE; at = sets_rest(&c->sets, at)) {
+        closure_shown(c, sets_first(&c->sets, at), &look, key);
+        if (c->rc != 0)
+            return false;
+        int first = is_first(w, p->spot, key);
+        if (first < 0 ||
+            (first > 0 && !add_task(w, of, base_of(w, p, unit, sets_element_at(&c->sets, at)))))
+            return false;
+    }
+    return true;
+}
+
+static bool ask(struct whole *w, const struct whole_todo *of)
+{
+    struct closure *c = w->flash;
+    for (size_t i = 0; i < c->parts.count; i++) {
+        const struct part p = *part_at(c, i);
+        if (p.segment != NONE)
+            continue;
+        if (p.waits) {
+            if (!ask_elements(w, of, &p))
+                return false;
+            continue;
+        }
+        int first = is_first(w, p.spot, NULL);
+        if (first < 0 || (first > 0 && !add_task(w, of, base_of(w, &p, 0, NONE))))
+            return false;
+    }
+    return true;
+}
+
+static bool is_covered(const struct whole *w, const struct whole_todo *of)
+{
+    return of->end == NONE && whole_node_at(w, of->node)->stricter != NONE;
+}
+
+/* Tasks for what is unknown of it. */
+static bool look_at(struct whole *w, uint32_t number)
+{
+    const struct whole_todo of = ((const struct whole_todo *)w->queue.items)[number];
+    enum finding f;
+    if (is_covered(w, &of))
+        return true; /* the stricter one is run instead */
+    f = w->options.no_recall ? resolve_choices(w, &of, true) : resolve(w, &of);
+    if (f == ALL_KNOWN)
+        return true;
+    if (f == SOME_UNKNOWN && !w->options.no_recall && !ask(w, &of))
+        return false;
+    return f != NO_MEMORY && whole_add_number(&w->asked, number);
+}
+
+static bool collect(struct whole *w, uint32_t max)
+{
+    struct list before = w->asked;
     bool good = true;
-    uint32_t i = 0;
-    for (; i < before.count && good && *n < max; i++)
-        good = look_at(w, ((const uint32_t *)before.items)[i], tasks, n);
-    for (; i < before.count && good; i++)
-        good = add_number(&w->deferred, ((const uint32_t *)before.items)[i]);
-    while (good && *n < max && w->queue_at < w->queue.count && w->batch.count < LOOKED_AT_MAX)
-        good = look_at(w, ((const uint32_t *)w->queue.items)[w->queue_at++], tasks, n);
+    w->batches++;
+    w->asked = w->spare;
+    w->asked.count = 0;
+    w->spare = before;
+    for (uint32_t i = 0; i < before.count && good; i++) {
+        uint32_t number = ((const uint32_t *)before.items)[i];
+        if (number < w->queue_at)
+            continue;
+        good = w->tasks.count - w->batch_first < max ? look_at(w, number)
+                                                     : whole_add_number(&w->asked, number);
+    }
+    for (uint32_t looked = 0; good && w->queue_ahead < w->queue.count && !w->stopped &&
+                              w->tasks.count - w->batch_first < max && looked < LOOKED_AT_MAX;
+         looked++)
+        good = look_at(w, (uint32_t)w->queue_ahead++);
     return good;
 }
 
-/* Recalled tasks up to the next that was done. */
-static int take_recalled(struct whole *w, struct err *err)
+/* ---- taking in ---- */
+
+static int take_part(struct whole *w, const struct whole_todo *of, const struct whole_known *k,
+                     struct err *err)
 {
-    const struct whole_item *items = w->batch.items;
+    struct whole_taking t = {.w = w, .node = of->node};
+    bool blamed = whole_outcome_of(w, k->behaviour)->blame != NONE;
+    if (of->end == NONE)
+        whole_begin_part(&t, k);
+    if (t.rc == 0 && blamed && whole_tell_failure(&t, of, k)) {
+        if (of->end == NONE)
+            whole_node_at(w, of->node)->failed = true;
+        if (whole_found_enough(w))
+            whole_stop(w, "a counter-example was found");
+    } else if (t.rc == 0 && of->end == NONE && !w->stopped) {
+        whole_step_all(&t);
+    }
+    if (t.rc != 0 && err != NULL)
+        *err = t.err;
+    if (w->options.max_bytes != 0 && w->runs.count % MEMORY_EVERY == 0 &&
+        whole_memory(w) > w->options.max_bytes)
+        whole_stop(w, "the memory allowed was used");
+    return t.rc;
+}
+
+/* Parts that do the same become one; all of them among the known. */
+static bool gather(struct whole *w)
+{
+    struct closure *c = w->flash;
+    w->known.count = 0;
+    if (c->parts.count > 1 && !w->options.no_sets)
+        closure_unite(c);
+    for (size_t i = 0; i < c->parts.count && c->rc == 0; i++) {
+        const struct part p = *part_at(c, i);
+        if (!add_known(w, base_of(w, &p, 0, NONE), p.behaviour))
+            return false;
+    }
+    return c->rc == 0;
+}
+
+/* Those at the head of the queue of which all is known. */
+static int take_known(struct whole *w, struct err *err)
+{
     int rc = 0;
-    while (rc == 0 && w->batch_at < w->batch.count && items[w->batch_at].recalled && !w->stopped)
-        rc = whole_take_task(w, items[w->batch_at++].task, NULL, 0, NULL, err);
+    while (rc == 0 && w->queue_at < w->queue.count && !w->stopped) {
+        const struct whole_todo of = ((const struct whole_todo *)w->queue.items)[w->queue_at];
+        if (!is_covered(w, &of)) {
+            enum finding f =
+                w->options.no_recall ? resolve_choices(w, &of, false) : resolve(w, &of);
+            if (f == SOME_UNKNOWN)
+                break;
+            if (f == NO_MEMORY || (!w->options.no_recall && !gather(w)))
+                return err_set(err, ERR_NOMEM, "closure: no memory for the graph");
+            for (size_t i = 0; i < w->known.count && rc == 0 && !w->stopped; i++) {
+                const struct whole_known k = ((const struct whole_known *)w->known.items)[i];
+                rc = take_part(w, &of, &k, err);
+            }
+        }
+        w->queue_at++;
+        if (w->queue_ahead < w->queue_at)
+            w->queue_ahead = w->queue_at;
+    }
     return rc;
 }
 
 /* The next depth begins when this one has nothing left. */
 static bool turn(struct whole *w)
 {
-    if (w->queue_at < w->queue.count || w->deferred.count > 0)
+    if (w->queue_at < w->queue.count)
         return true;
     if (w->next_queue.count == 0)
         return false;
@@ -141,7 +332,8 @@ static bool turn(struct whole *w)
     w->queue = w->next_queue;
     done.count = 0;
     w->next_queue = done;
-    w->queue_at = 0;
+    w->queue_at = w->queue_ahead = 0;
+    w->asked.count = 0;
     w->depth++;
     return true;
 }
@@ -150,23 +342,31 @@ uint32_t whole_begin(struct whole *w, uint32_t *tasks, uint32_t max, struct err 
 {
     uint32_t n = 0;
     int rc = 0;
-    while (rc == 0 && n == 0 && !w->stopped && turn(w)) {
-        if (!collect(w, tasks, max, &n))
+    w->batch_first = w->batch_taken = (uint32_t)w->tasks.count;
+    while (rc == 0 && w->tasks.count == w->batch_first && !w->stopped && turn(w)) {
+        rc = take_known(w, err);
+        if (rc == 0 && !w->stopped && !collect(w, max))
             rc = err_set(err, ERR_NOMEM, "closure: no memory for the graph");
-        if (rc == 0)
-            rc = take_recalled(w, err);
     }
     if (rc != 0)
         whole_stop(w, "memory was used up");
-    return w->stopped ? 0 : n;
+    while (!w->stopped && w->batch_first + n < w->tasks.count && n < max) {
+        tasks[n] = w->batch_first + n;
+        n++;
+    }
+    w->tasks.count = w->batch_first + n; /* what did not fit is asked for again */
+    return n;
 }
 
 int whole_take(struct whole *w, const void *log, size_t len_bytes, const char *lost,
                struct err *err)
 {
-    const struct whole_item *items = w->batch.items;
-    if (w->batch_at >= w->batch.count)
+    if (w->batch_taken >= w->tasks.count)
         return err_set(err, ERR_ARG, "closure: nothing of the batch is left");
-    int rc = whole_take_task(w, items[w->batch_at++].task, log, len_bytes, lost, err);
-    return rc == 0 ? take_recalled(w, err) : rc;
+    uint32_t task = w->batch_taken++;
+    if (w->stopped)
+        return 0;
+    if (lost != NULL)
+        return err_set(err, ERR_BENCH, "%s", lost);
+    return whole_learn(w, task, log, len_bytes, err);
 }

@@ -1,6 +1,7 @@
 /*
  * A counter-example is repeated from the start by the world itself, with real cuts on a real chip:
- * only that is believed.
+ * only that is believed. Nodes are sets, so the way is walked back first: from one content of the
+ * part that failed to one that a cut turns into it, and so on to the beginning.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,31 +10,207 @@
 #include "scenarios/engine/token.h"
 #include "scenarios/engine/whole_internal.h"
 
-/* The path to a node, first step first; a longer one loses its end. */
-static void put_path(const struct whole *w, uint32_t node, struct whole_failure *f)
+/* One start on the way: what is on flash when power comes, and how weak cells read. */
+struct way {
+    uint32_t run;
+    uint32_t *element;      /* per unit */
+    struct whole_step step; /* that ends it; not of the last */
+};
+
+struct walk {
+    struct whole *w;
+    struct states_tree tree;
+    struct way way[WHOLE_PATH_MAX + 1]; /* the last start first */
+    uint32_t count;
+    uint32_t *elements; /* of all of them */
+};
+
+/* ---- walking back ---- */
+
+/* What an element of a unit is after so many events of a run. */
+static uint32_t fold(struct whole *w, uint32_t run, uint32_t events, uint32_t unit,
+                     uint32_t element)
 {
-    for (uint32_t at = node; whole_node_at(w, at)->parent != NONE;
-         at = whole_node_at(w, at)->parent)
-        f->path_len++;
-    uint32_t i = f->path_len;
-    for (uint32_t at = node; i > 0; at = whole_node_at(w, at)->parent)
-        if (--i < WHOLE_PATH_MAX)
-            f->path[i] = whole_node_at(w, at)->step;
-    for (i = 0; i < f->path_len && i < WHOLE_PATH_MAX; i++)
-        f->n_cuts += !f->path[i].reset;
+    const struct whole_behaviour b = *whole_behaviour_at(w, whole_run_at(w, run)->behaviour);
+    for (uint32_t i = 0; i < events && i < b.n_events && element != POOL_NONE; i++) {
+        const struct whole_event *e = whole_event_at(w, b.first_event + i);
+        if (e->kind == WHOLE_OP && unit_of(w->flash, &e->key) == unit)
+            element = closure_element_after(w->flash, element, &e->key);
+    }
+    return element;
 }
 
-/* How weak cells read after each cut belongs to it. */
-static void put_readings(const struct whole *w, uint32_t node, uint32_t reading,
-                         struct whole_failure *f)
+/* Whether one of the operation's tears, weak ones or the others, makes that content of the other;
+ * which one. */
+static bool tears_to(struct whole *w, uint32_t before, uint32_t after, const struct op_key *key,
+                     bool weak, struct run_cut *cut)
 {
-    uint32_t i = f->path_len;
-    for (uint32_t at = node; i > 0; i--) {
-        const struct whole_node *n = whole_node_at(w, at);
-        if (i <= WHOLE_PATH_MAX && !n->step.reset && n->weak_units > 0)
-            f->path[i - 1].cut.reading = 1 + reading;
-        reading = n->parent_reading;
-        at = n->parent;
+    struct tear_variant v[VARIANTS_MAX];
+    uint32_t n = closure_variants(w->flash, key, v);
+    const uint32_t *torn = closure_after(w->flash, before, key);
+    for (uint32_t i = 0; i < n && torn != NULL; i++)
+        if (torn[1 + i] == after && (v[i].tear == TEAR_WEAK) == weak) {
+            cut->tear = v[i].tear;
+            cut->arg = v[i].arg;
+            return true;
+        }
+    return false;
+}
+
+/* Whether an element becomes that of the next start: by the run's events, and the cut. */
+static bool becomes(struct whole *w, uint32_t run, const struct whole_node *next, uint32_t unit,
+                    uint32_t element, uint32_t wanted, struct whole_step *step)
+{
+    struct closure *c = w->flash;
+    uint32_t behaviour = whole_run_at(w, run)->behaviour;
+    uint32_t is = fold(w, run, next->event, unit, element);
+    if (is == POOL_NONE)
+        return false;
+    if (next->key.reset)
+        return is == wanted;
+    const struct element *a = sets_element(&c->sets, is), *b = sets_element(&c->sets, wanted);
+    const struct whole_event *e =
+        whole_event_at(w, whole_behaviour_at(w, behaviour)->first_event + next->event);
+    if (e->kind != WHOLE_OP || unit_of(c, &e->key) != unit)
+        return a->content == b->content;
+    return tears_to(w, a->content, b->content, &e->key, next->weak_cut, &step->cut);
+}
+
+static void describe(const struct whole *w, const struct whole_node *next, uint32_t run,
+                     struct whole_step *step)
+{
+    *step = (struct whole_step){.reset = next->key.reset != 0};
+    if (step->reset)
+        return;
+    const struct whole_event *e = whole_event_at(
+        w, whole_behaviour_at(w, whole_run_at(w, run)->behaviour)->first_event + next->event);
+    step->cut.op = next->ops_before;
+    if (e->kind == WHOLE_OP) {
+        step->cut.by_place = true;
+        step->kind = (enum nor_op_kind)e->key.kind;
+        step->addr = e->key.addr;
+        step->len_bytes = e->key.len_bytes;
+        return;
+    }
+    step->cut.kind = CUT_BETWEEN;
+    step->cut.after = e->kind == WHOLE_IDLE || next->replies >= RUN_CUT_IDLE
+                          ? RUN_CUT_IDLE
+                          : (uint16_t)next->replies;
+}
+
+/* The reading of the weak cells on flash when power is back. */
+static uint32_t reading_of(const struct whole *w, const struct way *at, bool *weak)
+{
+    const struct closure *c = w->flash;
+    uint32_t reading = 0, factor = 1, index = 0;
+    *weak = false;
+    for (uint32_t u = 0; u < c->states.shape.units; u++) {
+        const struct element *e = sets_element(&c->sets, at->element[u]);
+        *weak = *weak || e->reading != 0;
+        if (e->reading == 0 || index++ >= CLOSURE_READING_DIGITS)
+            continue;
+        reading += factor * (e->reading - 1);
+        factor *= 3;
+    }
+    return reading;
+}
+
+/* The start before the last one found. */
+static bool step_back(struct walk *k)
+{
+    struct whole *w = k->w;
+    struct closure *c = w->flash;
+    const struct way *next = &k->way[k->count - 1];
+    struct way *out = &k->way[k->count];
+    const struct whole_node n = *whole_node_at(w, whole_run_at(w, next->run)->node);
+    bool weak;
+    out->run = n.parent_run;
+    describe(w, &n, out->run, &out->step);
+    closure_get_base(c, whole_run_at(w, out->run)->origin, &k->tree);
+    for (uint32_t u = 0; u < c->states.shape.units; u++) {
+        uint32_t at = k->tree.unit[u];
+        while (at != SET_NONE && !becomes(w, out->run, &n, u, sets_element_at(&c->sets, at),
+                                          next->element[u], &out->step))
+            at = sets_rest(&c->sets, at);
+        if (at == SET_NONE)
+            return false;
+        out->element[u] = sets_element_at(&c->sets, at);
+    }
+    uint32_t reading = reading_of(w, next, &weak);
+    if (!out->step.reset && weak)
+        out->step.cut.reading = 1 + reading;
+    k->count++;
+    return true;
+}
+
+/* The end of a run as it was when the heal phase began: elements of the run's part. */
+static bool back_from_end(struct walk *k, const struct whole_end *e, uint32_t base)
+{
+    struct whole *w = k->w;
+    struct closure *c = w->flash;
+    struct states_tree ended;
+    bool found = states_tree_init(&c->states, &ended) == 0;
+    if (found) {
+        closure_get_base(c, base, &ended);
+        closure_get_base(c, whole_run_at(w, e->run)->origin, &k->tree);
+    }
+    k->way[0].run = e->run;
+    for (uint32_t u = 0; u < c->states.shape.units && found; u++) {
+        uint32_t wanted = sets_first(&c->sets, ended.unit[u])->content, at = k->tree.unit[u];
+        for (; at != SET_NONE; at = sets_rest(&c->sets, at)) {
+            uint32_t is = fold(w, e->run, NONE, u, sets_element_at(&c->sets, at));
+            if (is != POOL_NONE && sets_element(&c->sets, is)->content == wanted)
+                break;
+        }
+        found = at != SET_NONE;
+        if (found)
+            k->way[0].element[u] = sets_element_at(&c->sets, at);
+    }
+    states_tree_free(&ended);
+    return found;
+}
+
+/* To the beginning; false: there is no way, or it is too long. */
+static bool walk_back(struct walk *k)
+{
+    k->count = 1;
+    while (whole_node_at(k->w, whole_run_at(k->w, k->way[k->count - 1].run)->node)->parent_run !=
+           NONE)
+        if (k->count > WHOLE_PATH_MAX || !step_back(k))
+            return false;
+    return true;
+}
+
+static int walk_init(struct walk *k, struct whole *w)
+{
+    uint32_t units = w->flash->states.shape.units;
+    k->w = w;
+    k->elements = calloc((size_t)units * (WHOLE_PATH_MAX + 1), sizeof *k->elements);
+    int rc = states_tree_init(&w->flash->states, &k->tree);
+    if (rc != 0 || k->elements == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i <= WHOLE_PATH_MAX; i++)
+        k->way[i].element = k->elements + (size_t)units * i;
+    return 0;
+}
+
+static void walk_free(struct walk *k)
+{
+    if (k == NULL)
+        return;
+    free(k->elements);
+    states_tree_free(&k->tree);
+    free(k);
+}
+
+/* ---- telling and repeating ---- */
+
+static void put_path(const struct walk *k, struct whole_failure *f)
+{
+    f->path_len = k->count - 1;
+    for (uint32_t i = 0; i < f->path_len; i++) {
+        f->path[i] = k->way[k->count - 1 - i].step;
+        f->n_cuts += !f->path[i].reset;
     }
 }
 
@@ -41,7 +218,7 @@ static bool put_token(const struct whole *w, struct whole_failure *f, struct tok
 {
     *t = (struct token){.seed = w->run.seed != 0 ? w->run.seed : w->s->seed};
     memcpy(t->name, w->s->name, sizeof t->name);
-    if (f->path_len > WHOLE_PATH_MAX || f->n_cuts > RUN_CUTS_MAX)
+    if (f->n_cuts > RUN_CUTS_MAX)
         return false;
     for (uint32_t i = 0; i < f->path_len; i++)
         if (!f->path[i].reset)
@@ -74,29 +251,57 @@ static void repeat(struct whole *w, const struct token *t, struct whole_failure 
     free(r);
 }
 
-bool whole_tell_failure(struct whole *w, uint32_t node, uint32_t reading, bool in_heal,
-                        const struct log_end *end)
+static void find_way(struct whole_taking *t, const struct whole_todo *of,
+                     const struct whole_known *known, struct whole_failure *f)
 {
+    struct whole *w = t->w;
+    struct closure *c = w->flash;
+    struct walk *k = calloc(1, sizeof *k);
+    struct token token;
+    bool found = k != NULL && walk_init(k, w) == 0;
+    if (found && of->end != NONE) {
+        const struct whole_end e = *whole_end_at(w, of->end);
+        found = back_from_end(k, &e, known->base);
+    } else if (found) {
+        k->way[0].run = t->run;
+        closure_get_base(c, known->base, &k->tree);
+        for (uint32_t u = 0; u < c->states.shape.units; u++)
+            k->way[0].element[u] = sets_element_at(&c->sets, k->tree.unit[u]);
+    }
+    if (found && walk_back(k)) {
+        put_path(k, f);
+        if (put_token(w, f, &token))
+            repeat(w, &token, f);
+    }
+    walk_free(k);
+}
+
+bool whole_tell_failure(struct whole_taking *t, const struct whole_todo *of,
+                        const struct whole_known *known)
+{
+    struct whole *w = t->w;
     struct whole_result *r = &w->result;
-    struct whole_failure *f = calloc(1, sizeof *f);
-    struct token t;
+    struct whole_behaviour *b = whole_behaviour_at(w, known->behaviour);
+    const struct whole_blame *blame =
+        pool_at(&w->blames, whole_outcome_of(w, known->behaviour)->blame);
     r->failing++;
+    if (b->told)
+        return b->sure;
+    struct whole_failure *f = calloc(1, sizeof *f);
     if (f == NULL)
         return false;
-    f->in_heal = in_heal;
-    f->n_ids = end->n_ids;
-    memcpy(f->ids, end->ids, sizeof f->ids);
-    memcpy(f->detail, end->detail, sizeof f->detail);
-    put_path(w, node, f);
-    put_readings(w, node, reading, f);
-    if (put_token(w, f, &t))
-        repeat(w, &t, f);
-    bool sure = f->confirmed;
-    r->unconfirmed += !sure;
+    f->in_heal = of->end != NONE;
+    f->n_ids = blame->n_ids;
+    memcpy(f->ids, blame->ids, sizeof f->ids);
+    memcpy(f->detail, blame->detail, sizeof f->detail);
+    find_way(t, of, known, f);
+    b->told = true;
+    b->sure = f->confirmed;
+    r->unconfirmed += !f->confirmed;
     if (r->n_failures < WHOLE_FAILURES_MAX)
         r->failures[r->n_failures++] = *f;
     free(f);
-    return sure;
+    return b->sure;
 }
 
 bool whole_found_enough(const struct whole *w)

@@ -10,6 +10,8 @@
 #include "scenarios/engine/components.h"
 #include "scenarios/engine/whole_internal.h"
 
+#define CHAIN_MAX 64u /* resets in a row */
+
 struct graph {
     const struct whole *w;
     uint32_t *next; /* per step: the vertex that follows without a cut; NONE */
@@ -20,11 +22,10 @@ struct graph {
 /* Where a run goes behind its step i, or begins with i = 0; NONE: it ends idle. */
 static uint32_t vertex_of(const struct graph *g, const struct whole_run *r, uint32_t i)
 {
-    const struct whole_run *source = whole_run_at(g->w, r->source);
     if (i < r->n_steps)
         return g->nodes + r->first_step + i;
-    if (r->joined && i < source->n_steps)
-        return g->nodes + source->first_step + i;
+    if (r->joined != NONE && i < whole_run_at(g->w, r->joined)->n_steps)
+        return g->nodes + whole_run_at(g->w, r->joined)->first_step + i;
     return r->next_node;
 }
 
@@ -35,15 +36,13 @@ static uint32_t neighbour(const void *graph, uint32_t v, uint32_t i, bool *more)
     const struct whole *w = g->w;
     *more = true;
     if (v < g->nodes) {
-        uint32_t run = whole_node_at(w, v)->first_run;
-        for (uint32_t k = i / 2; k > 0 && run != NONE; k--)
-            run = whole_run_at(w, run)->sibling;
-        *more = run != NONE || (i == 0 && whole_node_at(w, v)->stricter != NONE);
-        if (run == NONE)
-            return i == 0 ? whole_node_at(w, v)->stricter : NONE;
-        const struct whole_run *r = whole_run_at(w, run);
-        /* A joined run may end in a reset of its own. */
-        return i % 2 == 0 ? vertex_of(g, r, 0) : r->joined ? r->next_node : NONE;
+        const struct whole_node *n = whole_node_at(w, v);
+        if (n->first_run == NONE) {
+            *more = false;
+            return i == 0 ? n->stricter : NONE;
+        }
+        *more = whole_is_run_of(w, n->first_run + i, v);
+        return *more ? vertex_of(g, whole_run_at(w, n->first_run + i), 0) : NONE;
     }
     uint32_t step = v - g->nodes, from = whole_edges_from(w, step);
     if (i < whole_edges_end(w, step) - from)
@@ -52,38 +51,39 @@ static uint32_t neighbour(const void *graph, uint32_t v, uint32_t i, bool *more)
     return *more ? g->next[step] : NONE;
 }
 
-/* Work of a run and what follows by resets, up to the last cut that leads back. Idling is no work:
- * power stays, and nothing more will be done. */
-static void work_of(const struct graph *g, uint32_t run, struct whole_result *out)
+/* Work of a run and what follows by resets, up to the last cut that leads back, when so much of it
+ * lies behind. Idling is no work: power stays, and nothing more will be done. */
+static void work_of(const struct graph *g, uint32_t run, uint32_t home, uint32_t boots,
+                    uint64_t ops, int64_t ns, struct whole_result *out)
 {
     const struct whole *w = g->w;
     const uint32_t *component = g->components.of;
-    uint32_t home = component[whole_run_at(w, run)->node];
-    uint64_t ops = 0;
-    int64_t ns = 0;
-    for (uint32_t boots = 0; run != NONE && boots < 1000; boots++) {
-        const struct whole_run *r = whole_run_at(w, run), *s = whole_run_at(w, r->source);
-        const struct whole_event *e = NULL;
-        if (component[r->node] != home)
+    const struct whole_run *r = whole_run_at(w, run);
+    const struct whole_behaviour *b = whole_behaviour_at(w, r->behaviour);
+    const struct whole_event *e = NULL;
+    if (component[r->node] != home || boots > CHAIN_MAX)
+        return;
+    for (uint32_t i = 0; i < b->n_events; i++) {
+        uint32_t v = vertex_of(g, r, i);
+        e = whole_event_at(w, b->first_event + i);
+        if (v == NONE || v < g->nodes || component[v] != home)
             return;
-        for (uint32_t i = 0; i < s->n_events; i++) {
-            uint32_t v = vertex_of(g, r, i);
-            e = whole_event_at(w, s->first_event + i);
-            if (v == NONE || v < g->nodes || component[v] != home)
-                return;
-            bool back = false;
-            for (uint32_t k = whole_edges_from(w, v - g->nodes);
-                 k < whole_edges_end(w, v - g->nodes) && !back; k++)
-                back = component[whole_edge_at(w, k)] == home;
-            if (back && e->kind != WHOLE_IDLE && ops + e->ops > out->work_ops)
-                out->work_ops = (uint32_t)(ops + e->ops);
-            if (back && e->kind != WHOLE_IDLE && ns + e->ns > out->work_ns)
-                out->work_ns = ns + e->ns;
-        }
-        ops += e == NULL ? 0 : e->ops;
-        ns += e == NULL ? 0 : e->ns;
-        run = r->next_node == NONE ? NONE : whole_node_at(w, r->next_node)->first_run;
+        bool back = false;
+        for (uint32_t k = whole_edges_from(w, v - g->nodes);
+             k < whole_edges_end(w, v - g->nodes) && !back; k++)
+            back = component[whole_edge_at(w, k)] == home;
+        if (back && e->kind != WHOLE_IDLE && ops + e->ops > out->work_ops)
+            out->work_ops = (uint32_t)(ops + e->ops);
+        if (back && e->kind != WHOLE_IDLE && ns + e->ns > out->work_ns)
+            out->work_ns = ns + e->ns;
     }
+    if (r->next_node == NONE)
+        return;
+    ops += e == NULL ? 0 : e->ops;
+    ns += e == NULL ? 0 : e->ns;
+    for (uint32_t next = whole_node_at(w, r->next_node)->first_run;
+         whole_is_run_of(w, next, r->next_node); next++)
+        work_of(g, next, home, boots + 1, ops, ns, out);
 }
 
 int whole_measure(struct whole *w, struct whole_result *out)
@@ -100,7 +100,7 @@ int whole_measure(struct whole *w, struct whole_result *out)
     int rc =
         components_find(&g.components, &g, neighbour, g.nodes + (uint32_t)w->steps.count, g.nodes);
     for (uint32_t run = 0; rc == 0 && run < w->runs.count; run++)
-        work_of(&g, run, out);
+        work_of(&g, run, g.components.of[whole_run_at(w, run)->node], 0, 0, 0, out);
     out->work_boots = g.components.longest;
     components_free(&g.components);
     free(g.next);

@@ -72,11 +72,12 @@ static int put_proof(const struct whole_result *r, struct buf *out)
 
 static int put_counts(const struct whole_result *r, struct buf *out)
 {
-    int rc = buf_printf(
-        out,
-        "  %u states after a cut and %u after a reset, of %u contents of the flash, %u of the "
-        "cloud, %u of the judge; the deepest after %u cuts\n",
-        r->states, r->resets, r->flash_states, r->cloud_states, r->judge_states, r->depth);
+    int rc = buf_printf(out,
+                        "  %u states after a cut and %u after a reset, of %u sets of contents of "
+                        "the flash, %u of the "
+                        "cloud, %u of the judge; the deepest after %u cuts\n",
+                        r->states, r->resets, r->flash_states, r->cloud_states, r->judge_states,
+                        r->depth);
     if (rc == 0)
         rc = buf_printf(
             out,
@@ -90,11 +91,6 @@ static int put_counts(const struct whole_result *r, struct buf *out)
                         "%u on none\n",
                         r->ends_new, r->new_version[0] == '\0' ? "the new version" : r->new_version,
                         r->ends_old, r->ends_other);
-    if (rc == 0 && r->mixed > 0)
-        rc = buf_printf(out,
-                        "  %" PRIu64 " states had more than %d weak erase units, which were read "
-                        "alike\n",
-                        r->mixed, CLOSURE_WEAK_UNITS);
     if (rc == 0 && r->closed)
         rc = buf_printf(out,
                         "  minimum useful power-on: %u flash operations, %" PRId64
@@ -165,11 +161,11 @@ static int json_counts(const struct whole_result *r, struct buf *out)
                    ",\"states\":%u,\"resets\":%u,\"flash_states\":%u,\"cloud_states\":%u,"
                    "\"judge_states\":%u,\"depth\":%u,\"starts\":%" PRIu64 ",\"recalled\":%" PRIu64
                    ",\"again\":%u,\"heals\":%" PRIu64 ",\"points_executed\":%" PRIu64
-                   ",\"points_decided\":%" PRIu64 ",\"edges\":%" PRIu64 ",\"mixed\":%" PRIu64
+                   ",\"points_decided\":%" PRIu64 ",\"edges\":%" PRIu64
                    ",\"ends\":{\"new\":%u,\"old\":%u,\"none\":%u},\"boots_needed\":%u",
                    r->states, r->resets, r->flash_states, r->cloud_states, r->judge_states,
                    r->depth, r->starts, r->recalled, r->again, r->heals, r->points, r->decided,
-                   r->edges, r->mixed, r->ends_new, r->ends_old, r->ends_other, r->boots_needed);
+                   r->edges, r->ends_new, r->ends_old, r->ends_other, r->boots_needed);
     if (rc == 0 && r->closed)
         rc = buf_printf(out,
                         ",\"power_on\":{\"operations\":%u,\"virtual_us\":%" PRId64 ",\"times\":%u}",

@@ -1,35 +1,36 @@
 /*
- * What every cut of a run leaves: its operations are done again to the node's flash, number by
- * number, and each tear's result is looked up or becomes a node.
+ * What every cut of a run leaves: its operations are done again to the flash of its part, set by
+ * set, and what each class of tears leaves becomes a node.
  */
 #include <string.h>
 
 #include "scenarios/engine/whole_internal.h"
 
-/* Units in which a recalled node may differ from the one that was run. */
-#define DIFFER_UNITS 64
-
+/* What differs from the first run that behaved so. */
 struct difference {
-    uint32_t unit, other; /* other: what it is in the run that was executed */
+    uint32_t unit, other; /* other: what it is in that one */
 };
 
 struct stepping {
     struct whole_taking *t;
-    uint32_t source;
-    struct difference differ[DIFFER_UNITS];
+    bool compared; /* with a run that went through it before */
+    struct difference differ[DIFFER_MAX];
     uint32_t n_differ;
 };
 
 void whole_full(struct whole_taking *t)
 {
     struct whole *w = t->w;
+    const struct closure *c = w->flash;
     if (w->flash->states.states.count >= w->options.max_states)
         whole_stop(w, "the number of states was reached");
+    else if (t->rc == 0 && c->rc != 0)
+        t->rc = err_set(&t->err, c->rc, "%s", c->err.text);
     else if (t->rc == 0)
         t->rc = err_set(&t->err, ERR_NOMEM, "closure: no memory for the graph");
 }
 
-void whole_step_begin(struct whole_taking *t)
+void whole_begin_part(struct whole_taking *t, const struct whole_known *k)
 {
     struct whole *w = t->w;
     struct closure *c = w->flash;
@@ -41,83 +42,107 @@ void whole_step_begin(struct whole_taking *t)
     }
     t->run = (uint32_t)w->runs.count - 1;
     *run = (struct whole_run){.node = t->node,
-                              .sibling = n->first_run,
                               .next_node = NONE,
-                              .source = t->run,
-                              .first_step = (uint32_t)w->steps.count};
-    n->first_run = t->run;
+                              .origin = k->base,
+                              .behaviour = k->behaviour,
+                              .first_step = (uint32_t)w->steps.count,
+                              .joined = NONE};
+    if (n->first_run == NONE)
+        n->first_run = t->run;
+    w->result.recalled += !n->asked;
     t->may_cut = w->options.max_cuts == 0 || n->depth < w->options.max_cuts;
-    whole_load(w, n->key.flash);
-    uint32_t index = 0;
-    for (uint32_t u = 0; u < c->states.shape.units && index < n->weak_units; u++) {
-        if (!states_unit_is_weak(&c->states, w->tree.unit[u]))
-            continue;
-        if (t->start_weak <= WHOLE_READINGS) {
-            t->start_unit[t->start_weak] = u;
-            t->start_reading[t->start_weak++] = (uint8_t)whole_reading(&n->key, t->reading, index);
-        }
-        index++;
+    closure_get_base(c, k->base, &c->tree);
+    memcpy(w->off.unit, c->tree.unit, c->states.shape.units * sizeof *w->off.unit);
+    memcpy(w->off.group, c->tree.group, c->states.group_count * sizeof *w->off.group);
+    for (uint32_t u = 0; u < c->states.shape.units && t->rc == 0; u++) {
+        uint32_t off = sets_off(&c->sets, c->tree.unit[u]);
+        if (off == SET_NONE || (off != c->tree.unit[u] && !states_set(&c->states, &w->off, u, off)))
+            whole_full(t);
     }
 }
 
 /* ---- cuts ---- */
 
-static struct whole_node cut_at(const struct whole_taking *t, const struct whole_event *e)
+static struct whole_node cut_at(const struct whole_taking *t, const struct whole_event *e,
+                                uint32_t event)
 {
     const struct whole_node *n = whole_node_at(t->w, t->node);
-    return (struct whole_node){
-        .key = {.cloud = e->cloud, .judge = e->judge, .readings = READINGS_OPEN},
-        .severity = e->severity,
-        .parent = t->node,
-        .depth = n->depth + 1,
-        .ops_before = n->ops_before + e->ops,
-        .parent_reading = t->reading,
-        .step = {.cut = {.op = n->ops_before + e->ops}}};
+    return (struct whole_node){.key = {.cloud = e->cloud, .judge = e->judge},
+                               .severity = e->severity,
+                               .parent_run = t->run,
+                               .event = event,
+                               .depth = n->depth + 1,
+                               .ops_before = n->ops_before + e->ops};
 }
 
-/* The tree as it is becomes a node, and a successor of the step under way. */
-static void add_node(struct whole_taking *t, struct whole_node *found)
+/* The tree with power off becomes a node, and a successor of the step under way. */
+static void add_node(struct whole_taking *t, const struct whole_node *cut)
 {
     struct whole *w = t->w;
     struct closure *c = w->flash;
-    found->key.flash = states_put(&c->states, &w->tree, NULL);
-    found->weak_units = (uint16_t)w->tree_weak;
-    uint32_t node = found->key.flash == POOL_NONE ? NONE : whole_put_node(w, found);
-    uint32_t *edge = node == NONE ? NULL : list_add(&w->edges);
-    if (edge == NULL)
+    struct whole_node found = *cut;
+    found.key.flash = states_put(&c->states, &w->off, NULL);
+    uint32_t node = found.key.flash == POOL_NONE ? NONE : whole_put_node(w, &found);
+    if (node == NONE || !whole_add_number(&w->edges, node))
         whole_full(t);
-    else
-        *edge = node;
 }
 
-static void cut_operation(struct whole_taking *t, const struct whole_event *e,
-                          const uint32_t *units, uint32_t u)
+/* The same with that set in the unit that is cut; SET_NONE: nothing. */
+static void add_cut(struct whole_taking *t, const struct whole_node *cut, uint32_t u, uint32_t set,
+                    bool weak)
+{
+    struct whole_node found = *cut;
+    if (set == SET_NONE || t->rc != 0 || t->w->stopped)
+        return;
+    if (weak)
+        found.severity.weak_cut = 1;
+    found.weak_cut = weak;
+    if (states_set(&t->w->flash->states, &t->w->off, u, set))
+        add_node(t, &found);
+    else
+        whole_full(t);
+}
+
+static void add_each_tear(struct whole_taking *t, const struct whole_node *cut,
+                          const struct op_key *op, uint32_t u)
 {
     struct closure *c = t->w->flash;
     struct tear_variant v[VARIANTS_MAX];
-    uint32_t n = closure_variants(c, &e->key, v);
-    t->w->result.points += n;
+    uint32_t n = closure_variants(c, op, v);
+    for (uint32_t i = 0; i < n && t->rc == 0; i++) {
+        const uint32_t *after =
+            closure_after(c, sets_first(&c->sets, c->tree.unit[u])->content, op);
+        bool weak = v[i].tear == TEAR_WEAK;
+        if (after != NULL && !weak && i > 0 && after[1 + i] == after[i])
+            continue;
+        uint32_t set = after == NULL ? SET_NONE : sets_one(&c->sets, after[1 + i], 0);
+        if (set == SET_NONE)
+            whole_full(t);
+        add_cut(t, cut, u, set, weak);
+    }
+}
+
+static void cut_operation(struct whole_taking *t, const struct whole_event *e, uint32_t event,
+                          uint32_t u, uint32_t done, const uint32_t torn[2])
+{
+    struct closure *c = t->w->flash;
+    struct tear_variant v[VARIANTS_MAX];
+    uint32_t tears = t->w->options.tears;
+    t->w->result.points += closure_variants(c, &e->key, v);
     if (!t->may_cut) {
         t->w->bound = "the number of cuts in a row was reached";
         return;
     }
-    for (uint32_t i = 0; i < n && t->rc == 0 && !t->w->stopped; i++) {
-        struct whole_node found = cut_at(t, e);
-        if (v[i].tear == TEAR_WEAK)
-            found.severity.weak_cut = 1;
-        else if (i > 0 && units[i] == units[i - 1])
-            continue;
-        found.step.cut.tear = v[i].tear;
-        found.step.cut.arg = v[i].arg;
-        found.step.cut.by_place = true;
-        found.step.kind = (enum nor_op_kind)e->key.kind;
-        found.step.addr = e->key.addr;
-        found.step.len_bytes = e->key.len_bytes;
-        if (!whole_set_unit(t->w, u, units[i]))
-            whole_full(t);
-        else
-            add_node(t, &found);
+    const struct whole_node cut = cut_at(t, e, event);
+    if (t->w->options.no_sets) {
+        add_each_tear(t, &cut, &e->key, u);
+        return;
     }
+    add_cut(t, &cut, u, tears & 1u << TEAR_NOTHING ? sets_off(&c->sets, c->tree.unit[u]) : SET_NONE,
+            false);
+    add_cut(t, &cut, u, torn[0], false);
+    add_cut(t, &cut, u, torn[1], true);
+    add_cut(t, &cut, u, tears & 1u << TEAR_DONE ? done : SET_NONE, false);
 }
 
 /* Of the cloud since the last operation, wherever that was. */
@@ -126,38 +151,34 @@ static uint32_t replies_so_far(const struct whole_taking *t, uint32_t ops, uint3
     return in_run + (ops == 0 ? whole_node_at(t->w, t->node)->replies : 0);
 }
 
-static void cut_between(struct whole_taking *t, const struct whole_event *e)
+static void cut_between(struct whole_taking *t, const struct whole_event *e, uint32_t event)
 {
-    struct whole_node found = cut_at(t, e);
     t->w->result.points++;
     if (!t->may_cut) {
         t->w->bound = "the number of cuts in a row was reached";
         return;
     }
+    struct whole_node found = cut_at(t, e, event);
     found.replies = replies_so_far(t, e->ops, e->replies);
-    found.step.cut.kind = CUT_BETWEEN;
-    found.step.cut.after = e->kind == WHOLE_IDLE || found.replies >= RUN_CUT_IDLE
-                               ? RUN_CUT_IDLE
-                               : (uint16_t)found.replies;
     add_node(t, &found);
 }
 
 /* ---- differences ---- */
 
-static bool find_differences(struct stepping *s)
+/* False: they are too many to be followed. */
+static bool find_differences(struct stepping *s, uint32_t base)
 {
-    const struct whole *w = s->t->w;
-    const struct closure *c = w->flash;
-    const uint32_t *groups =
-        pool_at(&c->states.states, whole_node_at(w, whole_run_at(w, s->source)->node)->key.flash);
+    const struct closure *c = s->t->w->flash;
+    const uint32_t *groups = pool_at(&c->bases, base);
     for (uint32_t g = 0; g < c->states.group_count; g++) {
-        if (groups[g] == w->tree.group[g])
+        if (groups[g] == c->tree.group[g])
             continue;
         const uint32_t *units = pool_at(&c->states.groups, groups[g]);
-        for (uint32_t i = 0; i < STATES_GROUP; i++) {
-            if (units[i] == w->tree.unit[g * STATES_GROUP + i])
+        for (uint32_t i = 0; i < STATES_GROUP && g * STATES_GROUP + i < c->states.shape.units;
+             i++) {
+            if (units[i] == c->tree.unit[g * STATES_GROUP + i])
                 continue;
-            if (s->n_differ == DIFFER_UNITS)
+            if (s->n_differ == DIFFER_MAX)
                 return false;
             s->differ[s->n_differ++] =
                 (struct difference){.unit = g * STATES_GROUP + i, .other = units[i]};
@@ -166,20 +187,17 @@ static bool find_differences(struct stepping *s)
     return true;
 }
 
-/* The operation is done to both. */
-static void done_to_both(struct stepping *s, const struct op_key *key, uint32_t u)
+/* The operation is done to the other one, too. */
+static void done_to_other(struct stepping *s, const struct op_key *key, uint32_t u)
 {
     struct closure *c = s->t->w->flash;
     for (uint32_t i = 0; i < s->n_differ; i++) {
         if (s->differ[i].unit != u)
             continue;
-        const uint32_t *units = closure_after(c, s->differ[i].other, key);
-        if (units == NULL) {
+        s->differ[i].other = closure_set_after(c, s->differ[i].other, key, NULL);
+        if (s->differ[i].other == SET_NONE)
             whole_full(s->t);
-            return;
-        }
-        s->differ[i].other = units[0];
-        if (s->differ[i].other == s->t->w->tree.unit[u])
+        else if (s->differ[i].other == c->tree.unit[u])
             s->differ[i] = s->differ[--s->n_differ];
         return;
     }
@@ -187,40 +205,23 @@ static void done_to_both(struct stepping *s, const struct op_key *key, uint32_t 
 
 /* ---- a run ---- */
 
-static void one_operation(struct stepping *s, const struct whole_event *e)
+static void one_operation(struct stepping *s, const struct whole_event *e, uint32_t event)
 {
     struct whole_taking *t = s->t;
     struct closure *c = t->w->flash;
-    uint32_t u = e->key.addr / c->states.shape.erase_bytes;
-    const uint32_t *units = closure_after(c, s->t->w->tree.unit[u], &e->key);
-    if (units == NULL) {
-        t->rc = c->rc;
-        t->err = c->err;
+    uint32_t u = unit_of(c, &e->key), torn[2];
+    uint32_t done = closure_set_after(c, c->tree.unit[u], &e->key, torn);
+    uint32_t off = done == SET_NONE ? SET_NONE : sets_off(&c->sets, done);
+    if (off == SET_NONE) {
+        whole_full(t);
         return;
     }
-    cut_operation(t, e, units + 1, u);
-    if (t->rc == 0 && !whole_set_unit(s->t->w, u, units[0]))
+    cut_operation(t, e, event, u, off, torn);
+    if (t->rc == 0 &&
+        (!closure_set_unit(c, u, done) || !states_set(&c->states, &t->w->off, u, off)))
         whole_full(t);
-    if (t->rc == 0)
-        done_to_both(s, &e->key, u);
-}
-
-/* The readings of the weak units that are left, as a reset node holds them. */
-static bool readings_now(const struct whole_taking *t, uint32_t *out)
-{
-    const struct closure *c = t->w->flash;
-    uint32_t word = 0, n = 0, k = 0;
-    for (uint32_t u = 0; u < c->states.shape.units && n < t->w->tree_weak; u++) {
-        if (!states_unit_is_weak(&c->states, t->w->tree.unit[u]))
-            continue;
-        while (k < t->start_weak && t->start_unit[k] != u)
-            k++;
-        if (k == t->start_weak || n == WHOLE_READINGS)
-            return false;
-        word |= (1u + t->start_reading[k]) << 2 * n++;
-    }
-    *out = word;
-    return true;
+    if (t->rc == 0 && s->compared)
+        done_to_other(s, &e->key, u);
 }
 
 /* The tree is as it is at the reset. */
@@ -229,20 +230,14 @@ static void on_reset(struct whole_taking *t, const struct whole_outcome *o, uint
     struct whole *w = t->w;
     struct closure *c = w->flash;
     const struct whole_node *n = whole_node_at(w, t->node);
-    struct whole_node found = {.key = {.cloud = o->cloud, .judge = o->judge},
+    struct whole_node found = {.key = {.cloud = o->cloud, .judge = o->judge, .reset = 1},
                                .severity = o->severity,
-                               .parent = t->node,
+                               .parent_run = t->run,
+                               .event = NONE,
                                .depth = n->depth,
                                .ops_before = n->ops_before + ops,
-                               .replies = replies_so_far(t, ops, o->replies),
-                               .weak_units = (uint16_t)w->tree_weak,
-                               .parent_reading = t->reading,
-                               .step = {.reset = true}};
-    if (!readings_now(t, &found.key.readings)) {
-        whole_stop(w, "a reset with more weak places than a state holds");
-        return;
-    }
-    found.key.flash = states_put(&c->states, &w->tree, NULL);
+                               .replies = replies_so_far(t, ops, o->replies)};
+    found.key.flash = states_put(&c->states, &c->tree, NULL);
     uint32_t node = found.key.flash == POOL_NONE ? NONE : whole_put_node(w, &found);
     if (node == NONE)
         whole_full(t);
@@ -253,14 +248,9 @@ static void on_reset(struct whole_taking *t, const struct whole_outcome *o, uint
 static void on_idle(struct whole_taking *t, const struct whole_outcome *o)
 {
     struct whole *w = t->w;
-    struct closure *c = w->flash;
     struct whole_end end = {
-        .key = {.cloud = o->cloud, .judge = o->judge, .readings = READINGS_OPEN},
-        .severity = o->severity,
-        .node = t->node,
-        .reading = t->reading,
-        .weak_units = (uint16_t)w->tree_weak};
-    end.key.flash = states_put(&c->states, &w->tree, NULL);
+        .key = {.cloud = o->cloud, .judge = o->judge}, .severity = o->severity, .run = t->run};
+    end.key.flash = states_put(&w->flash->states, &w->off, NULL);
     if (end.key.flash == POOL_NONE || whole_put_end(w, &end) == NONE)
         whole_full(t);
 }
@@ -276,24 +266,21 @@ static void count_end(struct whole *w, const char *version)
         r->ends_old++;
 }
 
-static void at_the_end(struct whole_taking *t, const struct whole_run *source, bool joined)
+static void at_the_end(struct whole_taking *t, uint32_t joined)
 {
     struct whole *w = t->w;
-    const struct whole_outcome *o = whole_outcome_at(w, source->outcome);
-    uint32_t ops = source->n_events == 0
-                       ? 0
-                       : whole_event_at(w, source->first_event + source->n_events - 1)->ops;
+    const struct whole_behaviour *b = whole_behaviour_at(w, whole_run_at(w, t->run)->behaviour);
+    const struct whole_outcome *o = pool_at(&w->outcomes, b->outcome);
+    uint32_t ops = b->n_events == 0 ? 0 : whole_event_at(w, b->first_event + b->n_events - 1)->ops;
     bool first = w->first_chain == t->node;
-    if (o->how == WHOLE_RESET && joined && o->weak_units == 0) {
-        whole_run_at(w, t->run)->next_node = source->next_node;
+    if (o->how == WHOLE_RESET && joined != NONE) {
+        whole_run_at(w, t->run)->next_node = whole_run_at(w, joined)->next_node;
     } else if (o->how == WHOLE_RESET) {
-        if (joined) /* the same flash, but perhaps other readings of what is weak */
-            whole_load(w, o->flash);
         on_reset(t, o, ops);
     } else {
         if (first && w->result.new_version[0] == '\0')
             memcpy(w->result.new_version, o->version, sizeof o->version);
-        if (!joined)
+        if (joined == NONE)
             on_idle(t, o);
         count_end(w, o->version);
     }
@@ -301,50 +288,36 @@ static void at_the_end(struct whole_taking *t, const struct whole_run *source, b
         w->first_chain = whole_run_at(w, t->run)->next_node;
 }
 
-void whole_step_all(struct whole_taking *t, uint32_t source_run)
+void whole_step_all(struct whole_taking *t)
 {
     struct whole *w = t->w;
-    struct closure *c = w->flash;
-    struct stepping s = {.t = t, .source = source_run};
-    struct whole_run *run = whole_run_at(w, t->run);
-    const struct whole_run *source = whole_run_at(w, source_run);
-    run->source = source_run;
-    bool own = source_run == t->run, same = false;
-    if (!own && !find_differences(&s)) {
-        t->rc = err_set(&t->err, ERR_BENCH, "closure: states differ in too many places");
-        return;
-    }
-    uint64_t before = w->result.points;
+    struct stepping s = {.t = t};
+    const uint32_t behaviour = whole_run_at(w, t->run)->behaviour;
+    const struct whole_behaviour b = *whole_behaviour_at(w, behaviour);
+    if (b.walk_run != NONE && !w->options.no_recall)
+        s.compared = find_differences(&s, whole_run_at(w, b.walk_run)->origin);
     uint32_t i = 0;
-    for (; i < source->n_events && t->rc == 0 && !w->stopped; i++) {
-        same = !own && s.n_differ == 0;
-        if (same)
+    for (; i < b.n_events && t->rc == 0 && !w->stopped; i++) {
+        if (s.compared && s.n_differ == 0)
             break;
-        struct whole_event e = *whole_event_at(w, source->first_event + i);
+        const struct whole_event e = *whole_event_at(w, b.first_event + i);
         if (e.kind == WHOLE_OP)
-            one_operation(&s, &e);
+            one_operation(&s, &e, i);
         else
-            cut_between(t, &e);
+            cut_between(t, &e, i);
         struct whole_step_log *log = list_add(&w->steps);
         if (log == NULL)
             whole_full(t);
         else
             log->edges_end = (uint32_t)w->edges.count;
     }
-    run = whole_run_at(w, t->run);
-    run->n_steps = i;
-    run->joined = same;
+    uint32_t joined = s.compared && s.n_differ == 0 ? b.walk_run : NONE;
+    whole_run_at(w, t->run)->n_steps = i;
+    whole_run_at(w, t->run)->joined = joined;
+    w->result.decided += b.points;
     if (t->rc != 0 || w->stopped)
         return;
-    if (own) {
-        struct whole_outcome *o = whole_outcome_at(w, source->outcome);
-        o->flash = states_put(&c->states, &w->tree, NULL);
-        o->weak_units = (uint16_t)w->tree_weak;
-        if (o->flash == POOL_NONE)
-            whole_full(t);
-        o->points = w->result.points - before;
-    }
-    w->result.decided += whole_outcome_at(w, source->outcome)->points;
-    if (t->rc == 0)
-        at_the_end(t, source, same || (!own && s.n_differ == 0));
+    at_the_end(t, joined);
+    if (joined == NONE && b.walk_run == NONE)
+        whole_behaviour_at(w, behaviour)->walk_run = t->run;
 }

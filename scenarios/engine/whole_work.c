@@ -19,8 +19,12 @@ struct whole_worker {
     struct judge *scratch;
     struct states_tree tree;
     uint32_t *chip_unit; /* what r's chip holds; POOL_NONE: something else */
-    bool *looked;        /* per unit: it was looked at or erased in this run */
-    bool *foreign;       /* it belongs to neither firmware nor download area */
+    uint8_t *seen;       /* per byte: looked at or erased in this run, where */
+    uint32_t *seen_in;   /* per page: it is of this */
+    uint32_t *all_seen;  /* per page: and nothing is left to see since this */
+    uint32_t runs;       /* run */
+    bool healing;        /* nothing but looks is told, and these tell of weak cells, too */
+    bool *foreign;       /* per unit: it belongs to neither firmware nor download area */
     struct buf memory, last;
 
     /* the task under way */
@@ -84,34 +88,121 @@ static uint32_t note_cut(struct whole_worker *k)
 
 /* ---- what happens ---- */
 
-static void look_at(struct whole_worker *k, uint32_t unit)
+static uint8_t *seen_of(struct whole_worker *k, uint32_t page)
 {
-    if (k->log == NULL || k->looked[unit])
+    uint32_t bytes = k->w->flash->states.shape.page_bytes;
+    if (k->seen_in[page] != k->runs) {
+        k->seen_in[page] = k->runs;
+        memset(k->seen + (size_t)page * bytes, 0, bytes);
+    }
+    return k->seen + (size_t)page * bytes;
+}
+
+static void see_all(struct whole_worker *k, uint32_t page)
+{
+    k->seen_in[page] = k->all_seen[page] = k->runs;
+}
+
+/* Whether looks at a unit are told by bytes and not by page: where the device keeps its marks. */
+static bool is_bank(const struct closure *c, uint32_t unit)
+{
+    return unit == c->bank_unit[0] || unit == c->bank_unit[1];
+}
+
+static void look_at_page(struct whole_worker *k, uint32_t page, uint32_t from, uint32_t to,
+                         bool exact)
+{
+    const struct closure *c = k->w->flash;
+    uint32_t bytes = c->states.shape.page_bytes;
+    if (k->all_seen[page] == k->runs)
         return;
-    k->looked[unit] = true;
-    put_record(k, TAG_LOOK, &unit, sizeof unit);
+    uint8_t *seen = seen_of(k, page);
+    if (exact || !is_bank(c, page / c->states.unit_pages)) {
+        from = 0;
+        to = bytes;
+    }
+    while (from < to && seen[from])
+        from++;
+    while (from < to && seen[to - 1])
+        to--;
+    if (from == to)
+        return;
+    memset(seen + from, 1, to - from);
+    if (to - from == bytes)
+        see_all(k, page);
+    const struct log_look look = {.page = page, .from = exact ? 0 : from, .to = exact ? 0 : to};
+    put_record(k, TAG_LOOK, &look, sizeof look);
+}
+
+static void look_at_unit(struct whole_worker *k, uint32_t unit)
+{
+    const struct states *s = &k->w->flash->states;
+    const struct log_look look = {.page = unit * s->unit_pages, .from = 1};
+    for (uint32_t i = 0; i < s->unit_pages; i++)
+        see_all(k, look.page + i);
+    put_record(k, TAG_LOOK, &look, sizeof look);
+}
+
+static bool is_unseen(struct whole_worker *k, uint32_t unit)
+{
+    const struct states *s = &k->w->flash->states;
+    for (uint32_t i = 0; i < s->unit_pages; i++)
+        if (k->seen_in[unit * s->unit_pages + i] == k->runs)
+            return false;
+    return true;
+}
+
+static void look_at(struct whole_worker *k, uint32_t addr, uint32_t len_bytes)
+{
+    const struct states *s = &k->w->flash->states;
+    uint32_t bytes = s->shape.page_bytes, unit = s->shape.erase_bytes, end = addr + len_bytes;
+    for (uint32_t at = addr; at < end;) {
+        uint32_t next = (at / bytes + 1) * bytes;
+        if (at % unit == 0 && end - at >= unit && is_unseen(k, at / unit)) {
+            look_at_unit(k, at / unit);
+            next = at + unit;
+        } else {
+            look_at_page(k, at / bytes, at % bytes, end < next ? end - at / bytes * bytes : bytes,
+                         k->healing);
+        }
+        at = next;
+    }
 }
 
 /* What device, boot loader or judge read of the flash. */
 static void on_look(void *ctx, uint32_t addr, uint32_t len_bytes)
 {
     struct whole_worker *k = ctx;
-    const struct nor_geometry *g = &k->w->s->device.geometry;
-    if (len_bytes == 0 || addr >= g->size_bytes)
+    uint32_t size = k->w->s->device.geometry.size_bytes;
+    if (k->log != NULL && len_bytes > 0 && addr < size)
+        look_at(k, addr, size - addr < len_bytes ? size - addr : len_bytes);
+}
+
+/* An erased unit can tell nothing more of what it held; a program on other than freely rewritable
+ * flash may be refused for it. */
+static void op_looks(struct whole_worker *k, const struct nor_op *op)
+{
+    const struct closure *c = k->w->flash;
+    uint32_t bytes = c->states.shape.page_bytes;
+    if (op->kind != NOR_OP_ERASE) {
+        if (k->w->s->device.geometry.policy != NOR_REWRITE)
+            look_at(k, op->addr, op->len_bytes);
         return;
-    uint32_t last = g->size_bytes - addr < len_bytes ? g->size_bytes - 1 : addr + len_bytes - 1;
-    for (uint32_t u = addr / g->erase_bytes; u <= last / g->erase_bytes; u++)
-        look_at(k, u);
+    }
+    for (uint32_t i = 0; i < c->states.unit_pages; i++)
+        see_all(k, op->addr / bytes + i);
 }
 
 static void on_op(void *ctx, const struct nor_op *op)
 {
     struct whole_worker *k = ctx;
-    k->chip_unit[op->addr / k->w->s->device.geometry.erase_bytes] = POOL_NONE;
+    if (k->r.g.nor != NULL && !k->healing)
+        k->chip_unit[op->addr / k->w->s->device.geometry.erase_bytes] = POOL_NONE;
     if (k->log == NULL || op->torn)
-        return; /* of the heal phase, or the device was switched off at its limit */
-    if (op->kind == NOR_OP_ERASE)
-        k->looked[op->addr / k->w->s->device.geometry.erase_bytes] = true;
+        return; /* the device was switched off at its limit */
+    op_looks(k, op);
+    if (k->healing)
+        return;
     struct log_op o = {.ns = k->r.g.now_ns,
                        .addr = op->addr,
                        .len_bytes = op->len_bytes,
@@ -128,7 +219,7 @@ static void on_op(void *ctx, const struct nor_op *op)
 static void on_event(void *ctx, enum lane lane, const char *event)
 {
     struct whole_worker *k = ctx;
-    if (k->log == NULL || lane != LANE_CLOUD || strcmp(event, "reply") != 0)
+    if (k->log == NULL || k->healing || lane != LANE_CLOUD || strcmp(event, "reply") != 0)
         return;
     k->replies++;
     if (!note_cloud(k))
@@ -154,21 +245,19 @@ static void note_failed(const struct judge *j, struct log_end *end)
 
 /* ---- putting the world into a state ---- */
 
-static void put_flash(struct whole_worker *k, struct nor *chip, uint32_t *chip_unit,
-                      const struct whole_key *key, uint32_t reading)
+/* The first content of each set of the task, weak cells as read. chip_unit may be null. */
+static void put_flash(struct whole_worker *k, struct nor *chip, uint32_t *chip_unit, uint32_t base)
 {
     const struct closure *c = k->w->flash;
-    uint32_t index = 0;
-    states_get(&c->states, key->flash, &k->tree);
+    closure_get_base(c, base, &k->tree);
     for (uint32_t u = 0; u < c->states.shape.units; u++) {
-        uint32_t number = k->tree.unit[u];
-        bool is_weak = states_unit_is_weak(&c->states, number);
-        if (chip_unit == NULL || chip_unit[u] != number)
-            closure_put_unit(c, chip, u, number);
-        if (is_weak)
-            nor_raw_settle(chip, u, whole_reading(key, reading, index++));
+        const struct element *e = sets_first(&c->sets, k->tree.unit[u]);
+        if (chip_unit == NULL || chip_unit[u] != e->content)
+            closure_put_unit(c, chip, u, e->content);
+        if (e->reading != 0)
+            nor_raw_settle(chip, u, (enum tear_reading)(e->reading - 1));
         if (chip_unit != NULL)
-            chip_unit[u] = is_weak ? POOL_NONE : number;
+            chip_unit[u] = e->reading != 0 ? POOL_NONE : e->content;
     }
     nor_raw_set_op_count(chip, 0);
 }
@@ -217,11 +306,11 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
 
 /* ---- tasks ---- */
 
-static void start(struct whole_worker *k, const struct whole_node *n, uint32_t reading)
+static void start(struct whole_worker *k, const struct whole_node *n, uint32_t base)
 {
     struct sim_run *r = &k->r;
     struct log_end end = {.how = WHOLE_IDLED};
-    put_flash(k, r->g.nor, k->chip_unit, &n->key, reading);
+    put_flash(k, r->g.nor, k->chip_unit, base);
     r->g.now_ns = 0;
     r->was_reset = r->cut_now = false;
     sim_board_rewind(r->board, 0);
@@ -230,11 +319,9 @@ static void start(struct whole_worker *k, const struct whole_node *n, uint32_t r
         k->rc = fresh_network(r, &k->err);
     if (k->rc != 0)
         return;
-    uint32_t units = k->w->flash->states.shape.units;
-    memset(k->looked, 0, units * sizeof *k->looked);
-    for (uint32_t u = 0; u < units; u++)
+    for (uint32_t u = 0; u < k->w->flash->states.shape.units; u++)
         if (k->foreign[u])
-            look_at(k, u);
+            look_at_unit(k, u);
     (void)note_cloud(k);
     sim_power_on(r);
     bool spins = !sim_run_phase(r, r->g.s->limit_ns, true);
@@ -266,15 +353,15 @@ static void start(struct whole_worker *k, const struct whole_node *n, uint32_t r
 }
 
 static int heal_run(struct whole_worker *k, struct sim_run *r, const struct whole_end *e,
-                    uint32_t reading, struct log_end *end)
+                    uint32_t base, struct log_end *end)
 {
     bool healed = false;
-    put_flash(k, r->g.nor, NULL, &e->key, reading);
+    put_flash(k, r->g.nor, NULL, base);
     int rc = put_memories(k, r, &e->key, &e->severity);
     judge_main_over(r->g.judge, 0);
     r->on = r->idle = true;
     r->stop_at_reset = false;
-    r->reading = 1 + reading;
+    r->reading = 1 + whole_reading(k->w, k->tree.unit);
     if (rc == 0)
         rc = sim_heal(r, &healed, &k->err);
     if (rc != 0)
@@ -286,21 +373,25 @@ static int heal_run(struct whole_worker *k, struct sim_run *r, const struct whol
     return 0;
 }
 
-static void heal(struct whole_worker *k, const struct whole_end *e, uint32_t reading)
+static void heal(struct whole_worker *k, const struct whole_end *e, uint32_t base)
 {
     struct sim_run *r = calloc(1, sizeof *r);
     struct log_end end = {.how = WHOLE_HEALED};
     struct buf *log = k->log;
-    k->log = NULL;
+    k->log = NULL; /* until it is set up */
+    k->healing = true;
     if (r == NULL)
         k->rc = err_set(&k->err, ERR_NOMEM, "closure: no memory");
     if (k->rc == 0)
         k->rc = set_up(k, r, k->heal);
+    k->log = log;
     if (k->rc == 0)
-        k->rc = heal_run(k, r, e, reading, &end);
+        k->rc = heal_run(k, r, e, base, &end);
+    k->log = NULL;
     if (r != NULL)
         sim_take_down(r);
     free(r);
+    k->healing = false;
     k->log = log;
     put_record(k, TAG_END, &end, sizeof end);
 }
@@ -311,14 +402,17 @@ int whole_work(struct whole_worker *k, uint32_t task, struct buf *log, struct er
     k->log = log;
     k->clouds = k->judges = k->replies = 0;
     k->rc = 0;
+    k->runs++;
     if (!k->ready) {
+        k->log = NULL;
         k->rc = set_up(k, &k->r, k->main);
         k->ready = true;
+        k->log = log;
     }
-    if (k->rc == 0 && t->end == NONE)
-        start(k, whole_node_at(k->w, t->node), t->reading);
+    if (k->rc == 0 && t->of.end == NONE)
+        start(k, whole_node_at(k->w, t->of.node), t->base);
     else if (k->rc == 0)
-        heal(k, whole_end_at(k->w, t->end), t->reading);
+        heal(k, whole_end_at(k->w, t->of.end), t->base);
     k->log = NULL;
     if (k->rc != 0 && err != NULL)
         *err = k->err;
@@ -341,10 +435,12 @@ struct whole_worker *whole_worker_new(const struct whole *w, struct err *err)
         k->heal = world_new(err);
         k->scratch = judge_new(&none);
         k->chip_unit = malloc(units * sizeof *k->chip_unit);
-        k->looked = calloc(units, sizeof *k->looked);
+        k->seen = calloc(w->s->device.geometry.size_bytes, 1);
+        k->seen_in = calloc((size_t)units * w->flash->states.unit_pages, sizeof *k->seen_in);
+        k->all_seen = calloc((size_t)units * w->flash->states.unit_pages, sizeof *k->all_seen);
         k->foreign = calloc(units, sizeof *k->foreign);
-        good = k->looked != NULL && k->foreign != NULL && k->main != NULL && k->heal != NULL &&
-               k->scratch != NULL && k->chip_unit != NULL &&
+        good = k->seen != NULL && k->seen_in != NULL && k->all_seen != NULL && k->foreign != NULL &&
+               k->main != NULL && k->heal != NULL && k->scratch != NULL && k->chip_unit != NULL &&
                states_tree_init(&w->flash->states, &k->tree) == 0;
     }
     if (!good) {
@@ -374,7 +470,9 @@ void whole_worker_free(struct whole_worker *k)
     judge_free(k->scratch);
     states_tree_free(&k->tree);
     free(k->chip_unit);
-    free(k->looked);
+    free(k->seen);
+    free(k->seen_in);
+    free(k->all_seen);
     free(k->foreign);
     buf_free(&k->memory);
     buf_free(&k->last);

@@ -1,0 +1,300 @@
+/*
+ * Learning what a run did: its log becomes a behaviour and a path of the recall that leads there.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenarios/engine/whole_internal.h"
+
+#define MEMORIES_MAX 65536u
+
+/* A log being read. */
+struct reader {
+    const uint8_t *at, *end;
+    struct whole *w;
+    uint32_t task;
+    uint32_t clouds[MEMORIES_MAX]; /* number in the log to number in the pool */
+    uint32_t judges[MEMORIES_MAX];
+    struct judge_severity severities[MEMORIES_MAX];
+    uint32_t n_clouds, n_judges;
+    uint32_t ops;
+    uint32_t first_event;
+    uint64_t points;
+    uint32_t spot;  /* of the recall */
+    uint32_t chain; /* of the events so far */
+    int rc;
+    struct err *err;
+};
+
+static bool bad(struct reader *r, const char *what)
+{
+    if (r->rc == 0)
+        r->rc = err_set(r->err, ERR_BENCH, "closure: the log of task %u has %s", r->task, what);
+    return false;
+}
+
+static bool full(struct reader *r)
+{
+    const struct closure *c = r->w->flash;
+    if (r->rc == 0 && c->rc != 0 && c->rc != ERR_NOMEM)
+        r->rc = err_set(r->err, c->rc, "%s", c->err.text);
+    if (r->rc == 0)
+        r->rc = err_set(r->err, ERR_NOMEM, "closure: no memory for the graph");
+    return false;
+}
+
+static bool get(struct reader *r, void *out, size_t len_bytes)
+{
+    if ((size_t)(r->end - r->at) < len_bytes)
+        return bad(r, "an end in its middle");
+    memcpy(out, r->at, len_bytes);
+    r->at += len_bytes;
+    return true;
+}
+
+/* ---- records ---- */
+
+static bool take_cloud(struct reader *r)
+{
+    uint32_t len;
+    if (!get(r, &len, sizeof len))
+        return false;
+    if ((size_t)(r->end - r->at) < len || r->n_clouds == MEMORIES_MAX)
+        return bad(r, "too many memories");
+    uint32_t number = whole_put_cloud(r->w, r->at, len);
+    r->clouds[r->n_clouds++] = number;
+    r->at += len;
+    return number != POOL_NONE || full(r);
+}
+
+static bool take_judge(struct reader *r)
+{
+    struct judge_memory m;
+    if (!get(r, &m, sizeof m))
+        return false;
+    if (r->n_judges == MEMORIES_MAX)
+        return bad(r, "too many memories");
+    uint32_t number = whole_put_judge(r->w, &m, &r->severities[r->n_judges]);
+    r->judges[r->n_judges++] = number;
+    return number != POOL_NONE || full(r);
+}
+
+static bool memories_known(struct reader *r, uint32_t cloud, uint32_t judge)
+{
+    return (cloud < r->n_clouds && judge < r->n_judges) || bad(r, "a memory that is not there");
+}
+
+static bool add_event(struct reader *r, const struct whole_event *e)
+{
+    struct whole *w = r->w;
+    struct tear_variant v[VARIANTS_MAX];
+    uint32_t number = pool_put(&w->event_pool, e, NULL);
+    const uint32_t pair[2] = {r->chain, number};
+    if (number == POOL_NONE || !whole_add_number(&w->events, number))
+        return full(r);
+    r->points += e->kind == WHOLE_OP ? closure_variants(w->flash, &e->key, v) : 1;
+    r->chain = pool_put(&w->flash->pairs, pair, NULL);
+    return r->chain != POOL_NONE || full(r);
+}
+
+static bool take_op(struct reader *r)
+{
+    struct log_op o;
+    if (!get(r, &o, sizeof o) || !memories_known(r, o.cloud, o.judge))
+        return false;
+    bool program = o.kind == NOR_OP_PROGRAM;
+    if (program && (size_t)(r->end - r->at) < o.len_bytes)
+        return bad(r, "an end in its middle");
+    struct nor_op op = {.kind = (enum nor_op_kind)o.kind,
+                        .addr = o.addr,
+                        .len_bytes = o.len_bytes,
+                        .data = program ? r->at : NULL};
+    r->at += program ? o.len_bytes : 0;
+    struct whole_event e = {.kind = WHOLE_OP,
+                            .cloud = r->clouds[o.cloud],
+                            .judge = r->judges[o.judge],
+                            .severity = r->severities[o.judge],
+                            .ops = ++r->ops,
+                            .ns = o.ns};
+    return closure_op_key(r->w->flash, &op, &e.key) ? add_event(r, &e) : full(r);
+}
+
+static bool take_reply(struct reader *r)
+{
+    struct log_reply p;
+    if (!get(r, &p, sizeof p) || !memories_known(r, p.cloud, p.judge))
+        return false;
+    struct whole_event e = {.kind = WHOLE_REPLY,
+                            .cloud = r->clouds[p.cloud],
+                            .judge = r->judges[p.judge],
+                            .severity = r->severities[p.judge],
+                            .ops = r->ops,
+                            .replies = p.replies,
+                            .ns = p.ns};
+    return add_event(r, &e);
+}
+
+/* Who looked at the same contents looks at the same bytes next. flash->other is the task's tree. */
+static bool take_look(struct reader *r)
+{
+    struct closure *c = r->w->flash;
+    const struct states *s = &c->states;
+    struct log_look look;
+    uint32_t key[RECALL_KEY_WORDS];
+    if (!get(r, &look, sizeof look))
+        return false;
+    if (look.page / s->unit_pages >= s->shape.units || look.to > s->shape.page_bytes ||
+        (look.to == 0 ? look.from > 1 : look.from >= look.to))
+        return bad(r, "a look outside the chip");
+    if (r->w->options.no_recall)
+        return true;
+    struct recall_spot *at = &c->recall.spots[r->spot];
+    if (at->kind == RECALL_UNKNOWN)
+        *at = (struct recall_spot){.kind = RECALL_PAGE,
+                                   .from = (uint16_t)look.from,
+                                   .to = (uint16_t)look.to,
+                                   .value = look.page};
+    else if (at->kind != RECALL_PAGE || at->value != look.page || at->from != look.from ||
+             at->to != look.to)
+        return bad(r, "another look than a run that saw the same");
+    const struct recall_spot now = *at;
+    closure_shown(c, sets_first(&c->sets, c->other.unit[look.page / s->unit_pages]), &now, key);
+    r->spot = c->rc != 0 ? RECALL_NONE : recall_next(&c->recall, r->spot, key, true);
+    return r->spot != RECALL_NONE || full(r);
+}
+
+/* ---- the end ---- */
+
+static uint32_t put_blame(struct whole *w, const struct log_end *e)
+{
+    struct whole_blame b;
+    memset(&b, 0, sizeof b);
+    b.n_ids = e->n_ids;
+    for (uint32_t i = 0; i < e->n_ids; i++)
+        memcpy(b.ids[i], e->ids[i], strnlen(e->ids[i], sizeof b.ids[i] - 1));
+    memcpy(b.detail, e->detail, strnlen(e->detail, sizeof b.detail - 1));
+    return pool_put(&w->blames, &b, NULL);
+}
+
+static uint32_t put_outcome(struct reader *r, const struct log_end *e)
+{
+    struct whole *w = r->w;
+    struct whole_outcome o;
+    memset(&o, 0, sizeof o);
+    o.how = e->how;
+    o.blame = NONE;
+    if (e->n_ids > 0 && (o.blame = put_blame(w, e)) == POOL_NONE)
+        return POOL_NONE;
+    if (e->how != WHOLE_HEALED) {
+        o.cloud = r->clouds[e->cloud];
+        o.judge = r->judges[e->judge];
+        o.severity = r->severities[e->judge];
+        o.replies = e->replies;
+        memcpy(o.version, e->version, strnlen(e->version, sizeof o.version - 1));
+    }
+    return pool_put(&w->outcomes, &o, NULL);
+}
+
+/* The behaviour of what was read, and the spot of the recall that says so. */
+static bool put_behaviour(struct reader *r, uint32_t outcome)
+{
+    struct whole *w = r->w;
+    const uint32_t key[2] = {r->chain, outcome};
+    bool fresh;
+    uint32_t number = outcome == POOL_NONE ? POOL_NONE : pool_put(&w->behaviour_keys, key, &fresh);
+    if (number == POOL_NONE)
+        return full(r);
+    if (!fresh) {
+        w->events.count = r->first_event;
+    } else {
+        struct whole_behaviour *b = list_add(&w->behaviours);
+        if (b == NULL)
+            return full(r);
+        *b = (struct whole_behaviour){.first_event = r->first_event,
+                                      .n_events = (uint32_t)w->events.count - r->first_event,
+                                      .outcome = outcome,
+                                      .walk_run = NONE,
+                                      .points = r->points};
+    }
+    struct recall_spot *at = &w->flash->recall.spots[r->spot];
+    if (at->kind != RECALL_UNKNOWN && (at->kind != RECALL_SEGMENT || at->value != number))
+        return bad(r, "another end than a run that saw the same");
+    *at = (struct recall_spot){.kind = RECALL_SEGMENT, .value = number};
+    return true;
+}
+
+static bool take_end(struct reader *r)
+{
+    struct log_end e;
+    if (!get(r, &e, sizeof e))
+        return false;
+    if (r->at != r->end || e.n_ids > WHOLE_IDS_MAX)
+        return bad(r, "something behind its end");
+    if (e.how != WHOLE_HEALED &&
+        (!memories_known(r, e.cloud, e.judge) || !memories_known(r, e.cloud, e.judge_cut)))
+        return false;
+    if (e.how == WHOLE_IDLED) {
+        struct whole_event idle = {.kind = WHOLE_IDLE,
+                                   .cloud = r->clouds[e.cloud],
+                                   .judge = r->judges[e.judge_cut],
+                                   .severity = r->severities[e.judge_cut],
+                                   .ops = r->ops,
+                                   .replies = e.replies,
+                                   .ns = e.ns};
+        if (!add_event(r, &idle))
+            return false;
+    }
+    return put_behaviour(r, put_outcome(r, &e));
+}
+
+static bool take_record(struct reader *r)
+{
+    uint32_t tag;
+    if (!get(r, &tag, sizeof tag))
+        return false;
+    switch (tag) {
+    case TAG_CLOUD:
+        return take_cloud(r);
+    case TAG_JUDGE:
+        return take_judge(r);
+    case TAG_OP:
+        return take_op(r);
+    case TAG_REPLY:
+        return take_reply(r);
+    case TAG_LOOK:
+        return take_look(r);
+    case TAG_END:
+        return take_end(r);
+    default:
+        return bad(r, "a record that is none");
+    }
+}
+
+int whole_learn(struct whole *w, uint32_t task, const void *log, size_t len_bytes, struct err *err)
+{
+    const struct whole_task what = *whole_task_at(w, task);
+    struct reader *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return err_set(err, ERR_NOMEM, "closure: no memory for the graph");
+    r->w = w;
+    r->task = task;
+    r->err = err;
+    r->at = log;
+    r->end = r->at + len_bytes;
+    r->first_event = (uint32_t)w->events.count;
+    r->chain = NONE;
+    closure_get_base(w->flash, what.base, &w->flash->other);
+    r->spot = w->options.no_recall ? whole_recall_choice(w, &what.of, what.base)
+                                   : whole_recall_root(w, &what.of);
+    if (r->spot == RECALL_NONE)
+        (void)full(r);
+    while (r->rc == 0 && r->at < r->end && take_record(r))
+        ;
+    if (what.of.end == NONE)
+        w->result.starts++;
+    else
+        w->result.heals++;
+    int rc = r->rc;
+    free(r);
+    return rc;
+}
