@@ -24,6 +24,9 @@
 
 #define TEXT_MAX  (STORE_PACKAGE_BYTES_MAX + (size_t)CLOUD_EXTRA_MAX)
 #define TURNS_MAX 100000 /* of the daemon per edge_run: busy strangers cannot hold the caller */
+/* The same where real clients come in, up to 128 of them in a turn: the owner has other edges, whose
+ * clients wait for it as well. */
+#define WIRE_TURNS_MAX 4
 
 /* One request on its way: made when its first line is read, freed when its reply is done. */
 struct exchange {
@@ -449,11 +452,14 @@ int64_t edge_run(struct edge *e, int64_t now_ns)
 {
     e->now_ns = now_ns;
     release_due(e);
-    int turns = 0;
+    int turns = 0, turns_max = e->tls ? TLS_TURNS_MAX : e->port != 0 ? WIRE_TURNS_MAX : TURNS_MAX;
+    bool more;
     do
         (void)MHD_run(e->daemon);
-    while (++turns < (e->tls ? TLS_TURNS_MAX : TURNS_MAX) && has_work(e));
+    while ((more = has_work(e)) && ++turns < turns_max);
     int64_t next_ns = e->waiting == NULL ? VTIME_NEVER : e->waiting->due_ns;
+    if (more && !e->tls)
+        next_ns = vtime_min(next_ns, now_ns);
     if (e->tls &&
         MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections > 0)
         next_ns = vtime_min(next_ns, vtime_after(now_ns, TLS_TURN_NS));
