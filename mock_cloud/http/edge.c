@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/vtime.h"
+#include "mock_cloud/http/guests.h"
 
 /* TLS_RSA_WITH_AES_256_CBC_SHA256 and its like are what field devices offer (aliyun note §2.4). */
 #define TLS_PRIORITIES                                                                             \
@@ -24,9 +25,14 @@
 
 #define TEXT_MAX  (STORE_PACKAGE_BYTES_MAX + (size_t)CLOUD_EXTRA_MAX)
 #define TURNS_MAX 100000 /* of the daemon per edge_run: busy strangers cannot hold the caller */
-/* The same where real clients come in, up to 128 of them in a turn: the owner has other edges, whose
- * clients wait for it as well. */
+/* The same where real clients come in, up to 128 of them in a turn: the owner has other edges,
+ * whose clients wait for it as well. */
 #define WIRE_TURNS_MAX 4
+
+/* What is asked of real clients, see edge.h. */
+#define SLOWEST_BYTES_PER_S 16
+#define CROWDED             (EDGE_CONNECTIONS_MAX * 3 / 4)
+#define REFUSAL_DELAY_NS    NS_PER_S
 
 /* One request on its way: made when its first line is read, freed when its reply is done. */
 struct exchange {
@@ -40,6 +46,7 @@ struct exchange {
     struct buf body;
     struct MHD_Response *response; /* made, not yet queued */
     unsigned status;
+    uint64_t reply_bytes;
     bool waiting; /* suspended, in the edge's list */
     int64_t due_ns;
     struct exchange *next;
@@ -55,6 +62,9 @@ struct edge {
     int64_t now_ns;
     struct buf text;          /* reused for every reply */
     struct exchange *waiting; /* by due time, first come first among equals */
+    /* Real clients only: */
+    int64_t limit_ns; /* for their next step; 0: they may take their time */
+    struct guests guests;
 };
 
 /* ---- replies ---- */
@@ -134,6 +144,77 @@ static struct MHD_Response *make_response(const struct http_reply *rp)
     return NULL;
 }
 
+/* ---- real clients ---- */
+
+/* Null: it is not watched. */
+static struct guest *guest_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **slot,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct edge *e = ctx;
+    if (e->limit_ns == 0)
+        return;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        guests_remove(&e->guests, *slot);
+        *slot = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info == NULL)
+        return;
+    if (e->guests.count >= CROWDED)
+        guests_make_room(&e->guests);
+    *slot = guests_add(&e->guests, info->connect_fd, vtime_after(e->now_ns, e->limit_ns));
+}
+
+/* Its next step must be done by then. */
+static void expect(struct edge *e, struct MHD_Connection *connection, int64_t due_ns)
+{
+    struct guest *guest = e->limit_ns == 0 ? NULL : guest_of(connection);
+    if (guest != NULL)
+        guest->due_ns = due_ns;
+}
+
+/* It has asked for something, and the body goes on. */
+static void expect_body(struct edge *e, struct MHD_Connection *connection)
+{
+    struct guest *guest = e->limit_ns == 0 ? NULL : guest_of(connection);
+    if (guest == NULL)
+        return;
+    guest->asked = true;
+    guest->due_ns = vtime_after(e->now_ns, e->limit_ns);
+}
+
+/* The reply may take its time, but not for ever. */
+static void expect_reading(struct edge *e, struct MHD_Connection *connection, uint64_t bytes)
+{
+    int64_t limit_ns = (int64_t)(bytes / SLOWEST_BYTES_PER_S) * NS_PER_S;
+    expect(e, connection, vtime_after(vtime_after(e->now_ns, e->limit_ns), limit_ns));
+}
+
+/* Who asks again and again for what is refused gets his answers late. */
+static void brake(struct edge *e, struct http_reply *rp)
+{
+    if (e->limit_ns > 0 && rp->status >= 400 && guests_refused(&e->guests, e->now_ns) &&
+        rp->delay_ns < REFUSAL_DELAY_NS)
+        rp->delay_ns = REFUSAL_DELAY_NS;
+}
+
+static void look_at_guests(struct edge *e)
+{
+    char text[GUESTS_TEXT_MAX];
+    guests_look(&e->guests, e->now_ns);
+    if (guests_tell(&e->guests, e->now_ns, text, sizeof text))
+        cloud_refused(e->cloud, e->now_ns, "http", text);
+}
+
 /* ---- requests ---- */
 
 static void wait_until(struct exchange *x, int64_t due_ns)
@@ -145,6 +226,7 @@ static void wait_until(struct exchange *x, int64_t due_ns)
     x->next = *at;
     x->waiting = true;
     *at = x;
+    expect(x->edge, x->connection, VTIME_NEVER);
     MHD_suspend_connection(x->connection);
 }
 
@@ -160,6 +242,7 @@ static void stop_waiting(struct exchange *x)
 
 static enum MHD_Result queue(struct exchange *x)
 {
+    expect_reading(x->edge, x->connection, x->reply_bytes);
     enum MHD_Result result = MHD_queue_response(x->connection, x->status, x->response);
     MHD_destroy_response(x->response);
     x->response = NULL;
@@ -190,9 +273,11 @@ static struct http_request read_request(const struct exchange *x, const char *me
     };
 }
 
-static enum MHD_Result send_reply(struct exchange *x, const struct http_reply *reply)
+static enum MHD_Result send_reply(struct exchange *x, struct http_reply *reply)
 {
     struct edge *e = x->edge;
+    brake(e, reply);
+    x->reply_bytes = reply->view != NULL ? reply->view_bytes : reply->text.len_bytes;
     x->response = make_response(reply);
     x->status = (unsigned)reply->status;
     e->text = reply->text;
@@ -263,9 +348,11 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     x->connection = connection;
     if (!x->begun) {
         x->begun = true;
+        expect_body(x->edge, connection);
         return begin(x, method, path);
     }
     if (*upload_bytes > 0) {
+        expect_body(x->edge, connection);
         if (!x->too_large && buf_append(&x->body, upload, *upload_bytes) != 0)
             x->too_large = true;
         *upload_bytes = 0;
@@ -296,9 +383,9 @@ static void on_done(void *ctx, struct MHD_Connection *connection, void **slot,
                     enum MHD_RequestTerminationCode why)
 {
     struct exchange *x = *slot;
-    (void)ctx;
-    (void)connection;
+    struct edge *e = ctx;
     (void)why;
+    expect(e, connection, vtime_after(e->now_ns, e->limit_ns)); /* the next request */
     if (x == NULL)
         return;
     if (x->waiting)
@@ -322,6 +409,7 @@ static struct MHD_Daemon *start(struct edge *e, const struct edge_address *at,
     const struct MHD_OptionItem always[] = {
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_first_line, e},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_done, e},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, e},
         {MHD_OPTION_CONNECTION_LIMIT, EDGE_CONNECTIONS_MAX, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, at == NULL ? 0 : (intptr_t)at->idle_limit_s, NULL},
         {at != NULL ? MHD_OPTION_SOCK_ADDR : MHD_OPTION_END, 0, (void *)(uintptr_t)address},
@@ -361,6 +449,7 @@ static struct edge *edge_make(struct cloud *cloud, const struct edge_address *at
     }
     e->cloud = cloud;
     e->service = at == NULL ? NULL : at->service;
+    e->limit_ns = at == NULL ? 0 : (int64_t)at->idle_limit_s * NS_PER_S;
     buf_init(&e->text, TEXT_MAX);
     errno = 0;
     e->daemon = start(e, at, &address);
@@ -452,12 +541,16 @@ int64_t edge_run(struct edge *e, int64_t now_ns)
 {
     e->now_ns = now_ns;
     release_due(e);
+    if (e->limit_ns > 0)
+        look_at_guests(e);
     int turns = 0, turns_max = e->tls ? TLS_TURNS_MAX : e->port != 0 ? WIRE_TURNS_MAX : TURNS_MAX;
     bool more;
     do
         (void)MHD_run(e->daemon);
     while ((more = has_work(e)) && ++turns < turns_max);
     int64_t next_ns = e->waiting == NULL ? VTIME_NEVER : e->waiting->due_ns;
+    if (e->guests.count > 0)
+        next_ns = vtime_min(next_ns, e->guests.look_ns);
     if (more && !e->tls)
         next_ns = vtime_min(next_ns, now_ns);
     if (e->tls &&

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -373,11 +374,25 @@ static int open_mqtt(struct serve *s, struct err *err)
     return s->broker == NULL ? (rc == 0 ? ERR_IO : rc) : 0;
 }
 
+/* A place for each connection and session that the edges allow, here and in the broker, as far as
+ * this machine lets us. */
+static int open_limits(struct serve *s, struct err *err)
+{
+    const rlim_t wanted = 2 * EDGE_CONNECTIONS_MAX + BROKER_DEVICES + 64;
+    struct rlimit files;
+    (void)s, (void)err;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return 0;
+    files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    return 0;
+}
+
 struct serve *serve_open(const struct serve_config *cfg, struct err *err)
 {
     static int (*const steps[])(struct serve * s, struct err * err) = {
-        open_dir,  open_key,   open_store, open_cloud, open_ca,    open_ports,
-        open_http, open_https, open_mqtt,  open_admin, keep_ports,
+        open_limits, open_dir,  open_key,   open_store, open_cloud, open_ca,
+        open_ports,  open_http, open_https, open_mqtt,  open_admin, keep_ports,
     };
     struct serve *s = calloc(1, sizeof *s);
     if (s == NULL) {
