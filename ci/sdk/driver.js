@@ -62,17 +62,45 @@ const call = (thing, method, ...args) =>
 
 // ---- the storage ----
 
+// The head must suit clients in C, too: one takes lines of at most 126 bytes, one a head of 1024, and
+// all look for "Content-Length" in this spelling, and take no other coding.
+function checkHead(rs) {
+  const lines = [];
+  for (let i = 0; i < rs.rawHeaders.length; i += 2)
+    lines.push(`${rs.rawHeaders[i]}: ${rs.rawHeaders[i + 1]}\r\n`);
+  const all = lines.join('');
+  if (lines.some((line) => line.length > 126) || all.length > 900
+      || !all.includes('Content-Length: ') || /encoding/i.test(all) || rs.httpVersion !== '1.1')
+    fail(`a head that old clients cannot take:\n${all}`);
+}
+
 // One range; redirects are an error, as they are to devices.
 function get(url, from, to) {
   const client = url.startsWith('https') ? https : http;
   return new Promise((done, broke) => {
     client.get(url, { headers: { Range: `bytes=${from}-${to}` }, agent: false }, (rs) => {
+      checkHead(rs);
       const parts = [];
       rs.on('data', (d) => parts.push(d));
       rs.on('end', () => done({ status: rs.statusCode, headers: rs.headers,
                                 body: Buffer.concat(parts) }));
       rs.on('error', broke);
     }).on('error', broke);
+  });
+}
+
+// ---- the cloud's own API ----
+
+function admin(method, path, body) {
+  return new Promise((done, broke) => {
+    const rq = http.request(`${facts.admin}${path}`, {
+      method, headers: { Authorization: `Bearer ${facts.token}` },
+    }, (rs) => {
+      rs.resume();
+      rs.on('end', () => done(rs.statusCode));
+    });
+    rq.on('error', broke);
+    rq.end(body);
   });
 }
 
@@ -126,6 +154,21 @@ async function upgrade(speaker, pk, dn, pause) {
   say('done', dn, data.url.split(':')[0]);
 }
 
+// A connection that is for a registration alone; nothing is subscribed.
+async function overMqtt(authType, name) {
+  const text = `deviceName${name}productKey${facts.product}random42`;
+  const c = iot.mqtt.connect(facts.mqtts, {
+    clientId: `${facts.product}.${name}|random=42,authType=${authType},securemode=2,`
+      + 'signmethod=hmacsha256|',
+    username: `${name}&${facts.product}`,
+    password: crypto.createHmac('sha256', facts.productSecret).update(text).digest('hex'),
+    reconnectPeriod: 0,
+  });
+  const [topic, payload] = await once(c, 'message');
+  c.end();
+  return { topic, answer: JSON.parse(payload.toString()) };
+}
+
 // ---- steps ----
 
 const steps = {
@@ -168,7 +211,7 @@ const steps = {
     d.end(true);
   },
 
-  // What the SDK has besides: configuration, properties, events, tags.
+  // What the SDK has besides: configuration, asked for and told; properties, events, tags.
   async thing() {
     const d = device(facts.devices[0].name, facts.devices[0].secret, facts.mqtt);
     await once(d, 'connect');
@@ -178,6 +221,15 @@ const steps = {
     must('it is served', rs.status === 206 && rs.body.length === config.data.configSize);
     must('its sign is right', config.data.signMethod === 'Sha256'
          && crypto.createHash('sha256').update(rs.body).digest('hex') === config.data.sign);
+    const told = new Promise((done) => d.onConfig(done));
+    await admin('PUT', '/files/told.json', '{"interval":31}');
+    must('another configuration is set', await admin('POST', '/setup', JSON.stringify({
+      otabench_cloud: 1,
+      aliyun: [{ product_key: facts.product, config: { id: 'c2', file: 'told.json' } }],
+    })) === 200);
+    const pushed = await told;
+    must('it is told', pushed.method === 'thing.config.push' && pushed.params.configId === 'c2');
+    must('and served', (await get(pushed.params.url, 0, 99)).body.toString() === '{"interval":31}');
     must('properties are acknowledged', (await call(d, 'postProps', { t: 21 })).code === 200);
     must('an event is acknowledged', (await call(d, 'postEvent', 'alarm', { a: 1 })).code === 200);
     must('tags are acknowledged',
@@ -213,7 +265,8 @@ const steps = {
     g.end();
   },
 
-  // One secret per product, then a login with what came of it, over TLS.
+  // One secret per product, then a login with what came of it, over TLS: by the SDK's HTTPS call, and
+  // by MQTT with the client it brings along.
   async register() {
     const ask = (more) => new Promise((done) => iot.register({
       productKey: facts.product, productSecret: facts.productSecret, deviceName: facts.fresh,
@@ -228,6 +281,24 @@ const steps = {
     say('ok   it logs in with its secret');
     must('who has logged in does not register again', (await ask()).code === 6289);
     d.end();
+
+    const listed = await overMqtt('register', facts.second);
+    must('a listed device registers over MQTT',
+         listed.topic === '/ext/register' && listed.answer.deviceName === facts.second);
+    const e = device(facts.second, listed.answer.deviceSecret, facts.mqtts);
+    await once(e, 'connect');
+    say('ok   it logs in with its secret');
+    e.end();
+    const unlisted = await overMqtt('regnwl', 'unlisted');
+    must('an unlisted device registers over MQTT',
+         unlisted.topic === '/ext/regnwl' && unlisted.answer.deviceToken.length > 0);
+    const f = iot.mqtt.connect(facts.mqtts, {
+      clientId: `${unlisted.answer.clientId}|authType=connwl,securemode=-2,_ss=1,ext=3|`,
+      username: `unlisted&${facts.product}`, password: unlisted.answer.deviceToken,
+    });
+    await once(f, 'connect');
+    say('ok   it logs in with its token');
+    f.end();
   },
 };
 

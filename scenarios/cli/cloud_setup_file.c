@@ -413,10 +413,11 @@ static int read_aliyun(const struct walk *w, const cJSON *obj, void *ctx)
         rc = json_error(w->root, obj, w->err, "product_key is no product key");
     if (rc == 0)
         rc = get_text(w, obj, "product_secret", false, &secret);
+    bool given = cJSON_GetObjectItemCaseSensitive(obj, "product_secret") != NULL;
     if (rc == 0)
         rc = optional(json_get_bool(w->root, obj, "enabled", &enabled, w->err));
     if (rc == 0 && w->apply)
-        rc = setup_put_product(w->s, product, secret, enabled, w->err);
+        rc = setup_put_product(w->s, product, given ? secret : NULL, enabled, w->err);
     if (rc == 0)
         rc = each(w, obj, "devices", DEVICES_MAX, read_device, (void *)(uintptr_t)product);
     if (rc == 0)

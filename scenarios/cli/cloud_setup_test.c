@@ -101,6 +101,30 @@ static void a_file_sets_all_up(void)
     bench_close(&b);
 }
 
+static void a_product_secret_stays_until_it_is_said(void)
+{
+    static const struct {
+        const char *text, *want;
+    } steps[] = {
+        {"{\"otabench_cloud\":1,\"aliyun\":[{\"product_key\":\"pk\"}]}", ""},
+        {"{\"otabench_cloud\":1,\"aliyun\":[{\"product_key\":\"pk\",\"product_secret\":\"s\"}]}",
+         "s"},
+        {"{\"otabench_cloud\":1,\"aliyun\":[{\"product_key\":\"pk\",\"devices\":[]}]}", "s"},
+        {"{\"otabench_cloud\":1,\"aliyun\":[{\"product_key\":\"pk\",\"product_secret\":\"\"}]}",
+         ""},
+    };
+    struct bench b;
+    struct err err = {""};
+    struct store_product p;
+    bench_open(&b);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        CHECK_OK(read_setup(&b, steps[i].text, &err), &err);
+        CHECK_OK(store_get_product(b.store, "pk", &p, &err), &err);
+        CHECK_STR(p.secret, steps[i].want);
+    }
+    bench_close(&b);
+}
+
 static void a_batch_waits_for_its_verification(void)
 {
     struct bench b;
@@ -398,6 +422,7 @@ static const char *line_name(const void *row)
 }
 
 static const struct test tests[] = {
+    {"a product secret stays until it is said", a_product_secret_stays_until_it_is_said},
     {"a file sets all up", a_file_sets_all_up},
     {"a batch waits for its verification", a_batch_waits_for_its_verification},
     {"setting up twice changes nothing", twice_changes_nothing},
