@@ -7,8 +7,11 @@
  * One thread: the owner polls broker_poll_fds and calls broker_run. The broker ends when this
  * process does, however it ends: the plugin sees its end of the connection close.
  *
- * What Mosquitto 2.0.11 cannot do: a refused login is always answered with code 5, never 4; and its
- * plugins are not told whether a login came over TLS, so mqtt_login.tls is always false here.
+ * What Mosquitto 2.0.11 cannot do. A refused login is always answered with code 5, never 4: tried
+ * with every result a plugin can give, MOSQ_ERR_AUTH and MOSQ_ERR_PLUGIN_DEFER bring code 5, all
+ * others end the connection without a CONNACK. And its plugins are not told over which listener a
+ * login came: of TLS they only see a client's certificate, which devices do not have, so
+ * mqtt_login.tls is always false here. No face decides anything by it.
  */
 #ifndef OTABENCH_MOCK_CLOUD_BROKER_H
 #define OTABENCH_MOCK_CLOUD_BROKER_H
