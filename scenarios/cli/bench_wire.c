@@ -24,11 +24,12 @@
 #include "scenarios/cli/load_fleet.h"
 #include "scenarios/cli/load_nginx.h"
 #include "scenarios/cli/load_range.h"
+#include "scenarios/cli/load_strangers.h"
 
 #define EVENTS_MAX     64
 #define TURN_MS        100
 #define STALL_NS       (60 * NS_PER_S) /* nothing moves any more: given up */
-#define SHOW_NS        NS_PER_S
+#define SHOW_NS        (2 * NS_PER_S)
 #define PASSES         2
 #define FDS_PER_DEVICE 8 /* a libmosquitto client has three, a download one */
 
@@ -43,6 +44,7 @@ struct run {
     struct load_watch signals;
     bool interrupted;
     struct fleet *fleet;
+    struct strangers *strangers; /* null: none */
     uint8_t *image;
     /* A pass of ranges alone. */
     struct range_client **clients;
@@ -95,7 +97,7 @@ static int open_loop(struct run *r, struct err *err)
         epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, r->signal_fd, &e) != 0)
         return err_set(err, ERR_IO, "no event loop: %s", strerror(errno));
     struct rlimit files;
-    rlim_t needs = (rlim_t)r->b->devices * FDS_PER_DEVICE + 64;
+    rlim_t needs = (rlim_t)(r->b->devices * FDS_PER_DEVICE + r->b->strangers) + 64;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_max < needs)
         return err_set(err, ERR_LIMIT,
                        "needs %llu open files, at most %llu are allowed (ulimit -n)",
@@ -151,6 +153,12 @@ static int upgrade(struct run *r, struct err *err)
     r->fleet = fleet_new(&cfg, err);
     if (r->fleet == NULL)
         return ERR_NOMEM;
+    const struct strangers_config bad = {.epoll_fd = r->epoll_fd,
+                                         .count = r->b->strangers,
+                                         .http_port = r->cloud.http_port,
+                                         .mqtt_port = r->cloud.mqtt_port};
+    if (bad.count > 0 && (r->strangers = strangers_new(&bad, err)) == NULL)
+        return ERR_NOMEM;
     const struct fleet_figures *g = fleet_figures(r->fleet);
     int64_t shown_ns = clock_ns(), moved_ns = shown_ns;
     uint64_t moved = 0;
@@ -159,6 +167,8 @@ static int upgrade(struct run *r, struct err *err)
            (g->failed == 0 || g->first_upgrade_ns > 0)) {
         int64_t now_ns = clock_ns();
         fleet_turn(r->fleet, now_ns);
+        if (r->strangers != NULL)
+            strangers_turn(r->strangers, now_ns, fleet_url(r->fleet, 0));
         turn(r);
         uint64_t moves = g->requests + g->published + g->received;
         if (moves != moved)
@@ -319,6 +329,11 @@ static int measure(struct run *r, struct err *err)
     struct child_cost cloud = child_cost(r->cloud.child.pid, false);
     struct child_cost broker = child_cost(child_of(r->cloud.child.pid), false);
     struct child_cost load = child_cost(getpid(), false);
+    struct strangers_figures bad = {.connected = 0};
+    if (r->strangers != NULL)
+        bad = *strangers_figures(r->strangers);
+    strangers_free(r->strangers); /* what follows is measured without them */
+    r->strangers = NULL;
     for (int i = 0; rc == 0 && all && i < PASSES && !r->interrupted; i++) {
         rc = pass(r, false, &own, err);
         if (rc == 0 && r->has_nginx)
@@ -335,6 +350,10 @@ static int measure(struct run *r, struct err *err)
     if (rc != 0)
         return rc;
     print_upgrades(r, success);
+    if (r->b->strangers > 0)
+        (void)printf("strangers       %zu at the end, %zu closed by the cloud, %" PRIu64
+                     " answers with 403\n",
+                     bad.connected, bad.closed, bad.refused);
     print_cost("cloud", cloud);
     print_cost("broker", broker);
     print_cost("load", load);
@@ -396,6 +415,7 @@ int bench_wire(const struct bench_wire *b)
     int code = rc == 0 ? measure(&r, &err) : rc;
     (void)child_end(&r.cloud.child, SIGINT);
     (void)child_end(&r.nginx, SIGTERM);
+    strangers_free(r.strangers);
     fleet_free(r.fleet);
     free(r.clients);
     free(r.image);

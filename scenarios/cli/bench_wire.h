@@ -7,6 +7,7 @@
 
 struct bench_wire {
     uint64_t devices, image_bytes, range_bytes;
+    uint64_t strangers;         /* bad clients beside them */
     const char *nginx;          /* the program; null: looked for; "none": not measured */
     uint64_t min_ratio_percent; /* of nginx's range requests per second; 0: no goal */
     bool quiet;

@@ -14,6 +14,7 @@
 #include "scenarios/cli/bench_wire.h"
 #include "scenarios/cli/cli.h"
 #include "scenarios/cli/load_fleet.h"
+#include "scenarios/cli/load_strangers.h"
 #include "scenarios/engine/run.h"
 
 #define YARDSTICK_BYTES 65536u
@@ -23,7 +24,7 @@ static const char help[] =
     "usage: otabench bench SCENARIO [--runs N] [--min-rate R] [--min-speedup S]\n"
     "       otabench bench SCENARIO --restore [--stride N] [goals]\n"
     "       otabench bench --wire [--devices N] [--image-bytes N] [--range-bytes N]\n"
-    "                      [--nginx PROGRAM|none] [--min-ratio P] [--quiet]\n\n"
+    "                      [--strangers N] [--nginx PROGRAM|none] [--min-ratio P] [--quiet]\n\n"
     "Simulates one scenario N times (default 200) in this process and prints CPU time per run,\n"
     "runs per second and core, virtual against real time, memory of the emulated device, and the\n"
     "cost of a run in units of a yardstick measured in between (SHA-256 of 64 KiB).\n\n"
@@ -48,6 +49,8 @@ static const char help[] =
     "  --devices N            at once (1 to 2000, default 500)\n"
     "  --image-bytes N        size of the firmware (default 262144)\n"
     "  --range-bytes N        of each range request (default 4096)\n"
+    "  --strangers N          bad clients beside them while they upgrade (up to 500, default 0):\n"
+    "                         silent, dribbling, hardly reading, or asking with edited URLs\n"
     "  --nginx PROGRAM        which one (default: the installed one), or none\n"
     "  --min-ratio P          exit 1 when the cloud serves less than P % of nginx's requests/s\n"
     "  --quiet                no progress\n\n"
@@ -95,6 +98,7 @@ static int parse(int argc, char **argv, struct bench *b)
                                           {"devices", required_argument, NULL, 'D'},
                                           {"image-bytes", required_argument, NULL, 'I'},
                                           {"range-bytes", required_argument, NULL, 'B'},
+                                          {"strangers", required_argument, NULL, 'X'},
                                           {"nginx", required_argument, NULL, 'N'},
                                           {"min-ratio", required_argument, NULL, 'p'},
                                           {"quiet", no_argument, NULL, 'q'},
@@ -115,6 +119,7 @@ static int parse(int argc, char **argv, struct bench *b)
                    {'D', &b->wire.devices, FLEET_DEVICES_MAX},
                    {'I', &b->wire.image_bytes, 16u << 20},
                    {'B', &b->wire.range_bytes, 1u << 20},
+                   {'X', &b->wire.strangers, STRANGERS_MAX},
                    {'p', &b->wire.min_ratio_percent, 10000}};
     *b = (struct bench){.runs = 200,
                         .stride = 8,

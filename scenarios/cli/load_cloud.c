@@ -55,6 +55,8 @@ static void on_line(void *ctx, const char *text)
 {
     struct load_cloud *c = ctx;
     const char *port = strrchr(text, ':');
+    if (port != NULL && strncmp(text, "http ", 5) == 0)
+        c->http_port = (uint16_t)strtoul(port + 1, NULL, 10);
     if (port != NULL && strncmp(text, "mqtt ", 5) == 0)
         c->mqtt_port = (uint16_t)strtoul(port + 1, NULL, 10);
 }

@@ -14,7 +14,7 @@
 
 struct load_cloud {
     struct child child;
-    uint16_t mqtt_port;
+    uint16_t http_port, mqtt_port;
 };
 
 /* Devices as fleet_name and fleet_secret have them. The first verifies the image, then all others
