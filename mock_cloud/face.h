@@ -26,12 +26,23 @@ struct http_request {
     const char *range;
     const char *if_range;
     const char *if_none_match;
+    const char *if_match;
+    const char *if_modified_since;
+    const char *if_unmodified_since;
+    const char *range_behavior; /* x-oss-range-behavior */
     const char *content_type;
     const char *host;
     const char *authorization;
     const uint8_t *body;
     size_t body_bytes;
 };
+
+/* A header that a face adds; its line stays short, for clients that take no long ones. */
+struct http_header {
+    const char *name; /* static text */
+    char value[40];
+};
+#define HTTP_HEADERS_MAX 6
 
 /* What the edge must send. */
 struct http_reply {
@@ -45,6 +56,8 @@ struct http_reply {
     bool accept_ranges;
     char location[HTTP_TARGET_MAX]; /* redirects; empty: no header */
     int retry_after_s;              /* > 0: Retry-After */
+    struct http_header more[HTTP_HEADERS_MAX];
+    size_t more_count;
     /* The body: either in `text` (owned by the caller's buf) or a view into memory that lives as
      * long as the cloud. */
     struct buf text;     /* initialised by the caller with a maximum */

@@ -57,6 +57,24 @@ enum range_kind range_parse(const char *header, uint64_t size, uint64_t *from, u
     return RANGE_PART;
 }
 
+bool range_is_within(const char *header, uint64_t size)
+{
+    uint64_t from = 0, to = 0, last = 0, first = 0;
+    if (range_parse(header, size, &from, &to) != RANGE_PART)
+        return false;
+    const char *p = strchr(header, '=') + 1;
+    p += strspn(p, OWS);
+    bool has_first = read_number(&p, &first);
+    p++;
+    bool has_last = read_number(&p, &last);
+    return !has_first ? last <= size : !has_last || last < size;
+}
+
+bool if_match_holds(const char *header, const char *etag)
+{
+    return header == NULL || if_none_match_hits(header, etag);
+}
+
 bool if_range_holds(const char *header, const char *etag)
 {
     if (header == NULL)

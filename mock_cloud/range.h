@@ -17,9 +17,15 @@ enum range_kind { RANGE_WHOLE, RANGE_PART, RANGE_UNSATISFIABLE };
  */
 enum range_kind range_parse(const char *header, uint64_t size, uint64_t *from, uint64_t *to);
 
-/* Whether the range may be honoured: no If-Range, or exactly our strong tag (never a date: we send
- * no Last-Modified). etag with its quotes. */
+/* Whether header names one range that lies within 0..size - 1 as it is written. */
+bool range_is_within(const char *header, uint64_t size);
+
+/* Whether the range may be honoured: no If-Range, or exactly our strong tag (never a date). etag
+ * with its quotes. */
 bool if_range_holds(const char *header, const char *etag);
+
+/* Whether If-Match is missing or names our tag ("*", or in the list): else answer 412. */
+bool if_match_holds(const char *header, const char *etag);
 
 /* Whether If-None-Match names our tag ("*", or in the list, weak comparison): answer 304. */
 bool if_none_match_hits(const char *header, const char *etag);

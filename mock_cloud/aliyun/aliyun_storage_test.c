@@ -115,18 +115,22 @@ static const struct range_row ranges[] = {
     {"from the start", "bytes=0-", 206, "bytes 0-15/16", IMAGE},
     {"the rest", "bytes=10-", 206, "bytes 10-15/16", "abcdef"},
     {"one byte", "bytes=15-15", 206, "bytes 15-15/16", "f"},
-    {"beyond the end is clipped", "bytes=12-99", 206, "bytes 12-15/16", "cdef"},
+    {"beyond the end is the whole", "bytes=12-16", 200, "", IMAGE},
     {"the last three", "bytes=-3", 206, "bytes 13-15/16", "def"},
+    {"after the end is the whole", "bytes=16-", 200, "", IMAGE},
+    {"more than all is the whole", "bytes=-17", 200, "", IMAGE},
+    {"all of it from behind", "bytes=-16", 206, "bytes 0-15/16", IMAGE},
+    {"two ranges are the whole", "bytes=0-1,3-4", 200, "", IMAGE},
+    {"another unit is the whole", "byte=0-1", 200, "", IMAGE},
+};
+
+static const struct range_row standard_ranges[] = {
+    {"beyond the end is clipped", "bytes=12-99", 206, "bytes 12-15/16", "cdef"},
     {"after the end", "bytes=16-", 416, "bytes */16", NULL},
 };
 
-static void range_is_served(const void *row)
+static void check_range(const struct range_row *r, const struct http_reply *rp)
 {
-    const struct range_row *r = row;
-    struct bench b;
-    char url[ALIYUN_URL_MAX];
-    open_with_firmware(&b, url);
-    const struct http_reply *rp = get(&b, url, r->range);
     CHECK_INT(rp->status, r->status);
     CHECK_STR(rp->content_range, r->content_range);
     if (r->bytes == NULL) {
@@ -135,7 +139,120 @@ static void range_is_served(const void *row)
         CHECK_INT(rp->view_bytes, strlen(r->bytes));
         CHECK_MEM(rp->view, r->bytes, strlen(r->bytes));
     }
+}
+
+static void range_is_served(const void *row)
+{
+    const struct range_row *r = row;
+    struct bench b;
+    char url[ALIYUN_URL_MAX];
+    open_with_firmware(&b, url);
+    check_range(r, get(&b, url, r->range));
     bench_close(&b);
+}
+
+/* A request for the URL, to be completed. */
+static struct http_request request_for(char url[ALIYUN_URL_MAX])
+{
+    char *path = strchr(strstr(url, "://") + 3, '/'), *query = strchr(path, '?');
+    *query++ = '\0';
+    return (struct http_request){.method = "GET", .path = path, .query = query};
+}
+
+static void range_is_served_by_the_standard(const void *row)
+{
+    const struct range_row *r = row;
+    struct bench b;
+    char url[ALIYUN_URL_MAX];
+    open_with_firmware(&b, url);
+    struct http_request rq = request_for(url);
+    rq.range = r->range;
+    rq.range_behavior = "standard";
+    cloud_http(b.cloud, b.now_ns, &rq, &b.reply);
+    check_range(r, &b.reply);
+    bench_close(&b);
+}
+
+static const char *header_of(const struct http_reply *rp, const char *name)
+{
+    for (size_t i = 0; i < rp->more_count; i++)
+        if (strcmp(rp->more[i].name, name) == 0)
+            return rp->more[i].value;
+    return NULL;
+}
+
+#define UPLOADED "Tue, 14 Nov 2023 22:13:20 GMT" /* second 0 of the bench */
+
+static void storage_says_what_it_is(void)
+{
+    struct bench b;
+    char url[ALIYUN_URL_MAX], id[64];
+    open_with_firmware(&b, url);
+    const struct http_reply *rp = get(&b, url, "bytes=0-3");
+    CHECK_STR(header_of(rp, "Server"), "AliyunOSS");
+    CHECK_STR(header_of(rp, "Last-Modified"), UPLOADED);
+    CHECK_STR(header_of(rp, "x-oss-object-type"), "Normal");
+    CHECK_STR(header_of(rp, "Content-MD5"), "QDKvjWEDUSOQbljgZxQMxQ=="); /* of the whole */
+    CHECK_INT(strlen(header_of(rp, "x-oss-request-id")), 24);
+    /* Clients with a buffer for one line of 126 bytes, or for a head of 512 in all, take it. */
+    size_t head = 200 + strlen(rp->content_range) + strlen(rp->etag);
+    for (size_t i = 0; i < rp->more_count; i++) {
+        CHECK(strlen(rp->more[i].name) + strlen(rp->more[i].value) + 4 <= 126);
+        head += strlen(rp->more[i].name) + strlen(rp->more[i].value) + 4;
+    }
+    CHECK(head <= 512);
+    *strchr(url, '=') = 'x';
+    rp = get(&b, url, NULL);
+    CHECK_INT(rp->status, 403);
+    (void)snprintf(id, sizeof id, "<RequestId>%s</RequestId>", header_of(rp, "x-oss-request-id"));
+    CHECK_HAS(body(rp), id);
+    CHECK(header_of(rp, "Last-Modified") == NULL);
+    bench_close(&b);
+}
+
+struct condition_row {
+    const char *name, *if_match, *if_none_match, *if_modified_since, *if_unmodified_since;
+    int status;
+};
+
+#define ETAG "\"4032AF8D61035123906E58E067140CC5\""
+
+static const struct condition_row conditions[] = {
+    {"the tag is there", ETAG, NULL, NULL, NULL, 206},
+    {"any tag", "*", NULL, NULL, NULL, 206},
+    {"another tag", "\"0\"", NULL, NULL, NULL, 412},
+    {"the tag is known", NULL, ETAG, NULL, NULL, 304},
+    {"another tag is known", NULL, "\"0\"", NULL, NULL, 206},
+    {"not changed since", NULL, NULL, UPLOADED, NULL, 304},
+    {"changed since", NULL, NULL, "Mon, 13 Nov 2023 22:13:20 GMT", NULL, 206},
+    {"a tag counts more than a date", NULL, "\"0\"", UPLOADED, NULL, 206},
+    {"must be older", NULL, NULL, NULL, "Mon, 13 Nov 2023 22:13:20 GMT", 412},
+    {"is older", NULL, NULL, NULL, UPLOADED, 206},
+    {"a date that is none", NULL, NULL, "yesterday", "tomorrow", 206},
+};
+
+static void a_condition_is_kept(const void *row)
+{
+    const struct condition_row *r = row;
+    struct bench b;
+    char url[ALIYUN_URL_MAX];
+    open_with_firmware(&b, url);
+    struct http_request rq = request_for(url);
+    rq.range = "bytes=0-3";
+    rq.if_match = r->if_match;
+    rq.if_none_match = r->if_none_match;
+    rq.if_modified_since = r->if_modified_since;
+    rq.if_unmodified_since = r->if_unmodified_since;
+    cloud_http(b.cloud, b.now_ns, &rq, &b.reply);
+    CHECK_INT(b.reply.status, r->status);
+    if (r->status == 412)
+        CHECK_HAS(body(&b.reply), "<Code>PreconditionFailed</Code>");
+    bench_close(&b);
+}
+
+static const char *condition_name(const void *row)
+{
+    return ((const struct condition_row *)row)->name;
 }
 
 static const char *range_name(const void *row)
@@ -342,6 +459,9 @@ static const struct test tests[] = {
     TEST_ROWS("edited URL", edit_is_answered, edits, edit_name),
     {"an expired URL is told so", an_expired_url_is_told_so},
     {"a wrong signature shows what was signed", a_wrong_signature_shows_what_was_signed},
+    TEST_ROWS("standard range", range_is_served_by_the_standard, standard_ranges, range_name),
+    {"storage says what it is", storage_says_what_it_is},
+    TEST_ROWS("condition:", a_condition_is_kept, conditions, condition_name),
     TEST_ROWS("range", range_is_served, ranges, range_name),
     {"what is gone is not found", what_is_gone_is_not_found},
     {"only GET is signed", only_get_is_signed},

@@ -1,30 +1,53 @@
 #include "mock_cloud/aliyun/storage.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/http_date.h"
 #include "common/vtime.h"
 #include "common/xml.h"
 #include "mock_cloud/campaigns/campaigns.h"
 #include "mock_cloud/content.h"
+#include "mock_cloud/range.h"
 #include "mock_cloud/records.h"
 
-#define LOOP_DELAY_NS   NS_PER_S
-#define DOWNLOAD_FAILED (-2) /* as devices say it */
+#define BASE64_MD5_BYTES 25
+#define LOOP_DELAY_NS    NS_PER_S
+#define DOWNLOAD_FAILED  (-2) /* as devices say it */
 
 /* ---- refusals ---- */
 
-/* UTC as the storage writes it. Days to a date after H. Hinnant's civil_from_days. */
-static void put_utc(int64_t s, char out[32])
+static void add_header(struct http_reply *rp, const char *name, const char *value)
 {
-    int64_t days = s / 86400, rest = s % 86400;
-    int64_t z = days + 719468, era = z / 146097, doe = z - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-    int64_t day = doy - (153 * mp + 2) / 5 + 1, month = mp < 10 ? mp + 3 : mp - 9;
-    int64_t year = yoe + era * 400 + (month <= 2);
-    (void)snprintf(out, 32, "%04d-%02d-%02dT%02d:%02d:%02d.000Z", (int)(year % 10000), (int)month,
-                   (int)day, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+    if (rp->more_count == HTTP_HEADERS_MAX)
+        return;
+    struct http_header *h = &rp->more[rp->more_count++];
+    h->name = name;
+    (void)snprintf(h->value, sizeof h->value, "%s", value);
+}
+
+#define REQUEST_ID_CHARS 24
+
+/* One per request, the same in header and body. */
+static void request_id(const struct cloud *c, char out[2 * MD5_BYTES + 1])
+{
+    char number[16];
+    (void)snprintf(number, sizeof number, "%u", cloud_requests(c, RQ_ANY));
+    signed_url_derive(c, "request", number, out);
+    for (char *p = out; *p != '\0'; p++)
+        if (*p >= 'a')
+            *p = (char)(*p - 'a' + 'A');
+    out[REQUEST_ID_CHARS] = '\0';
+}
+
+/* What every answer has. */
+static void put_identity(const struct cloud *c, struct http_reply *rp, bool network)
+{
+    char hex[2 * MD5_BYTES + 1];
+    request_id(c, hex);
+    add_header(rp, "Server", network ? "Tengine" : "AliyunOSS");
+    add_header(rp, "x-oss-request-id", hex);
 }
 
 static void put_element(struct buf *out, const char *name, const char *text)
@@ -38,15 +61,11 @@ static void begin_error(struct cloud *c, struct http_reply *rp, int status, cons
                         const char *message)
 {
     struct buf text = rp->text;
-    char hex[2 * MD5_BYTES + 1], number[16];
+    char hex[2 * MD5_BYTES + 1];
     buf_clear(&text);
     *rp = (struct http_reply){.status = status, .content_type = "application/xml", .text = text};
-    (void)snprintf(number, sizeof number, "%u", cloud_requests(c, RQ_ANY));
-    signed_url_derive(c, "request", number, hex);
-    for (char *p = hex; *p != '\0'; p++)
-        if (*p >= 'a')
-            *p = (char)(*p - 'a' + 'A');
-    hex[24] = '\0';
+    put_identity(c, rp, false);
+    request_id(c, hex);
     (void)buf_text(&rp->text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\n");
     put_element(&rp->text, "Code", code);
     put_element(&rp->text, "Message", message);
@@ -62,11 +81,11 @@ static void end_error(struct http_reply *rp)
 static void refuse_expired(struct cloud *c, int64_t now_ns, int64_t expires_s,
                            struct http_reply *rp)
 {
-    char utc[32];
+    char utc[HTTP_DATE_BYTES];
     begin_error(c, rp, 403, "AccessDenied", "Request has expired.");
-    put_utc(expires_s, utc);
+    iso_date_put(expires_s, utc);
     put_element(&rp->text, "Expires", utc);
-    put_utc(signed_url_unix_s(c, now_ns), utc);
+    iso_date_put(signed_url_unix_s(c, now_ns), utc);
     put_element(&rp->text, "ServerTime", utc);
     put_element(&rp->text, "EC", "0002-00000069");
     end_error(rp);
@@ -143,17 +162,102 @@ static void note_fetch(struct cloud *c, int64_t now_ns, const char *path)
             cloud_event(c, now_ns, "error", &F_STR("what", err.text), 1);
 }
 
-static void serve(struct cloud *c, int64_t now_ns, const struct http_request *rq,
+/* The object's own headers. */
+static void put_object(struct http_reply *rp, const struct store_package *p, int64_t modified_s)
+{
+    uint8_t md5[MD5_BYTES];
+    char text[HTTP_DATE_BYTES], base64[BASE64_MD5_BYTES];
+    http_date_put(modified_s, text);
+    add_header(rp, "Last-Modified", text);
+    if (hex_decode(md5, MD5_BYTES, p->md5_hex) &&
+        EVP_EncodeBlock((unsigned char *)base64, md5, MD5_BYTES) > 0)
+        add_header(rp, "Content-MD5", base64);
+    add_header(rp, "x-oss-object-type", "Normal");
+}
+
+/* A date that cannot be read is as if it were not there. */
+static bool is_after(int64_t modified_s, const char *header)
+{
+    int64_t s = 0;
+    return header != NULL && http_date_read(header, &s) && modified_s > s;
+}
+
+static void refuse_condition(struct cloud *c, struct http_reply *rp, const char *condition)
+{
+    begin_error(c, rp, 412, "PreconditionFailed",
+                "At least one of the pre-conditions you specified did not hold.");
+    put_element(&rp->text, "Condition", condition);
+    end_error(rp);
+}
+
+/* Whether the request's conditions hold; else the answer is made. If-None-Match is content.c's. */
+static bool check_conditions(struct cloud *c, const struct http_request *rq,
+                             const struct content *content, int64_t modified_s,
+                             struct http_reply *rp)
+{
+    int64_t s = 0;
+    if (!if_match_holds(rq->if_match, content->etag)) {
+        refuse_condition(c, rp, "If-Match");
+        return false;
+    }
+    if (is_after(modified_s, rq->if_unmodified_since)) {
+        refuse_condition(c, rp, "If-Unmodified-Since");
+        return false;
+    }
+    if (rq->if_none_match == NULL && rq->if_modified_since != NULL &&
+        http_date_read(rq->if_modified_since, &s) && modified_s <= s) {
+        struct buf text = rp->text;
+        buf_clear(&text);
+        *rp = (struct http_reply){.status = 304, .accept_ranges = true, .text = text};
+        (void)snprintf(rp->etag, sizeof rp->etag, "%s", content->etag);
+        return false;
+    }
+    return true;
+}
+
+static int open_object(struct cloud *c, const char *path, struct store_package *p,
+                       struct content *out, struct err *err)
+{
+    int rc = find_package(c, path, p, err);
+    if (rc == 0 && p->withdrawn)
+        rc = ERR_NOT_FOUND;
+    if (rc == 0)
+        rc = store_package_bytes(cloud_store(c), p->delta_id, &out->data, &out->bytes, err);
+    if (rc != 0)
+        return rc;
+    (void)snprintf(out->etag, sizeof out->etag, "\"%s\"", p->md5_hex);
+    for (char *ch = out->etag; *ch != '\0'; ch++)
+        if (*ch >= 'a' && *ch <= 'f')
+            *ch = (char)(*ch - 'a' + 'A');
+    return 0;
+}
+
+/* The storage passes over a range that is not within the object, and answers with the whole, unless
+ * it is asked to keep to the standard; a content network does that by itself. */
+static void serve_object(struct cloud *c, const struct http_request *rq,
+                         const struct content *content, bool network, struct http_reply *rp)
+{
+    struct http_request asked = *rq;
+    bool standard =
+        network || (rq->range_behavior != NULL && strcmp(rq->range_behavior, "standard") == 0);
+    if (!standard && rq->range != NULL && !range_is_within(rq->range, content->bytes))
+        asked.range = NULL;
+    content_serve(c, &asked, content, rp);
+    if (rp->status != 416)
+        return;
+    char range[sizeof rp->content_range];
+    memcpy(range, rp->content_range, sizeof range);
+    refuse(c, rp, 416, "InvalidRange", "The requested range cannot be satisfied.");
+    memcpy(rp->content_range, range, sizeof range);
+}
+
+static void serve(struct cloud *c, int64_t now_ns, const struct http_request *rq, bool network,
                   struct http_reply *rp)
 {
     struct store_package p;
     struct content content = {.data = NULL};
     struct err err = {""};
-    int rc = find_package(c, rq->path, &p, &err);
-    if (rc == 0 && p.withdrawn)
-        rc = ERR_NOT_FOUND;
-    if (rc == 0)
-        rc = store_package_bytes(cloud_store(c), p.delta_id, &content.data, &content.bytes, &err);
+    int rc = open_object(c, rq->path, &p, &content, &err);
     if (rc == ERR_NOT_FOUND) {
         refuse(c, rp, 404, "NoSuchKey", "The specified key does not exist.");
         return;
@@ -163,17 +267,13 @@ static void serve(struct cloud *c, int64_t now_ns, const struct http_request *rq
         refuse(c, rp, 500, "InternalError", "We encountered an internal error. Please try again.");
         return;
     }
-    (void)snprintf(content.etag, sizeof content.etag, "\"%s\"", p.md5_hex);
-    for (char *ch = content.etag; *ch != '\0'; ch++)
-        if (*ch >= 'a' && *ch <= 'f')
-            *ch = (char)(*ch - 'a' + 'A');
-    content_serve(c, rq, &content, rp);
-    if (rp->status == 416) {
-        char range[sizeof rp->content_range];
-        memcpy(range, rp->content_range, sizeof range);
-        refuse(c, rp, 416, "InvalidRange", "The requested range cannot be satisfied.");
-        memcpy(rp->content_range, range, sizeof range);
-    }
+    int64_t modified_s = signed_url_unix_s(c, p.offered_from_ns);
+    if (check_conditions(c, rq, &content, modified_s, rp))
+        serve_object(c, rq, &content, network, rp);
+    if (rp->status >= 400)
+        return;
+    put_identity(c, rp, network);
+    put_object(rp, &p, modified_s);
 }
 
 /* ---- who may ---- */
@@ -216,7 +316,7 @@ static void count_refusal(struct cloud *c, int64_t now_ns, const char *path, str
 
 /* Whether the URL is one of ours and still good; else the refusal is made. */
 static bool check_url(struct cloud *c, int64_t now_ns, const struct http_request *rq,
-                      struct http_reply *rp)
+                      bool *by_network, struct http_reply *rp)
 {
     struct signed_url url;
     enum url_verdict verdict = signed_url_check(c, now_ns, rq, &url);
@@ -225,6 +325,7 @@ static bool check_url(struct cloud *c, int64_t now_ns, const struct http_request
     if (verdict == URL_GOOD && cloud_hit(c, CF_EXPIRED) != NULL)
         verdict = URL_EXPIRED;
     bool network = url.query.auth_key[0] != '\0';
+    *by_network = network;
     switch (verdict) {
     case URL_GOOD:
         return true;
@@ -271,9 +372,10 @@ bool aliyun_storage(struct cloud *c, int64_t now_ns, const struct http_request *
                "The specified method is not allowed against this resource.");
         return true;
     }
-    if (check_url(c, now_ns, rq, rp)) {
+    bool network = false;
+    if (check_url(c, now_ns, rq, &network, rp)) {
         note_fetch(c, now_ns, rq->path);
-        serve(c, now_ns, rq, rp);
+        serve(c, now_ns, rq, network, rp);
     }
     return true;
 }

@@ -64,7 +64,8 @@ static int put_file(struct store *s, const struct campaign_firmware *f, uint32_t
     const struct campaign_file *from = &f->files[i];
     struct store_package p = {.delta_id = f->delta_id + i,
                               .kind = f->diff ? PACKAGE_DELTA : PACKAGE_FULL,
-                              .bytes = from->bytes};
+                              .bytes = from->bytes,
+                              .offered_from_ns = f->uploaded_ns};
     struct store_file file = {
         .firmware_id = f->delta_id, .number = i + 1, .package_id = p.delta_id};
     char md5[DIGEST_HEX_MAX];

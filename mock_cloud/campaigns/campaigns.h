@@ -46,6 +46,7 @@ struct campaign_firmware {
     const char *extra; /* extData, text of a JSON object; null: none */
     const struct campaign_file *files;
     uint32_t file_count; /* 1..STORE_FILES_MAX */
+    int64_t uploaded_ns; /* when: what storage tells as Last-Modified */
 };
 
 /* Keeps the files as packages and the firmware. ERR_ARG, ERR_LIMIT, ERR_FORMAT (extra is no JSON

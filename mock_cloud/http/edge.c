@@ -137,6 +137,8 @@ static struct MHD_Response *make_response(const struct http_reply *rp)
     good = good && add_header(made, "Accept-Ranges", rp->accept_ranges ? "bytes" : NULL);
     good = good && add_header(made, "Location", rp->location);
     good = good && add_header(made, "Retry-After", retry);
+    for (size_t i = 0; i < rp->more_count; i++)
+        good = good && add_header(made, rp->more[i].name, rp->more[i].value);
     good = good && add_header(made, "Connection", rp->close ? "close" : NULL);
     if (good)
         return made;
@@ -265,6 +267,10 @@ static struct http_request read_request(const struct exchange *x, const char *me
         .range = header(connection, "Range"),
         .if_range = header(connection, "If-Range"),
         .if_none_match = header(connection, "If-None-Match"),
+        .if_match = header(connection, "If-Match"),
+        .if_modified_since = header(connection, "If-Modified-Since"),
+        .if_unmodified_since = header(connection, "If-Unmodified-Since"),
+        .range_behavior = header(connection, "x-oss-range-behavior"),
         .content_type = header(connection, "Content-Type"),
         .host = header(connection, "Host"),
         .authorization = header(connection, "Authorization"),

@@ -103,6 +103,7 @@ int setup_put_firmware(struct cloud_setup *s, struct campaign_firmware *f, int64
     if (rc != 0)
         return rc;
     f->delta_id = last + 1;
+    f->uploaded_ns = s->now_ns;
     *delta_id = f->delta_id;
     return campaign_upload(st, f, err);
 }
