@@ -151,9 +151,13 @@ const char *nor_fault(const struct nor *n)
 /* ---- power ---- */
 
 /* False when power went meanwhile: then the caller must touch nothing more. */
-static bool spend(struct nor *n, int64_t ns)
+static inline bool spend(struct nor *n, int64_t ns)
 {
     uint64_t life = n->life;
+    if (n->hooks.spent_ns != NULL) {
+        *n->hooks.spent_ns += ns;
+        return true;
+    }
     if (n->hooks.spend != NULL && ns > 0)
         n->hooks.spend(n->hooks.ctx, ns);
     return n->life == life;
@@ -358,7 +362,7 @@ static int operate(struct nor *n, struct nor_op *op, int64_t ns)
     struct nor_cut cut = n->cut;
     op->number = nor_meta_ops(n) + 1;
     bool armed = cut.number == op->number;
-    if (!n->hooks.at_once || armed) { /* what happens meanwhile must find it */
+    if (n->hooks.spent_ns == NULL || armed) { /* what happens meanwhile must find it */
         f = begin(n, op);
         if (f == NULL)
             return ERR_LIMIT;

@@ -94,7 +94,9 @@ struct nor_op {
 
 /*
  * The owner's side, all optional. Called from inside nor_program / nor_erase on the caller's stack,
- * spend from nor_read as well. spend: let ns pass on the owner's clock (may switch tasks). observe:
+ * spend from nor_read as well. spend: let ns pass on the owner's clock (may switch tasks).
+ * spent_ns: of an owner that does nothing meanwhile, no task and no cut but the armed one: the time
+ * is added here instead. observe:
  * see struct nor_op. power_lost: the armed cut has happened; the owner normally does not return
  * from it (fiber switch, process exit); if it returns, the call fails with ERR_IO and the chip
  * stays off. look: content of that range is about to decide something: a read, or on write-once
@@ -102,7 +104,7 @@ struct nor_op {
  */
 struct nor_hooks {
     void *ctx;
-    bool at_once; /* a promise: while spend runs no task takes over and nobody cuts power */
+    int64_t *spent_ns;
     void (*spend)(void *ctx, int64_t ns);
     void (*observe)(void *ctx, const struct nor_op *op);
     void (*power_lost)(void *ctx, const struct nor_op *op);

@@ -45,9 +45,11 @@ static void put_mark(uint8_t *marks, struct mark m, bool on)
 }
 
 /* Whole granules only, as all operations are. */
-static void set_marks(struct nor *n, uint32_t from, uint32_t to, bool written, bool torn)
+static inline void set_marks(struct nor *n, uint32_t from, uint32_t to, bool written, bool torn)
 {
-    for (uint32_t a = from; n->written != NULL && a < to; a += n->geo.granule_bytes) {
+    if (n->written == NULL)
+        return;
+    for (uint32_t a = from; a < to; a += n->geo.granule_bytes) {
         put_mark(n->written, mark_of(n, a), written);
         put_mark(n->torn, mark_of(n, a), torn);
     }
@@ -94,22 +96,31 @@ static bool asks_to_raise(const uint8_t *cells, const uint8_t *data, uint32_t le
     return raised != 0;
 }
 
-/* As many bytes as a register of every 64-bit host takes at once. */
+/* As many bytes as a register of every 64-bit host takes at once; four of them are a line. */
 typedef uint64_t lanes __attribute__((vector_size(16)));
+
+static inline lanes lanes_at(const uint8_t *p)
+{
+    lanes l;
+    memcpy(&l, p, sizeof l);
+    return l;
+}
 
 /* Bits only fall. Returns whether data asks for one that should rise: what every program of every
  * run passes through, so it goes over the cells once. */
 static bool and_cells(uint8_t *cells, const uint8_t *data, uint32_t len_bytes)
 {
-    lanes wide = {0}, c, d;
+    lanes wide = {0};
     uint64_t raised = 0, word;
     uint32_t i = 0;
-    for (; i + sizeof wide <= len_bytes; i += sizeof wide) {
-        memcpy(&c, cells + i, sizeof c);
-        memcpy(&d, data + i, sizeof d);
-        wide |= ~c & d;
-        c &= d;
-        memcpy(cells + i, &c, sizeof c);
+    for (; i + 4 * sizeof wide <= len_bytes; i += 4 * sizeof wide) {
+        lanes c0 = lanes_at(cells + i), d0 = lanes_at(data + i);
+        lanes c1 = lanes_at(cells + i + 16), d1 = lanes_at(data + i + 16);
+        lanes c2 = lanes_at(cells + i + 32), d2 = lanes_at(data + i + 32);
+        lanes c3 = lanes_at(cells + i + 48), d3 = lanes_at(data + i + 48);
+        const lanes fallen[] = {c0 & d0, c1 & d1, c2 & d2, c3 & d3};
+        wide |= (~c0 & d0) | (~c1 & d1) | (~c2 & d2) | (~c3 & d3);
+        memcpy(cells + i, fallen, sizeof fallen);
     }
     for (; i + sizeof word <= len_bytes; i += sizeof word) {
         raised |= ~word_at(cells + i) & word_at(data + i);

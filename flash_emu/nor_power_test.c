@@ -258,7 +258,7 @@ static void at_once_is_the_same(const void *row)
             n[i] = chip_new(row, 1);
             d[i].chip = n[i];
             nor_set_hooks(n[i], &(struct nor_hooks){.ctx = &d[i],
-                                                    .at_once = i == 1,
+                                                    .spent_ns = i == 1 ? &d[i].spent_ns : NULL,
                                                     .spend = diary_spend,
                                                     .observe = diary_observe,
                                                     .power_lost = diary_power_lost});

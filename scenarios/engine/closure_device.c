@@ -13,23 +13,16 @@ static int64_t now_ns(struct board *b)
     return 0;
 }
 
-static void spend(void *ctx, int64_t ns)
-{
-    ((struct closure_device *)ctx)->chip_ns += ns;
-}
-
 static void observe(void *ctx, const struct nor_op *op)
 {
     struct closure_device *d = ctx;
-    if (d->observe != NULL)
-        d->observe(d->hook_ctx, op);
+    d->observe(d->hook_ctx, op);
 }
 
 static void look(void *ctx, uint32_t addr, uint32_t len_bytes)
 {
     struct closure_device *d = ctx;
-    if (d->look != NULL)
-        d->look(d->hook_ctx, addr, len_bytes);
+    d->look(d->hook_ctx, addr, len_bytes);
 }
 
 static void power_lost(void *ctx, const struct nor_op *op)
@@ -46,13 +39,6 @@ int closure_device_open(struct closure_device *d, const struct closure_subject *
     d->nor = nor_new(&s->geometry, seed, err);
     if (d->nor == NULL)
         return ERR_NOMEM;
-    struct nor_hooks hooks = {.ctx = d,
-                              .at_once = true,
-                              .spend = spend,
-                              .observe = observe,
-                              .power_lost = power_lost,
-                              .look = look};
-    nor_set_hooks(d->nor, &hooks);
     d->ops.now_ns = now_ns;
     d->board.ops = &d->ops;
     d->board.nor = d->nor;
@@ -72,6 +58,12 @@ void closure_device_close(struct closure_device *d)
 
 bool closure_device_start(struct closure_device *d)
 {
+    struct nor_hooks hooks = {.ctx = d,
+                              .spent_ns = &d->chip_ns,
+                              .observe = d->observe != NULL ? observe : NULL,
+                              .power_lost = power_lost,
+                              .look = d->look != NULL ? look : NULL};
+    nor_set_hooks(d->nor, &hooks);
     d->chip_ns = 0;
     d->loader = boot_new(&d->config);
     return d->loader != NULL;

@@ -19,8 +19,9 @@ struct closure_device {
     struct boot_config config;
     struct boot *loader;
     struct nor *nor;
-    int64_t chip_ns;                                     /* spent by the chip in this start */
-    void (*observe)(void *ctx, const struct nor_op *op); /* as the chip's hooks; may be null */
+    int64_t chip_ns; /* spent by the chip in this start */
+    /* As the chip's hooks, from the next start on; may be null. */
+    void (*observe)(void *ctx, const struct nor_op *op);
     void (*look)(void *ctx, uint32_t addr, uint32_t len_bytes);
     void *hook_ctx;
     jmp_buf lost;

@@ -24,7 +24,7 @@ struct first_loss {
     uint32_t count, cap, stride, ops;
     struct nor_snapshot *first;
     uint64_t digests, recalled;
-    bool recording, memoise, failed;
+    bool memoise, failed;
 };
 
 /* ---- digests ---- */
@@ -80,8 +80,6 @@ static void save_point(struct first_loss *f)
 static void on_op(void *ctx, const struct nor_op *op)
 {
     struct first_loss *f = ctx;
-    if (!f->recording)
-        return;
     if (f->count > 0 && f->points[f->count - 1].cut.op == 0)
         f->points[f->count - 1].cut = (struct closure_cut){
             .op = f->ops + 1, .kind = op->kind, .addr = op->addr, .len_bytes = op->len_bytes};
@@ -107,9 +105,9 @@ static int record(struct first_loss *f, struct err *err)
 {
     struct first_loss_result r = {0};
     save_point(f);
-    f->recording = true;
+    f->device.observe = on_op;
     enum closure_end end = run_out(f, &r);
-    f->recording = false;
+    f->device.observe = NULL;
     if (f->count > 0 && f->points[f->count - 1].cut.op == 0) /* behind the last operation */
         nor_snapshot_free(f->points[--f->count].flash);
     if (f->failed)
@@ -133,7 +131,6 @@ struct first_loss *first_loss_new(const struct closure_subject *s, const struct 
     bool ok = f->first != NULL && f->memo != NULL;
     if (ok) {
         lend_images(f);
-        f->device.observe = on_op;
         f->device.hook_ctx = f;
         f->device.board.memo = &f->engine;
         ok = nor_restore(f->device.nor, f->first) == 0;

@@ -14,12 +14,6 @@ enum { MODE_SELF = 0, MODE_HERE = 1, MODE_NEAR = 2, MODE_SAME = MODE_NEAR + VCDI
 
 enum inst_type { INST_NOOP, INST_ADD, INST_RUN, INST_COPY };
 
-struct inst {
-    enum inst_type type;
-    uint32_t size; /* 0: the size follows in the instruction section */
-    uint8_t mode;  /* INST_COPY only */
-};
-
 /* ---- Cursors ------------------------------------------------------------------------------- */
 
 static void cursor_init(struct vcdiff_cursor *c, const char *name, uint32_t off, uint32_t len)
@@ -140,32 +134,34 @@ static inline int get_number(struct vcdiff *v, struct vcdiff_cursor *c, uint32_t
 
 /* ---- Code table and address caches --------------------------------------------------------- */
 
-/* The standard code table, section 5.6, computed: one or two instructions for each byte. */
-static void code_table(uint8_t code, struct inst out[2])
-{
-    uint8_t n; /* position inside the group of codes */
-    out[1] = (struct inst){.type = INST_NOOP};
-    if (code == 0) {
-        out[0] = (struct inst){.type = INST_RUN};
-    } else if (code < 19) { /* ADD, size explicit or 1..17 */
-        out[0] = (struct inst){.type = INST_ADD, .size = code - 1u};
-    } else if (code < 163) { /* COPY, modes 0..8, size explicit or 4..18 */
-        n = (uint8_t)(code - 19);
-        out[0] = (struct inst){
-            .type = INST_COPY, .size = n % 16 == 0 ? 0 : n % 16 + 3u, .mode = (uint8_t)(n / 16)};
-    } else if (code < 235) { /* ADD 1..4, then COPY 4..6 in modes 0..5 */
-        n = (uint8_t)(code - 163);
-        out[0] = (struct inst){.type = INST_ADD, .size = n / 3 % 4 + 1u};
-        out[1] = (struct inst){.type = INST_COPY, .size = n % 3 + 4u, .mode = (uint8_t)(n / 3 / 4)};
-    } else if (code < 247) { /* ADD 1..4, then COPY 4 in modes 6..8 */
-        n = (uint8_t)(code - 235);
-        out[0] = (struct inst){.type = INST_ADD, .size = n % 4 + 1u};
-        out[1] = (struct inst){.type = INST_COPY, .size = 4, .mode = (uint8_t)(6 + n / 4)};
-    } else { /* COPY 4 in modes 0..8, then ADD 1 */
-        out[0] = (struct inst){.type = INST_COPY, .size = 4, .mode = (uint8_t)(code - 247)};
-        out[1] = (struct inst){.type = INST_ADD, .size = 1};
-    }
-}
+/* The standard code table, section 5.6: for each byte two instructions of type, size (0: it follows
+ * in the instruction section) and mode. */
+#define INST_BYTES        3
+#define NOOP              INST_NOOP, 0, 0
+#define RUN               INST_RUN, 0, 0, NOOP
+#define ADD(n)            INST_ADD, n, 0, NOOP
+#define COPY(n, m)        INST_COPY, n, m, NOOP
+#define ADD_COPY(a, n, m) INST_ADD, a, 0, INST_COPY, n, m
+#define COPY_ADD(m)       INST_COPY, 4, m, INST_ADD, 1, 0
+#define COPIES_4(n, m)    COPY(n, m), COPY(n + 1, m), COPY(n + 2, m), COPY(n + 3, m)
+#define COPIES(m)                                                                                  \
+    COPY(0, m), COPIES_4(4, m), COPIES_4(8, m), COPIES_4(12, m), COPY(16, m), COPY(17, m),         \
+        COPY(18, m)
+#define ADD_COPIES(n, m) ADD_COPY(n, 4, m), ADD_COPY(n, 5, m), ADD_COPY(n, 6, m)
+#define ADDS_COPIES(m)   ADD_COPIES(1, m), ADD_COPIES(2, m), ADD_COPIES(3, m), ADD_COPIES(4, m)
+#define ADDS_COPY(m)     ADD_COPY(1, 4, m), ADD_COPY(2, 4, m), ADD_COPY(3, 4, m), ADD_COPY(4, 4, m)
+#define FOUR(of, n)      of(n), of(n + 1), of(n + 2), of(n + 3)
+
+/* clang-format off */
+static const uint8_t code_table[256 * 2 * INST_BYTES] = {
+    RUN,
+    FOUR(ADD, 0), FOUR(ADD, 4), FOUR(ADD, 8), FOUR(ADD, 12), ADD(16), ADD(17),
+    FOUR(COPIES, 0), FOUR(COPIES, 4), COPIES(8),
+    FOUR(ADDS_COPIES, 0), ADDS_COPIES(4), ADDS_COPIES(5),
+    ADDS_COPY(6), ADDS_COPY(7), ADDS_COPY(8),
+    FOUR(COPY_ADD, 0), FOUR(COPY_ADD, 4), COPY_ADD(8),
+};
+/* clang-format on */
 
 /* Section 5.3. The address is below here, the position of the copy in source plus target. */
 static int get_address(struct vcdiff *v, uint8_t mode, uint32_t here, uint32_t *out, struct err *e)
@@ -203,54 +199,55 @@ static int get_address(struct vcdiff *v, uint8_t mode, uint32_t here, uint32_t *
 
 /* ---- Instructions; a null out checks only -------------------------------------------------- */
 
-static int copy(struct vcdiff *v, const struct vcdiff_window *w, const struct inst *in,
+static int copy(struct vcdiff *v, const struct vcdiff_window *w, uint8_t mode, uint32_t size,
                 uint8_t *out, uint32_t done, struct err *e)
 {
     uint32_t address = 0;
-    int rc = get_address(v, in->mode, w->source_len + done, &address, e);
+    int rc = get_address(v, mode, w->source_len + done, &address, e);
     if (rc != 0)
         return rc;
     if (address >= w->source_len) { /* from this window: may run into its own output */
         const uint32_t from = address - w->source_len;
-        for (uint32_t i = 0; out != NULL && i < in->size; i++)
+        for (uint32_t i = 0; out != NULL && i < size; i++)
             out[done + i] = out[from + i];
         return 0;
     }
-    if (in->size > w->source_len - address)
+    if (size > w->source_len - address)
         return err_set(e, ERR_FORMAT,
                        "COPY of %u bytes at address %u runs past the source segment of %u bytes",
-                       in->size, address, w->source_len);
-    if (out == NULL || in->size == 0)
+                       size, address, w->source_len);
+    if (out == NULL || size == 0)
         return 0;
-    rc = v->io.read_source(v->io.ctx, w->source_pos + address, out + done, in->size);
+    rc = v->io.read_source(v->io.ctx, w->source_pos + address, out + done, size);
     if (rc != 0)
-        return err_set(e, rc < 0 ? rc : ERR_IO, "reading %u bytes of the source at %u failed",
-                       in->size, w->source_pos + address);
+        return err_set(e, rc < 0 ? rc : ERR_IO, "reading %u bytes of the source at %u failed", size,
+                       w->source_pos + address);
     return 0;
 }
 
-static int run_one(struct vcdiff *v, const struct vcdiff_window *w, struct inst *in, uint8_t *out,
+static int run_one(struct vcdiff *v, const struct vcdiff_window *w, const uint8_t *in, uint8_t *out,
                    uint32_t *done, struct err *e)
 {
-    int rc = in->size == 0 ? get_number(v, &v->inst, &in->size, e) : 0;
+    uint32_t size = in[1], at = *done;
+    int rc = size == 0 ? get_number(v, &v->inst, &size, e) : 0;
     if (rc != 0)
         return rc;
-    if (in->size > w->target_len - *done)
+    if (size > w->target_len - at)
         return err_set(e, ERR_FORMAT,
                        "the instruction before delta offset %u makes %u bytes where %u of the "
                        "window's %u are left",
-                       cursor_at(&v->inst), in->size, w->target_len - *done, w->target_len);
-    if (in->type == INST_ADD) {
-        rc = get_bytes(v, &v->data, out == NULL ? NULL : out + *done, in->size, e);
-    } else if (in->type == INST_RUN) {
+                       cursor_at(&v->inst), size, w->target_len - at, w->target_len);
+    if (in[0] == INST_COPY) {
+        rc = copy(v, w, in[2], size, out, at, e);
+    } else if (in[0] == INST_ADD) {
+        rc = get_bytes(v, &v->data, out == NULL ? NULL : out + at, size, e);
+    } else {
         uint8_t b = 0;
         rc = get_byte(v, &v->data, &b, e);
         if (rc == 0 && out != NULL)
-            memset(out + *done, b, in->size);
-    } else {
-        rc = copy(v, w, in, out, *done, e);
+            memset(out + at, b, size);
     }
-    *done += in->size;
+    *done = at + size;
     return rc;
 }
 
@@ -266,14 +263,13 @@ static int run_all(struct vcdiff *v, const struct vcdiff_window *w, uint8_t *out
     uint32_t done = 0;
     while (cursor_left(&v->inst) > 0) {
         uint8_t code = 0;
-        struct inst pair[2];
         int rc = get_byte(v, &v->inst, &code, e);
         if (rc != 0)
             return rc;
-        code_table(code, pair);
-        rc = run_one(v, w, &pair[0], out, &done, e);
-        if (rc == 0 && pair[1].type != INST_NOOP)
-            rc = run_one(v, w, &pair[1], out, &done, e);
+        const uint8_t *in = code_table + code * 2 * INST_BYTES;
+        rc = run_one(v, w, in, out, &done, e);
+        if (rc == 0 && in[INST_BYTES] != INST_NOOP)
+            rc = run_one(v, w, in + INST_BYTES, out, &done, e);
         if (rc != 0)
             return rc;
     }
