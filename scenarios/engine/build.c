@@ -9,6 +9,9 @@
 #define HEAL_SEED   0x4845414cu
 #define HEAL_BYTES  3000u
 #define HEAL_WINDOW 1024u
+/* Of differences for devices with two slots. */
+#define SLOTS_WINDOW      16384u
+#define SLOTS_COMPARE_KIB 64
 
 static int read_file(const char *path, struct buf *out)
 {
@@ -247,12 +250,19 @@ static int make_offer(struct build *b, const struct scenario *s, const struct bu
     struct package_params params;
     const char *from = s->versions[spec->from].version;
     const char *to = s->versions[spec->to].version;
-    if (s->device.agent != AGENT_CMIOT) {
+    const bool slots = s->device.agent != AGENT_CMIOT;
+    if (slots && spec->full) {
         int rc = make_image_offer(p, &b->images[spec->to][0], spec->pad_to_bytes, spec->tamper);
         describe(p, s, BUILD_DELTA_ID + index, "", to, spec->at_ns);
         return rc == 0 ? 0 : err_set(err, rc, "image of %s", to);
     }
     set_params(&params, s, o, spec->full ? "" : from, to, spec->full);
+    if (slots) { /* nothing is restored in place: the whole image is one block */
+        params.compare_block_kib = SLOTS_COMPARE_KIB;
+        params.restore_block_bytes = s->device.files[0].area_bytes;
+        params.window_bytes =
+            SLOTS_WINDOW < params.restore_block_bytes ? SLOTS_WINDOW : params.restore_block_bytes;
+    }
     for (uint32_t f = 0; f < s->device.file_count && f < PACKAGE_FILES_MAX; f++) {
         const struct buf *was = &b->images[spec->from][f];
         const struct buf *is = &b->images[spec->to][f];

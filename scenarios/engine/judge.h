@@ -20,6 +20,7 @@ struct judge_package {
     uint32_t len_bytes;
     uint32_t from, to; /* version indexes */
     enum package_kind kind;
+    const struct buf *image; /* with two slots: what becomes of it; null: it is the image */
     enum tamper tamper;
     bool heal; /* the known-good update of the heal phase */
 };

@@ -20,9 +20,13 @@ static const struct {
     {TAMPER_HEAD, {"INT-05", NULL, NULL}},
     {TAMPER_TRUNCATE, {"INT-04", NULL, NULL}},
     {TAMPER_EMPTY, {"INT-14", NULL, NULL}},
+    {TAMPER_TRAILER_MAGIC, {"INT-05", NULL, NULL}},
+    {TAMPER_TRAILER_SIZE, {"INT-05", NULL, NULL}},
+    {TAMPER_TRAILER_MD5, {"INT-05", NULL, NULL}},
+    {TAMPER_TRAILER_PART, {"INT-05", NULL, NULL}},
 };
 
-static void judge_tampered(struct judge *j, bool refused, const char *fmt)
+void judge_tampered(struct judge *j, bool refused, const char *fmt)
 {
     if (j->package == NULL)
         return;

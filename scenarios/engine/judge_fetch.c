@@ -229,6 +229,16 @@ static bool signature_is_good(const struct judge *j)
     return s->image_key == IMAGE_KEY_GOOD;
 }
 
+/* What the slot holds is the image. */
+static bool image_is_whole(const struct judge *j)
+{
+    const struct buf *image = j->package == NULL ? NULL : j->package->image;
+    if (image == NULL)
+        return judge_package_intact(j);
+    const uint8_t *slot = j->setup.flash(j->setup.ctx) + j->setup.update_address(j->setup.ctx);
+    return memcmp(slot, image->data, image->len_bytes) == 0;
+}
+
 static bool is_tampered(const struct judge *j)
 {
     return j->package != NULL && j->package->tamper != TAMPER_NONE;
@@ -240,14 +250,13 @@ static void judge_soundness(struct judge *j, bool accepted)
     const bool good = signature_is_good(j);
     if ((accepted || !good) && (s->image_key != IMAGE_KEY_NONE || s->device.signature_required))
         JUDGE(j, "SEC-11", !accepted || good, "an image is chosen whose signature is none of ours");
-    if (is_tampered(j))
-        JUDGE(j, "INT-05", !accepted, "an image is chosen whose trailer is not of it");
+    judge_tampered(j, !accepted, "the damaged image is chosen for the next start");
 }
 
 /* The boot choice was made: what flash holds must be the image. */
 void judge_slots_accepted(struct judge *j)
 {
-    const bool intact = judge_package_intact(j);
+    const bool intact = image_is_whole(j);
     judge_soundness(j, true);
     judge_seen(j, "DWN-01");
     judge_seen(j, "INT-01");
@@ -282,6 +291,7 @@ static void on_verify(struct judge *j, bool ok)
     if (j->silent_faults)
         judge_seen(j, "INT-07");
     if (ok) {
+        judge_tampered(j, true, "");
         j->phase = PHASE_VERIFIED;
         return;
     }

@@ -182,6 +182,8 @@ bool payload_int(const char *payload, const char *key, int64_t *out);
 bool topic_is_own(const struct judge *j, const char *topic);
 void judge_download_event(struct judge *j, const struct ev *e);
 void judge_boot_event(struct judge *j, const struct ev *e);
+/* The package that was damaged on purpose, if it was, is refused or not. */
+void judge_tampered(struct judge *j, bool refused, const char *what);
 /* The boot loader left this result, whether or not it came to tell. */
 void judge_boot_result(struct judge *j, int64_t result);
 void judge_call_over(struct judge *j); /* the API call under way has ended, or died */

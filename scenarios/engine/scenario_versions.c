@@ -320,14 +320,22 @@ static int check_cloud(const struct reader *r, const cJSON *obj, const struct of
                    ? 0
                    : json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "tamper"), r->err,
                                 "has no meaning for a package: it has no trailer");
-    if (!offer->full)
-        return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "kind"), r->err,
-                          "is \"delta\", must be \"full\" for a device with two slots");
-    if (offer->tamper != TAMPER_NONE &&
+    if (!offer->full && r->s->device.agent != AGENT_UOTA)
+        return json_error(
+            r->root, cJSON_GetObjectItemCaseSensitive(obj, "kind"), r->err,
+            "is \"delta\", must be \"full\" for \"%s\": of the devices with two slots "
+            "\"uota\" alone takes differences",
+            device_agent_name(r->s->device.agent));
+    if (offer->full && offer->tamper != TAMPER_NONE &&
         (offer->tamper < TAMPER_TRAILER_MAGIC || !r->s->device.image_trailer))
         return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "tamper"), r->err,
                           "must be \"none\", or \"trailer-...\" with \"device.image_trailer\": an "
                           "image has no head; see the cloud's faults");
+    if (!offer->full &&
+        (offer->tamper >= TAMPER_TRAILER_MAGIC || offer->tamper == TAMPER_COMPARE_BLOCK ||
+         offer->tamper == TAMPER_NAME || offer->tamper == TAMPER_ADDRESS))
+        return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "tamper"), r->err,
+                          "has no meaning for a difference to a slot");
     bool before = offer->campaign != TASK_AGAIN;
     for (const struct offer_spec *o = r->s->offers; o < offer && !before; o++)
         before = o->campaign != TASK_AGAIN && o->to == offer->to;

@@ -382,6 +382,8 @@ static int set_up_judge(struct stage *g, const struct stage_world *w)
                                   .to = s->offers[i].to,
                                   .kind = b->kind,
                                   .tamper = s->offers[i].tamper};
+        if (slots && !s->offers[i].full)
+            p.image = &g->build->images[s->offers[i].to][0];
         if (judge_add_package(g->judge, &p) != 0)
             return ERR_LIMIT;
     }

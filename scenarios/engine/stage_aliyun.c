@@ -56,6 +56,7 @@ static int upload(struct stage *g, const struct build_package *p, const struct o
                                         .module = o->module,
                                         .version = p->row.to_version,
                                         .sign = o->sign,
+                                        .diff = o->aliyun && !o->full,
                                         .over_mqtt = o->over_mqtt,
                                         .extra = o->extra[0] == '\0' ? NULL : o->extra,
                                         .files = &file,

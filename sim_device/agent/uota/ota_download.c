@@ -199,7 +199,7 @@ static bool look_at_news(struct uota *u)
         u->told_again = true;
         return false;
     }
-    if (!uota_is_newer(p.version, u->task.version) || p.is_diff ||
+    if (!uota_is_newer(p.version, u->task.version) ||
         !ota_user_may_install(p.version, p.size_bytes, &why))
         return false;
     u->next = p;
@@ -370,9 +370,14 @@ static enum uota_stage finish(struct uota *u)
         uota_forget(u);
         return stage;
     }
-    ota_finish_param_t param = {.update_type = types[part], .result_type = OTA_FINISH};
-    if (hal_ota_set_boot(NULL, &param) != stat_ok)
-        return STAGE_BOOT;
+    ota_finish_param_t param = {.update_type = types[part],
+                                .result_type = OTA_FINISH,
+                                .firmware_type = u->task.is_diff ? OTA_DIFF : OTA_RAW};
+    if (hal_ota_set_boot(NULL, &param) != stat_ok) {
+        if (u->task.is_diff)
+            uota_forget(u); /* it will not fit the next time either */
+        return u->task.is_diff ? STAGE_DIFF : STAGE_BOOT;
+    }
     UOTA_EVENT("pending", F_STR("version", u->task.version));
     uota_forget(u);
     return STAGE_NONE;

@@ -172,8 +172,6 @@ static bool wanted(struct uota *u, const struct ota_push *p)
     }
     if (!uota_is_newer(p->version, ota_user_version()))
         refuse(u, p, STAGE_VERSION, "not newer than what runs");
-    else if (p->is_diff)
-        refuse(u, p, STAGE_INIT, "a difference, whole images only");
     else if (!ota_user_may_install(p->version, p->size_bytes, &why))
         refuse(u, p, STAGE_INIT, why);
     else if (strcmp(u->given_up, p->version) == 0)

@@ -248,10 +248,6 @@ static const struct announced announcements[] = {
      "{\"message\":\"success\",\"data\":{\"size\":9,\"version\":\"0.9\",\"url\":\"http://h/"
      "\",\"md5\":" MD5 "}}",
      1},
-    {"a difference",
-     "{\"message\":\"success\",\"data\":{\"size\":9,\"version\":\"9\",\"isDiff\":1,\"url\":\"http:/"
-     "/h/\",\"md5\":" MD5 "}}",
-     1},
     {"too large",
      "{\"message\":\"success\",\"data\":{\"size\":\"600000\",\"version\":\"9\",\"url\":\"http://h/"
      "\",\"md5\":" MD5 "}}",

@@ -182,7 +182,8 @@ static void pieces_make_one_image(const void *row)
     REQUIRE(port->hal_ota_init(&off) == stat_ok);
     write_until(&off, 9001);
     CHECK_INT(wrong_bytes(0, 9001), 0); /* also the end that waits for its granule */
-    ota_finish_param_t end = {.result_type = OTA_FINISH, .firmware_type = OTA_RAW};
+    ota_finish_param_t end = {
+        .update_type = OTA_ALL, .result_type = OTA_FINISH, .firmware_type = OTA_RAW};
     CHECK_INT(port->ota_kv_set(ALIOS_KV_VERSION, "2.0", 3, 1), 0);
     CHECK_INT(port->hal_ota_set_boot(NULL, &end), stat_ok);
     CHECK_INT(wrong_bytes(0, 9001), 0);
@@ -215,7 +216,7 @@ static void goes_on_behind_a_breakpoint(const void *row)
     CHECK_INT(off, 2 * UNIT); /* the unit that was begun cannot be gone on with */
     write_until(&off, SLOT);
     CHECK_INT(wrong_bytes(0, SLOT), 0);
-    ota_finish_param_t end = {.result_type = OTA_FINISH};
+    ota_finish_param_t end = {.update_type = OTA_ALL, .result_type = OTA_FINISH};
     CHECK_INT(port->hal_ota_set_boot(NULL, &end), stat_ok);
     boot(&s, 1);
     site_close(&s);
@@ -226,7 +227,8 @@ static void finishes_what_was_kept(const void *row)
 {
     struct site s;
     uint32_t off = 0;
-    ota_finish_param_t pause = {.result_type = OTA_BREAKPOINT}, end = {.result_type = OTA_FINISH};
+    ota_finish_param_t pause = {.result_type = OTA_BREAKPOINT},
+                       end = {.update_type = OTA_ALL, .result_type = OTA_FINISH};
     site_open(&s, row);
     REQUIRE(port->hal_ota_init(&off) == stat_ok);
     write_until(&off, 5003);
@@ -250,7 +252,8 @@ static void refuses(const void *row)
     struct site s;
     uint8_t piece[16] = {0};
     uint32_t off = 0;
-    ota_finish_param_t end = {.result_type = OTA_FINISH}, diff = {.firmware_type = OTA_DIFF};
+    ota_finish_param_t end = {.update_type = OTA_ALL, .result_type = OTA_FINISH},
+                       diff = {.update_type = OTA_ALL, .firmware_type = OTA_DIFF};
     site_open(&s, row);
     CHECK_INT(port->hal_ota_write(NULL, &off, piece, 8), stat_err); /* before init */
     CHECK_INT(port->hal_ota_set_boot(NULL, &end), stat_err);

@@ -66,8 +66,11 @@ hal_stat_t hal_ota_read(hal_ota_module_t *m, volatile uint32_t *off_set, uint8_t
  * something: ota_finish_param_t. OTA_BREAKPOINT: what was written is in flash when this returns,
  * and its length is kept, over a power cut too. OTA_FINISH: what was written, or else what was kept
  * so, is one image; the next start tries it, under the version kept as ALIOS_KV_VERSION. Either
- * ends the writing; hal_ota_init begins again and forgets what was kept. stat_err: nothing was
- * written, or a differential image.
+ * ends the writing; hal_ota_init begins again and forgets what was kept.
+ * With OTA_DIFF what was written is a difference to the running image: the new image is made from
+ * both first (ota_patch.h), and until hal_ota_init the difference is what hal_ota_read reads.
+ * stat_err: nothing was written; another update_type than OTA_ALL; a difference that does not fit
+ * the running image or the slot, with the reason in the log.
  */
 hal_stat_t hal_ota_set_boot(hal_ota_module_t *m, void *something);
 /* Gives up the image on trial or pending; the next start runs the old one. stat_err: the running
@@ -75,6 +78,6 @@ hal_stat_t hal_ota_set_boot(hal_ota_module_t *m, void *something);
 hal_stat_t hal_ota_rollback(hal_ota_module_t *m, void *something);
 
 #define ALIOS_KV_VERSION "key_ota_version"    /* text, without terminator; set by the client */
-#define ALIOS_KV_LENGTH  "ota_written_length" /* the port's own: u32, 0 is none */
+#define ALIOS_KV_LENGTH  "ota_written_length" /* the port's own: two u32 */
 
 #endif

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
-#include "sim_device/port/alios/alios_port.h"
+#include "sim_device/port/alios/ota_patch.h"
 
 static struct alios *of(const hal_ota_module_t *m)
 {
@@ -25,21 +25,28 @@ static uint32_t granule(const struct alios *a)
     return nor_geo(a->board->nor)->granule_bytes;
 }
 
-/* Length of an image whose writing ended, 0: none. */
-static uint32_t kept_length(const struct alios *a)
+/* What was written when writing ended. */
+struct kept {
+    uint32_t length;   /* 0: nothing */
+    uint32_t moved_to; /* a difference: where it now lies in the slot; 0: at its start */
+};
+
+static struct kept kept_of(const struct alios *a)
 {
-    uint8_t bytes[4];
+    uint8_t bytes[8];
     uint32_t len = sizeof bytes;
-    return kv_get(&a->kv, ALIOS_KV_LENGTH, bytes, &len) == 0 && len == sizeof bytes
-               ? get_le32(bytes)
-               : 0;
+    if (kv_get(&a->kv, ALIOS_KV_LENGTH, bytes, &len) != 0 || len != sizeof bytes)
+        return (struct kept){.length = 0};
+    return (struct kept){get_le32(bytes), get_le32(bytes + 4)};
 }
 
-static int keep_length(struct alios *a, uint32_t length)
+static int keep(struct alios *a, uint32_t length, uint32_t moved_to)
 {
-    uint8_t bytes[4];
+    const struct kept was = kept_of(a);
+    uint8_t bytes[8];
     put_le32(bytes, length);
-    return kept_length(a) == length
+    put_le32(bytes + 4, moved_to);
+    return was.length == length && was.moved_to == moved_to
                ? 0
                : kv_set(&a->kv, ALIOS_KV_LENGTH, bytes, sizeof bytes, true, NULL);
 }
@@ -54,7 +61,7 @@ hal_stat_t hal_ota_init(void *something)
     uint32_t unit = nor_geo(a->board->nor)->erase_bytes;
     uint32_t at = resume != NULL ? *resume : 0;
     a->writing = false;
-    if (at > p->size_bytes || keep_length(a, 0) != 0)
+    if (at > p->size_bytes || keep(a, 0, 0) != 0)
         return stat_err;
     at -= at % unit;
     if (resume != NULL)
@@ -148,8 +155,11 @@ hal_stat_t hal_ota_read(hal_ota_module_t *m, volatile uint32_t *off_set, uint8_t
     uint32_t at = *off_set;
     if (at > p->size_bytes || out_buf_len > p->size_bytes - at)
         return stat_err;
+    const struct kept k = kept_of(a);
+    const bool moved = !a->writing && k.moved_to > 0 && at + out_buf_len <= k.length;
     board_flash_lock(a->board);
-    int rc = nor_read(a->board->nor, p->offset + at, out_buf, out_buf_len);
+    int rc =
+        nor_read(a->board->nor, p->offset + at + (moved ? k.moved_to : 0), out_buf, out_buf_len);
     board_flash_unlock(a->board);
     if (rc != 0)
         return stat_err;
@@ -174,6 +184,26 @@ static int flush(struct alios *a)
     return rc;
 }
 
+static void log_error(const struct alios *a, const struct err *err)
+{
+    board_log(a->board, err->text, strlen(err->text));
+}
+
+/* The image that a difference of length stands for. */
+static int apply(struct alios *a, uint32_t length, struct patch_image *out, struct err *err)
+{
+    uint32_t at = kept_of(a).moved_to;
+    int rc = 0;
+    if (at == 0) {
+        rc = patch_place(a, length, &at, err);
+        if (rc == 0)
+            rc = patch_move(a, length, at, err);
+        if (rc == 0 && keep(a, length, at) != 0)
+            rc = err_set(err, ERR_IO, "that a difference was moved cannot be kept");
+    }
+    return rc == 0 ? patch_make(a, at, length, out, err) : rc;
+}
+
 hal_stat_t hal_ota_set_boot(hal_ota_module_t *m, void *something)
 {
     struct alios *a = of(m);
@@ -182,18 +212,30 @@ hal_stat_t hal_ota_set_boot(hal_ota_module_t *m, void *something)
     uint32_t len = sizeof version - 1;
     if (a == NULL || param == NULL)
         return stat_err;
-    uint32_t length = a->writing ? a->written_bytes : kept_length(a);
+    const struct kept k = kept_of(a);
+    const uint32_t length = a->writing ? a->written_bytes : k.length;
+    const bool ended = a->writing;
+    struct patch_image image = {.len_bytes = length};
+    struct err err = {.text = ""};
     a->writing = false;
     if (length == 0 || flush(a) != 0)
         return stat_err;
     if (param->result_type == OTA_BREAKPOINT)
-        return keep_length(a, length) == 0 ? stat_ok : stat_err;
-    if (param->firmware_type != OTA_RAW)
+        return keep(a, length, ended ? 0 : k.moved_to) == 0 ? stat_ok : stat_err;
+    if (param->update_type != OTA_ALL)
+        return stat_err; /* a slot holds one image */
+    const bool diff = param->firmware_type == OTA_DIFF;
+    if (diff && apply(a, length, &image, &err) != 0) {
+        log_error(a, &err);
         return stat_err;
+    }
     if (kv_get(&a->kv, ALIOS_KV_VERSION, version, &len) != 0)
         len = 0;
     version[len] = '\0';
-    return slots_set_boot(&a->slots, length, NULL, version, NULL) == 0 ? stat_ok : stat_err;
+    if (slots_set_boot(&a->slots, image.len_bytes, diff ? image.sha256 : NULL, version, &err) == 0)
+        return stat_ok;
+    log_error(a, &err);
+    return stat_err;
 }
 
 hal_stat_t hal_ota_rollback(hal_ota_module_t *m, void *something)
