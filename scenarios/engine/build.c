@@ -404,6 +404,15 @@ uint32_t build_update_address(const struct scenario *s, const uint8_t *flash)
     return part_address(c, second_runs(c, flash) ? "app" : "app2");
 }
 
+uint32_t build_image_bytes_max(const struct build *b, const struct scenario *s, uint32_t file)
+{
+    size_t most = file == 0 ? HEAL_BYTES + IMAGE_TRAILER_BYTES : 0; /* that image comes late */
+    for (uint32_t v = 0; v < s->n_versions; v++)
+        if (b->images[v][file].len_bytes > most)
+            most = b->images[v][file].len_bytes;
+    return (uint32_t)most;
+}
+
 int build_version_of(const struct build *b, const struct scenario *s, const uint8_t *flash)
 {
     uint32_t files =

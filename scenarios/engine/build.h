@@ -50,6 +50,8 @@ void build_free(struct build *b);
 int build_heal(struct build *b, const struct scenario *s, const struct build_options *o,
                const char *from_version, struct err *err);
 
+/* Bytes at the beginning of that file that build_version_of looks at, at most. */
+uint32_t build_image_bytes_max(const struct build *b, const struct scenario *s, uint32_t file);
 /* Index of the version all of whose files are complete at `flash`; -1 none, n_versions for the heal
  * version. */
 int build_version_of(const struct build *b, const struct scenario *s, const uint8_t *flash);

@@ -78,7 +78,7 @@ struct pool_shape {
     size_t record_bytes;
     uint32_t max;
 };
-#define POOLS 10
+#define POOLS 12
 
 static void pools_of(struct closure *c, struct pool_shape out[POOLS])
 {
@@ -94,6 +94,8 @@ static void pools_of(struct closure *c, struct pool_shape out[POOLS])
         {&c->op_keys, sizeof(struct op_key), NONE - 1},
         {&c->masked_keys, 2 * word, NONE - 1},
         {&c->leave_keys, 2 * word, NONE - 1},
+        {&c->boot_chains, sizeof(struct boot_chain), NONE - 1},
+        {&c->told_texts, 64, NONE - 1},
     };
     memcpy(out, pools, sizeof pools);
 }
@@ -191,6 +193,8 @@ struct closure *closure_new(const struct closure_subject *s, const struct closur
         return NULL;
     }
     closure_device_hooks(c);
+    closure_listen(c);
+    c->told = NONE;
     mark_banks(c);
     mark_ours(c, s->boot.download_offset, s->boot.layout.part_bytes);
     for (uint32_t i = 0; i < s->boot.file_count; i++)

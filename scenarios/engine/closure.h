@@ -67,6 +67,7 @@ struct closure_options {
                            repeat starts that were joined or recalled, to their end */
     bool one_border;    /* a prefix tear is the first half alone, as otabench explore has it */
     bool weak_apart;    /* states that weak tears leave are states of their own */
+    bool tell_all;      /* what a step tells its board, and when, is part of what it does */
     bool all_failures;  /* go on after the first counter-example */
     void (*progress)(void *ctx, uint32_t states, uint32_t done, uint32_t depth);
     void *progress_ctx; /* called every some hundred starts; progress may be null */

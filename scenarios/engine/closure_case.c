@@ -36,15 +36,12 @@ static int choose_offer(const struct scenario *s, uint32_t *out, struct err *err
     return err_set(err, ERR_UNSUPPORTED, "%s: offers nothing for its first version", s->name);
 }
 
-static int configure(struct closure_case *k, const struct scenario *s, uint32_t to, struct err *err)
+int closure_case_boot(const struct device_config *d, struct boot_config *b, struct err *err)
 {
-    const struct device_config *d = &s->device;
     const struct partition *p = partition_find(&d->partitions, "download");
-    struct boot_config *b = &k->subject.boot;
     int rc = device_config_check(d, err);
     if (rc != 0)
         return rc;
-    k->subject.geometry = d->geometry;
     *b = (struct boot_config){.download_offset = p->offset,
                               .file_count = d->file_count,
                               .compare_block_kib = d->compare_block_kib,
@@ -52,9 +49,20 @@ static int configure(struct closure_case *k, const struct scenario *s, uint32_t 
                               .ram_bytes = d->ram_bytes,
                               .breaks = d->breaks.boot};
     device_state_layout(d, &b->layout);
+    for (uint32_t f = 0; f < d->file_count; f++)
+        b->files[f] = d->files[f];
+    return 0;
+}
+
+static int configure(struct closure_case *k, const struct scenario *s, uint32_t to, struct err *err)
+{
+    const struct device_config *d = &s->device;
+    int rc = closure_case_boot(d, &k->subject.boot, err);
+    if (rc != 0)
+        return rc;
+    k->subject.geometry = d->geometry;
     for (uint32_t f = 0; f < d->file_count; f++) {
         const struct buf *was = &k->build.images[0][f], *is = &k->build.images[to][f];
-        b->files[f] = d->files[f];
         k->subject.old_images[f] = (struct closure_image){was->data, (uint32_t)was->len_bytes};
         k->subject.new_images[f] = (struct closure_image){is->data, (uint32_t)is->len_bytes};
     }

@@ -10,6 +10,9 @@
 #include "scenarios/engine/build.h"
 #include "scenarios/engine/closure.h"
 
+/* The boot loader of that device; its board is not set. ERR_ARG: no such device. */
+int closure_case_boot(const struct device_config *d, struct boot_config *out, struct err *err);
+
 struct closure_case {
     struct closure_subject subject; /* points into build */
     struct build build;

@@ -114,6 +114,16 @@ struct keyed {
     bool waits;
 };
 
+/* Where the boot loader leads a part of a flash: steps that do the same, to the end. */
+struct boot_path {
+    uint32_t origin; /* that part: among the bases */
+    uint32_t chain;  /* number of the boot_chain */
+};
+struct boot_chain {
+    uint32_t behaviours; /* of all steps: a chain of pairs */
+    uint32_t ops, n_ops; /* all operations: a chain of their op_keys; NONE, 0: none */
+};
+
 /* A part that is still to be run; before operation `prefix` its edges are those of that run. */
 struct branch {
     uint32_t origin;
@@ -150,8 +160,9 @@ struct closure {
 
     struct recall recall;
     struct list segments, step_ops;
-    struct pool bases;            /* flash at their beginnings, and origins of runs */
-    struct pool op_keys;          /* for behaviours */
+    struct pool bases;   /* flash at their beginnings, and origins of runs */
+    struct pool op_keys; /* for behaviours */
+    struct pool boot_chains, told_texts;
     struct pool leave_keys;       /* (spot, element) */
     struct list leaves;           /* the spot behind all looks at that unit */
     struct pool masked_keys;      /* (page, range) */
@@ -178,6 +189,8 @@ struct closure {
     uint32_t spot;          /* where the step stands in the recall; NONE: not followed */
     uint32_t step_first;    /* its first operation */
     int64_t ns_before;
+    int64_t step_began_ns;
+    uint32_t told; /* in this step: a chain of pairs */
 
     int rc; /* what went wrong inside a callback */
     struct err err;
@@ -273,6 +286,18 @@ void closure_unite(struct closure *c);
 /* What an element of a unit is after the first `ops` operations of a run. */
 uint32_t closure_fold(struct closure *c, uint32_t run, uint32_t ops, uint32_t unit,
                       uint32_t element);
+
+/* The segment that the start under way goes through next; what would go through another becomes a
+ * branch. NONE: c->rc or c->stuck. */
+uint32_t closure_next_segment(struct closure *c, uint32_t ram);
+
+/* closure_boot.c */
+/* Where the boot loader leads from a base, weak cells as read: a boot_path for each part of it,
+ * appended to out. With tell_all; not within closure_run. 0, or c->rc; c->stuck. */
+int closure_boot_paths(struct closure *c, uint32_t base, struct list *out);
+/* Has the device tell its events; the moment within the step. */
+void closure_listen(struct closure *c);
+void closure_tell_time(struct closure *c);
 
 /* closure_learn.c: the device. */
 /* Has it do the next step of the start under way, on elements of that part, from the RAM of that

@@ -67,6 +67,8 @@ static void on_op(void *ctx, const struct nor_op *op)
     compare(c, op, e->content);
     if (!c->recording)
         return;
+    if (c->options.tell_all)
+        closure_tell_time(c);
     struct step_op *out = list_add(&c->step_ops);
     if (out == NULL) {
         (void)no_room(c);
@@ -236,12 +238,16 @@ uint32_t closure_learn(struct closure *c, uint32_t ram, const struct part *p)
         return NONE;
     memcpy(c->device_begin, c->device_unit, c->states.shape.units * sizeof *c->device_begin);
     c->recording = true;
+    c->step_began_ns = c->device.chip_ns;
+    c->told = NONE;
     c->step_first = (uint32_t)c->step_ops.count;
     c->spot = NONE;
     if (!c->options.no_recall)
         closure_follow(c, ram);
     enum boot_result result = step(c);
     uint32_t next_ram = NONE;
+    if (c->options.tell_all)
+        closure_tell_time(c);
     if (c->rc == 0 && result == BOOT_MORE) {
         next_ram = ram_number(c);
         if (next_ram == POOL_NONE)

@@ -142,6 +142,10 @@ static uint32_t behaviour_of(struct closure *c, const struct segment *g)
 {
     const uint32_t end[2] = {g->next_ram, g->result};
     uint32_t number = pool_put(&c->pairs, end, NULL);
+    if (c->told != NONE && number != POOL_NONE) {
+        const uint32_t told[2] = {number, c->told};
+        number = pool_put(&c->pairs, told, NULL);
+    }
     for (uint32_t i = 0; i < g->op_count && number != POOL_NONE; i++) {
         const uint32_t pair[2] = {
             number, pool_put(&c->op_keys, &step_op_at(c, g->first_op + i)->key, NULL)};

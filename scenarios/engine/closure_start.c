@@ -315,7 +315,7 @@ static void keep(struct closure *c, const struct part *p)
 }
 
 /* The segment that the start under way goes through next. NONE: c->rc or c->stuck. */
-static uint32_t next_segment(struct closure *c, uint32_t ram)
+uint32_t closure_next_segment(struct closure *c, uint32_t ram)
 {
     if (c->options.no_recall)
         return closure_learn(c, ram, &(struct part){.segment = NONE});
@@ -435,7 +435,7 @@ static void follow(struct closure *c)
     for (c->now_heads = 0; c->now_heads < CLOSURE_STEPS_MAX; c->now_heads++) {
         if (c->now_ops > 0 && !c->options.no_joins && meet(c, ram, &livelock) == IS_OVER)
             break;
-        uint32_t number = next_segment(c, ram);
+        uint32_t number = closure_next_segment(c, ram);
         if (number == NONE || go_through(c, number) == IS_OVER)
             return;
         const struct segment *g = segment_at(c, number);

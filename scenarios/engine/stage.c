@@ -54,8 +54,11 @@ static void look(void *ctx, uint32_t addr, uint32_t len_bytes)
 const char *stage_version(void *ctx)
 {
     struct stage *g = ctx;
-    for (uint32_t f = 0; f < g->s->device.file_count && f < PACKAGE_FILES_MAX; f++)
-        look(g, g->s->device.files[f].address, g->s->device.files[f].area_bytes);
+    for (uint32_t f = 0; f < g->s->device.file_count && f < PACKAGE_FILES_MAX; f++) {
+        uint32_t bytes = build_image_bytes_max(g->build, g->s, f);
+        uint32_t room = g->s->device.files[f].area_bytes;
+        look(g, g->s->device.files[f].address, bytes < room ? bytes : room);
+    }
     int v = build_version_of(g->build, g->s, nor_peek(g->nor));
     if (v < 0)
         return "?";

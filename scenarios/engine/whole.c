@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scenarios/engine/closure_case.h"
 #include "scenarios/engine/whole_internal.h"
 #include "scenarios/engine/world_internal.h"
 
@@ -60,11 +61,13 @@ static int make_lists(struct whole *w)
                  {&w->ends, sizeof(struct whole_end)},
                  {&w->runs, sizeof(struct whole_run)},
                  {&w->events, sizeof(uint32_t)},
+                 {&w->event_ns, sizeof(int64_t)},
                  {&w->behaviours, sizeof(struct whole_behaviour)},
                  {&w->steps, sizeof(struct whole_step_log)},
                  {&w->edges, sizeof(uint32_t)},
                  {&w->queue, sizeof(struct whole_todo)},
                  {&w->next_queue, sizeof(struct whole_todo)},
+                 {&w->paths, sizeof(struct boot_path)},
                  {&w->known, sizeof(struct whole_known)},
                  {&w->asked, sizeof(uint32_t)},
                  {&w->spare, sizeof(uint32_t)}};
@@ -97,17 +100,36 @@ static int make_flash(struct whole *w, struct err *err)
     struct closure_subject subject = {.geometry = w->s->device.geometry};
     if (area == NULL)
         return err_set(err, ERR_UNSUPPORTED, "closure: the device has no download area");
+    /* Memory that fails at a certain call is tried again by the real one, and two slots have
+     * another boot loader. */
+    w->has_boot = !w->options.no_recall && w->s->device.agent == AGENT_CMIOT &&
+                  w->s->device.alloc_fail_at == 0 &&
+                  closure_case_boot(&w->s->device, &subject.boot, NULL) == 0;
     device_state_layout(&w->s->device, &subject.boot.layout);
     subject.boot.download_offset = area->offset;
     struct closure_options o = {.tears = w->options.tears,
                                 .seed = w->run.seed != 0 ? w->run.seed : w->s->seed,
                                 .max_states = w->options.max_states,
                                 .weak_apart = true,
+                                .tell_all = true,
                                 .no_sets = w->options.no_sets,
                                 .one_border = true};
     w->flash = closure_new(&subject, &o, err);
     if (w->flash == NULL)
         return ERR_NOMEM;
+    uint32_t units = w->flash->states.shape.units;
+    w->foreign = calloc(units, sizeof *w->foreign);
+    w->first_unit = calloc(units, sizeof *w->first_unit);
+    if (w->foreign == NULL || w->first_unit == NULL)
+        return err_set(err, ERR_NOMEM, "closure: no memory");
+    for (uint32_t u = 0; u < units; u++) {
+        const struct partition *p =
+            partition_at(&w->s->device.partitions, u * w->s->device.geometry.erase_bytes);
+        w->foreign[u] =
+            p == NULL || (strcmp(p->name, "app") != 0 && strcmp(p->name, "download") != 0);
+    }
+    w->has_boot = w->has_boot && closure_device_start(&w->flash->device);
+    closure_device_stop(&w->flash->device);
     if (states_tree_init(&w->flash->states, &w->off) != 0)
         return err_set(err, ERR_NOMEM, "closure: no memory");
     return 0;
@@ -126,6 +148,7 @@ static int first_node(struct whole *w, const struct sim_run *r, struct err *err)
         uint32_t set = number == POOL_NONE ? SET_NONE : sets_one(&c->sets, number, 0);
         if (set == SET_NONE || !closure_set_unit(c, u, set))
             rc = ERR_NOMEM;
+        w->first_unit[u] = set;
     }
     buf_init(&memory, CLOUD_MEMORY_MAX - sizeof(uint32_t));
     if (rc == 0)
@@ -202,7 +225,8 @@ void whole_free(struct whole *w)
         return;
     struct list *lists[] = {&w->newest, &w->newest_end, &w->nodes,      &w->tasks, &w->ends,
                             &w->runs,   &w->events,     &w->behaviours, &w->steps, &w->edges,
-                            &w->queue,  &w->next_queue, &w->asked,      &w->spare, &w->known};
+                            &w->queue,  &w->next_queue, &w->asked,      &w->spare, &w->known,
+                            &w->paths,  &w->event_ns};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         free(lists[i]->items);
     struct pool *pools[] = {&w->clouds,   &w->judges,  &w->keys,
@@ -212,6 +236,8 @@ void whole_free(struct whole *w)
         pool_free(pools[i]);
     states_tree_free(&w->off);
     closure_free(w->flash);
+    free(w->foreign);
+    free(w->first_unit);
     world_free(w->world);
     free(w->s);
     free(w);
@@ -345,9 +371,10 @@ void whole_progress(const struct whole *w, struct whole_progress *out)
 
 size_t whole_memory(const struct whole *w)
 {
-    const struct list *lists[] = {&w->newest, &w->newest_end, &w->nodes,      &w->tasks, &w->ends,
-                                  &w->runs,   &w->events,     &w->behaviours, &w->steps, &w->edges,
-                                  &w->queue,  &w->next_queue, &w->asked,      &w->spare};
+    const struct list *lists[] = {&w->newest, &w->newest_end, &w->nodes,  &w->tasks,
+                                  &w->ends,   &w->runs,       &w->events, &w->behaviours,
+                                  &w->steps,  &w->edges,      &w->queue,  &w->next_queue,
+                                  &w->asked,  &w->spare,      &w->paths,  &w->event_ns};
     const struct pool *pools[] = {&w->clouds,   &w->judges,  &w->keys,
                                   &w->end_keys, &w->awaited, &w->event_pool,
                                   &w->outcomes, &w->blames,  &w->behaviour_keys};

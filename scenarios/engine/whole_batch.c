@@ -8,9 +8,11 @@
 #include "scenarios/engine/whole_internal.h"
 
 #define LOOKED_AT_MAX 200000u /* nodes and ends of one batch, most of them known */
-#define RECALL_HEAL   (RECALL_POWER_ON - 1)
-#define MEMORY_EVERY  64u
-#define CHOICES_MAX   (1u << 20) /* of one node, with no_recall */
+/* Roots of the recall beside those of the boot loader alone. */
+#define RECALL_HEAL  (RECALL_POWER_ON - 1)
+#define RECALL_START (RECALL_POWER_ON - 2)
+#define MEMORY_EVERY 64u
+#define CHOICES_MAX  (1u << 20) /* of one node, with no_recall */
 
 /* ---- starts ---- */
 
@@ -19,15 +21,15 @@ static const struct whole_key *key_of(const struct whole *w, const struct whole_
     return of->end != NONE ? &whole_end_at(w, of->end)->key : &whole_node_at(w, of->node)->key;
 }
 
-uint32_t whole_recall_root(struct whole *w, const struct whole_todo *of)
+uint32_t whole_recall_root(struct whole *w, const struct whole_todo *of, uint32_t chain)
 {
     struct recall *r = &w->flash->recall;
     const struct whole_key *k = key_of(w, of);
     const struct judge_severity *s = of->end != NONE ? &whole_end_at(w, of->end)->severity
                                                      : &whole_node_at(w, of->node)->severity;
     const uint32_t first[RECALL_KEY_WORDS] = {k->cloud, k->judge, s->served_bytes, s->weak_cut};
-    const uint32_t more[RECALL_KEY_WORDS] = {s->stored_segments};
-    uint32_t spot = recall_root(r, of->end != NONE ? RECALL_HEAL : RECALL_POWER_ON);
+    const uint32_t more[RECALL_KEY_WORDS] = {s->stored_segments, chain, of->foreign};
+    uint32_t spot = recall_root(r, of->end != NONE ? RECALL_HEAL : RECALL_START);
     spot = spot == RECALL_NONE ? spot : recall_next(r, spot, first, true);
     return spot == RECALL_NONE ? spot : recall_next(r, spot, more, true);
 }
@@ -53,7 +55,7 @@ bool whole_load(struct whole *w, const struct whole_todo *of)
 uint32_t whole_recall_choice(struct whole *w, const struct whole_todo *of, uint32_t base)
 {
     const uint32_t key[RECALL_KEY_WORDS] = {base, key_of(w, of)->reset, UINT32_MAX};
-    uint32_t root = whole_recall_root(w, of);
+    uint32_t root = whole_recall_root(w, of, NONE);
     return root == RECALL_NONE ? root : recall_next(&w->flash->recall, root, key, true);
 }
 
@@ -65,12 +67,12 @@ static bool add_known(struct whole *w, uint32_t base, uint32_t behaviour)
     return k != NULL;
 }
 
-static bool add_task(struct whole *w, const struct whole_todo *of, uint32_t base)
+static bool add_task(struct whole *w, const struct whole_todo *of, uint32_t base, uint32_t chain)
 {
     struct whole_task *t = base == POOL_NONE ? NULL : list_add(&w->tasks);
     if (t == NULL)
         return false;
-    *t = (struct whole_task){.of = *of, .base = base};
+    *t = (struct whole_task){.of = *of, .base = base, .chain = chain};
     if (of->end == NONE)
         whole_node_at(w, of->node)->asked = true;
     return true;
@@ -98,24 +100,93 @@ static uint32_t base_of(struct whole *w, const struct part *p, uint32_t unit, ui
 
 enum finding { ALL_KNOWN, SOME_UNKNOWN, NO_MEMORY };
 
+/* Where the boot loader leads it: asked for once. */
+static bool find_paths(struct whole *w, struct whole_todo *of)
+{
+    struct closure *c = w->flash;
+    if (!w->has_boot || of->end != NONE || of->n_paths > 0)
+        return true;
+    if (!whole_load(w, of))
+        return false;
+    uint32_t base = closure_put_base(c, &c->tree);
+    of->first_path = (uint32_t)w->paths.count;
+    if (base == POOL_NONE || closure_boot_paths(c, base, &w->paths) != 0)
+        return false;
+    of->n_paths = (uint32_t)w->paths.count - of->first_path;
+    return true;
+}
+
+/* The part of the tree that is that base. */
+static bool part_of_path(struct closure *c, uint32_t base, struct part *p)
+{
+    const uint32_t *groups = pool_at(&c->bases, base);
+    for (uint32_t g = 0; g < c->states.group_count; g++) {
+        if (groups[g] == c->tree.group[g])
+            continue;
+        const uint32_t *units = pool_at(&c->states.groups, groups[g]);
+        for (uint32_t i = 0; i < STATES_GROUP && g * STATES_GROUP + i < c->states.shape.units;
+             i++) {
+            if (units[i] == c->tree.unit[g * STATES_GROUP + i])
+                continue;
+            if (p->count == OVERS_MAX)
+                return false;
+            p->over[p->count++] = (struct over){.unit = g * STATES_GROUP + i, .set = units[i]};
+        }
+    }
+    return true;
+}
+
+static bool is_foreign_changed(const struct whole *w)
+{
+    const struct closure *c = w->flash;
+    for (uint32_t u = 0; u < c->states.shape.units; u++)
+        if (w->foreign[u] && c->tree.unit[u] != w->first_unit[u])
+            return true;
+    return false;
+}
+
+/* One part for each path, else the whole. Until it is known a part has its chain for behaviour. */
+static bool begin_parts(struct whole *w, const struct whole_todo *of)
+{
+    struct closure *c = w->flash;
+    const struct boot_path none = {.chain = NONE};
+    c->parts.count = 0;
+    for (uint32_t i = 0; i < of->n_paths || i == 0; i++) {
+        const struct boot_path *path =
+            of->n_paths == 0 ? &none
+                             : (const struct boot_path *)w->paths.items + of->first_path + i;
+        struct part *p = list_add(&c->parts);
+        if (p == NULL)
+            return false;
+        p->segment = NONE;
+        p->behaviour = path->chain;
+        p->spot = whole_recall_root(w, of, path->chain);
+        if (p->spot == RECALL_NONE)
+            return false;
+        if (path->chain != NONE && !part_of_path(c, path->origin, p)) {
+            c->bound = "a boot loader told too many units apart";
+            c->stuck = true;
+        }
+    }
+    return true;
+}
+
 /* Its parts, as far as they are known, into flash->parts. */
-static enum finding resolve(struct whole *w, const struct whole_todo *of)
+static enum finding resolve(struct whole *w, struct whole_todo *of)
 {
     struct closure *c = w->flash;
     enum finding found = ALL_KNOWN;
-    c->parts.count = 0;
-    struct part *whole = list_add(&c->parts);
-    if (!whole_load(w, of) || whole == NULL)
+    if (!find_paths(w, of) || !whole_load(w, of))
         return NO_MEMORY;
-    whole->spot = whole_recall_root(w, of);
-    whole->segment = NONE;
-    if (whole->spot == RECALL_NONE)
+    of->foreign = of->end == NONE && is_foreign_changed(w);
+    if (!begin_parts(w, of))
         return NO_MEMORY;
     for (size_t i = 0; i < c->parts.count && c->rc == 0 && !c->stuck; i++) {
         closure_walk(c, i);
         if (part_at(c, i)->segment == NONE)
             found = SOME_UNKNOWN;
-        part_at(c, i)->behaviour = part_at(c, i)->segment;
+        else
+            part_at(c, i)->behaviour = part_at(c, i)->segment;
     }
     if (c->stuck)
         whole_stop(w, c->bound);
@@ -155,7 +226,7 @@ static enum finding resolve_choices(struct whole *w, const struct whole_todo *of
             return NO_MEMORY;
         const struct recall_spot at = c->recall.spots[spot];
         if (at.kind == RECALL_SEGMENT ? !add_known(w, base, at.value)
-                                      : ask && !add_task(w, of, base))
+                                      : ask && !add_task(w, of, base, NONE))
             return NO_MEMORY;
         if (at.kind != RECALL_SEGMENT)
             found = SOME_UNKNOWN;
@@ -189,7 +260,8 @@ static bool ask_elements(struct whole *w, const struct whole_todo *of, const str
             return false;
         int first = is_first(w, p->spot, key);
         if (first < 0 ||
-            (first > 0 && !add_task(w, of, base_of(w, p, unit, sets_element_at(&c->sets, at)))))
+            (first > 0 &&
+             !add_task(w, of, base_of(w, p, unit, sets_element_at(&c->sets, at)), p->behaviour)))
             return false;
     }
     return true;
@@ -208,7 +280,7 @@ static bool ask(struct whole *w, const struct whole_todo *of)
             continue;
         }
         int first = is_first(w, p.spot, NULL);
-        if (first < 0 || (first > 0 && !add_task(w, of, base_of(w, &p, 0, NONE))))
+        if (first < 0 || (first > 0 && !add_task(w, of, base_of(w, &p, 0, NONE), p.behaviour)))
             return false;
     }
     return true;
@@ -222,11 +294,12 @@ static bool is_covered(const struct whole *w, const struct whole_todo *of)
 /* Tasks for what is unknown of it. */
 static bool look_at(struct whole *w, uint32_t number)
 {
-    const struct whole_todo of = ((const struct whole_todo *)w->queue.items)[number];
+    struct whole_todo of = ((const struct whole_todo *)w->queue.items)[number];
     enum finding f;
     if (is_covered(w, &of))
         return true; /* the stricter one is run instead */
     f = w->options.no_recall ? resolve_choices(w, &of, true) : resolve(w, &of);
+    ((struct whole_todo *)w->queue.items)[number] = of;
     if (f == ALL_KNOWN)
         return true;
     if (f == SOME_UNKNOWN && !w->options.no_recall && !ask(w, &of))
@@ -301,14 +374,17 @@ static int take_known(struct whole *w, struct err *err)
 {
     int rc = 0;
     while (rc == 0 && w->queue_at < w->queue.count && !w->stopped) {
-        const struct whole_todo of = ((const struct whole_todo *)w->queue.items)[w->queue_at];
+        struct whole_todo of = ((const struct whole_todo *)w->queue.items)[w->queue_at];
         if (!is_covered(w, &of)) {
             enum finding f =
                 w->options.no_recall ? resolve_choices(w, &of, false) : resolve(w, &of);
+            ((struct whole_todo *)w->queue.items)[w->queue_at] = of;
             if (f == SOME_UNKNOWN)
                 break;
             if (f == NO_MEMORY || (!w->options.no_recall && !gather(w)))
-                return err_set(err, ERR_NOMEM, "closure: no memory for the graph");
+                return w->flash->rc != 0
+                           ? err_set(err, w->flash->rc, "%s", w->flash->err.text)
+                           : err_set(err, ERR_NOMEM, "closure: no memory for the graph");
             for (size_t i = 0; i < w->known.count && rc == 0 && !w->stopped; i++) {
                 const struct whole_known k = ((const struct whole_known *)w->known.items)[i];
                 rc = take_part(w, &of, &k, err);
@@ -346,7 +422,8 @@ uint32_t whole_begin(struct whole *w, uint32_t *tasks, uint32_t max, struct err 
     while (rc == 0 && w->tasks.count == w->batch_first && !w->stopped && turn(w)) {
         rc = take_known(w, err);
         if (rc == 0 && !w->stopped && !collect(w, max))
-            rc = err_set(err, ERR_NOMEM, "closure: no memory for the graph");
+            rc = w->flash->rc != 0 ? err_set(err, w->flash->rc, "%s", w->flash->err.text)
+                                   : err_set(err, ERR_NOMEM, "closure: no memory for the graph");
     }
     if (rc != 0)
         whole_stop(w, "memory was used up");

@@ -74,13 +74,14 @@ static void work_of(const struct graph *g, uint32_t run, uint32_t home, uint32_t
             back = component[whole_edge_at(w, k)] == home;
         if (back && e->kind != WHOLE_IDLE && ops + e->ops > out->work_ops)
             out->work_ops = (uint32_t)(ops + e->ops);
-        if (back && e->kind != WHOLE_IDLE && ns + e->ns > out->work_ns)
-            out->work_ns = ns + e->ns;
+        int64_t until_ns = ns + *whole_event_ns(w, b->first_event + i);
+        if (back && e->kind != WHOLE_IDLE && until_ns > out->work_ns)
+            out->work_ns = until_ns;
     }
     if (r->next_node == NONE)
         return;
     ops += e == NULL ? 0 : e->ops;
-    ns += e == NULL ? 0 : e->ns;
+    ns += e == NULL ? 0 : *whole_event_ns(w, b->first_event + b->n_events - 1);
     for (uint32_t next = whole_node_at(w, r->next_node)->first_run;
          whole_is_run_of(w, next, r->next_node); next++)
         work_of(g, next, home, boots + 1, ops, ns, out);

@@ -9,9 +9,11 @@
  * every choice of one each.
  *
  * Recall: what a power-on does is a function of what the cloud and the judge remember and of the
- * bytes that device and judge look at before they are erased. All that looks at the same contents
- * does the same, and is run once: its behaviour. A node is led along what is known, and is parted
- * only where its elements show different things; parts that behave the same are followed as one.
+ * bytes that device and judge look at before they are erased. What the boot loader does is worked
+ * out first, by the steps of the closure of the restore, and stands for all that it looked at. All
+ * that looks at the same contents does the same, and is run once: its behaviour. A node is led
+ * along what is known, and is parted only where its elements show different things; parts that
+ * behave the same are followed as one.
  */
 #ifndef OTABENCH_ENGINE_WHOLE_INTERNAL_H
 #define OTABENCH_ENGINE_WHOLE_INTERNAL_H
@@ -50,12 +52,15 @@ struct whole_node {
 struct whole_todo {
     uint32_t node; /* NONE: an end */
     uint32_t end;
+    uint32_t first_path, n_paths; /* of the boot loader; 0: not asked for yet, or there are none */
+    bool foreign;                 /* some foreign unit is not as at the beginning */
 };
 
 /* What is to be run: one content of each unit, the first of its set. */
 struct whole_task {
     struct whole_todo of;
-    uint32_t base; /* among the bases of the flash */
+    uint32_t base;  /* among the bases of the flash */
+    uint32_t chain; /* what the boot loader does: number of a boot_chain; NONE: not known apart */
 };
 
 /* The end of a main phase, to be healed. */
@@ -66,7 +71,7 @@ struct whole_end {
     uint32_t run;   /* that led here first */
 };
 
-/* Something in a run that may be cut. Compared as bytes. */
+/* Something in a run that may be cut. Compared as bytes; when it comes is kept apart. */
 enum whole_kind { WHOLE_OP, WHOLE_REPLY, WHOLE_IDLE };
 struct whole_event {
     struct op_key key; /* WHOLE_OP */
@@ -75,8 +80,6 @@ struct whole_event {
     struct judge_severity severity;
     uint32_t ops;     /* of the run, so far and this one included */
     uint32_t replies; /* of the cloud, since the last of them in this run */
-    uint32_t zero;
-    int64_t ns; /* since power-on */
 };
 
 /* What failed in a run. Compared as bytes. */
@@ -143,10 +146,15 @@ struct whole {
     uint32_t first_chain;           /* the node where the update without a cut is; NONE: it idled */
     struct list nodes, tasks, ends, runs, steps, edges;       /* edges: nodes */
     struct pool event_pool, outcomes, blames, behaviour_keys; /* keys: (events, outcome) */
-    struct list events, behaviours;
+    struct list events, event_ns; /* since power-on, the latest of all that behaved so */
+    struct list behaviours;
     struct list queue, next_queue; /* struct whole_todo: of this depth, and of the next */
     size_t queue_at, queue_ahead;  /* taken in up to there; looked at up to there */
     uint32_t depth;
+    bool *foreign;            /* per unit: it belongs to neither firmware nor download area */
+    uint32_t *first_unit;     /* the first node's */
+    bool has_boot;            /* the flash has a boot loader, so starts are known by what it does */
+    struct list paths;        /* struct boot_path */
     struct list known;        /* of the node or end that is looked at */
     struct list asked, spare; /* numbers in the queue: something is run for them; room */
     uint32_t batch_first;     /* task; the batch goes from there to the last one */
@@ -190,6 +198,10 @@ static inline const struct whole_event *whole_event_at(const struct whole *w, ui
 static inline bool whole_is_run_of(const struct whole *w, uint32_t run, uint32_t node)
 {
     return run < w->runs.count && whole_run_at(w, run)->node == node;
+}
+static inline int64_t *whole_event_ns(const struct whole *w, uint32_t i)
+{
+    return (int64_t *)w->event_ns.items + i;
 }
 static inline uint32_t whole_edge_at(const struct whole *w, uint32_t i)
 {
@@ -276,7 +288,7 @@ void whole_step_all(struct whole_taking *t);
 
 /* whole_batch.c */
 /* Where the recall of all that it may look at begins; RECALL_NONE without memory. */
-uint32_t whole_recall_root(struct whole *w, const struct whole_todo *of);
+uint32_t whole_recall_root(struct whole *w, const struct whole_todo *of, uint32_t chain);
 /* With no_recall: the spot of that very base. */
 uint32_t whole_recall_choice(struct whole *w, const struct whole_todo *of, uint32_t base);
 /* flash->tree becomes that of a node or end when power comes. False: no memory. */

@@ -20,8 +20,10 @@ struct reader {
     uint32_t ops;
     uint32_t first_event;
     uint64_t points;
-    uint32_t spot;  /* of the recall */
-    uint32_t chain; /* of the events so far */
+    uint32_t spot;          /* of the recall */
+    uint32_t chain;         /* of the events so far */
+    struct boot_chain boot; /* what the boot loader does; n_ops 0: nothing, or it is not known */
+    uint32_t boot_ops;      /* as in boot, so far */
     int rc;
     struct err *err;
 };
@@ -84,17 +86,33 @@ static bool memories_known(struct reader *r, uint32_t cloud, uint32_t judge)
     return (cloud < r->n_clouds && judge < r->n_judges) || bad(r, "a memory that is not there");
 }
 
-static bool add_event(struct reader *r, const struct whole_event *e)
+static bool add_event(struct reader *r, const struct whole_event *e, int64_t ns)
 {
     struct whole *w = r->w;
     struct tear_variant v[VARIANTS_MAX];
     uint32_t number = pool_put(&w->event_pool, e, NULL);
     const uint32_t pair[2] = {r->chain, number};
-    if (number == POOL_NONE || !whole_add_number(&w->events, number))
+    int64_t *when = list_add(&w->event_ns);
+    if (number == POOL_NONE || when == NULL || !whole_add_number(&w->events, number))
         return full(r);
+    *when = ns;
     r->points += e->kind == WHOLE_OP ? closure_variants(w->flash, &e->key, v) : 1;
     r->chain = pool_put(&w->flash->pairs, pair, NULL);
     return r->chain != POOL_NONE || full(r);
+}
+
+/* The boot loader must do what it does alone. */
+static bool is_of_boot(struct reader *r, const struct op_key *key)
+{
+    struct closure *c = r->w->flash;
+    if (r->boot.n_ops < r->ops)
+        return true;
+    const uint32_t pair[2] = {r->boot_ops, pool_put(&c->op_keys, key, NULL)};
+    r->boot_ops = pair[1] == POOL_NONE ? POOL_NONE : pool_put(&c->pairs, pair, NULL);
+    if (r->boot_ops == POOL_NONE)
+        return full(r);
+    return r->ops < r->boot.n_ops || r->boot_ops == r->boot.ops ||
+           bad(r, "a boot loader that does something else than alone");
 }
 
 static bool take_op(struct reader *r)
@@ -114,9 +132,10 @@ static bool take_op(struct reader *r)
                             .cloud = r->clouds[o.cloud],
                             .judge = r->judges[o.judge],
                             .severity = r->severities[o.judge],
-                            .ops = ++r->ops,
-                            .ns = o.ns};
-    return closure_op_key(r->w->flash, &op, &e.key) ? add_event(r, &e) : full(r);
+                            .ops = ++r->ops};
+    if (!closure_op_key(r->w->flash, &op, &e.key))
+        return full(r);
+    return is_of_boot(r, &e.key) && add_event(r, &e, o.ns);
 }
 
 static bool take_reply(struct reader *r)
@@ -129,9 +148,8 @@ static bool take_reply(struct reader *r)
                             .judge = r->judges[p.judge],
                             .severity = r->severities[p.judge],
                             .ops = r->ops,
-                            .replies = p.replies,
-                            .ns = p.ns};
-    return add_event(r, &e);
+                            .replies = p.replies};
+    return add_event(r, &e, p.ns);
 }
 
 /* Who looked at the same contents looks at the same bytes next. flash->other is the task's tree. */
@@ -195,6 +213,15 @@ static uint32_t put_outcome(struct reader *r, const struct log_end *e)
     return pool_put(&w->outcomes, &o, NULL);
 }
 
+/* Events that were known came at these times, too. */
+static void later(struct reader *r, uint32_t known)
+{
+    const struct whole *w = r->w;
+    for (uint32_t i = r->first_event; i < w->events.count; i++, known++)
+        if (*whole_event_ns(w, i) > *whole_event_ns(w, known))
+            *whole_event_ns(w, known) = *whole_event_ns(w, i);
+}
+
 /* The behaviour of what was read, and the spot of the recall that says so. */
 static bool put_behaviour(struct reader *r, uint32_t outcome)
 {
@@ -205,7 +232,8 @@ static bool put_behaviour(struct reader *r, uint32_t outcome)
     if (number == POOL_NONE)
         return full(r);
     if (!fresh) {
-        w->events.count = r->first_event;
+        later(r, whole_behaviour_at(w, number)->first_event);
+        w->events.count = w->event_ns.count = r->first_event;
     } else {
         struct whole_behaviour *b = list_add(&w->behaviours);
         if (b == NULL)
@@ -230,6 +258,8 @@ static bool take_end(struct reader *r)
         return false;
     if (r->at != r->end || e.n_ids > WHOLE_IDS_MAX)
         return bad(r, "something behind its end");
+    if (r->ops < r->boot.n_ops)
+        return bad(r, "a boot loader that does less than alone");
     if (e.how != WHOLE_HEALED &&
         (!memories_known(r, e.cloud, e.judge) || !memories_known(r, e.cloud, e.judge_cut)))
         return false;
@@ -239,9 +269,8 @@ static bool take_end(struct reader *r)
                                    .judge = r->judges[e.judge_cut],
                                    .severity = r->severities[e.judge_cut],
                                    .ops = r->ops,
-                                   .replies = e.replies,
-                                   .ns = e.ns};
-        if (!add_event(r, &idle))
+                                   .replies = e.replies};
+        if (!add_event(r, &idle, e.ns))
             return false;
     }
     return put_behaviour(r, put_outcome(r, &e));
@@ -282,10 +311,12 @@ int whole_learn(struct whole *w, uint32_t task, const void *log, size_t len_byte
     r->at = log;
     r->end = r->at + len_bytes;
     r->first_event = (uint32_t)w->events.count;
-    r->chain = NONE;
+    r->chain = r->boot_ops = NONE;
+    if (what.chain != NONE)
+        memcpy(&r->boot, pool_at(&w->flash->boot_chains, what.chain), sizeof r->boot);
     closure_get_base(w->flash, what.base, &w->flash->other);
     r->spot = w->options.no_recall ? whole_recall_choice(w, &what.of, what.base)
-                                   : whole_recall_root(w, &what.of);
+                                   : whole_recall_root(w, &what.of, what.chain);
     if (r->spot == RECALL_NONE)
         (void)full(r);
     while (r->rc == 0 && r->at < r->end && take_record(r))

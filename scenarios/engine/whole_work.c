@@ -23,8 +23,8 @@ struct whole_worker {
     uint32_t *seen_in;   /* per page: it is of this */
     uint32_t *all_seen;  /* per page: and nothing is left to see since this */
     uint32_t runs;       /* run */
+    bool booting;        /* what the device looks at is told by what the boot loader does */
     bool healing;        /* nothing but looks is told, and these tell of weak cells, too */
-    bool *foreign;       /* per unit: it belongs to neither firmware nor download area */
     struct buf memory, last;
 
     /* the task under way */
@@ -169,13 +169,20 @@ static void look_at(struct whole_worker *k, uint32_t addr, uint32_t len_bytes)
     }
 }
 
-/* What device, boot loader or judge read of the flash. */
+/* What judge, device or boot loader read of the flash. */
 static void on_look(void *ctx, uint32_t addr, uint32_t len_bytes)
 {
     struct whole_worker *k = ctx;
     uint32_t size = k->w->s->device.geometry.size_bytes;
     if (k->log != NULL && len_bytes > 0 && addr < size)
         look_at(k, addr, size - addr < len_bytes ? size - addr : len_bytes);
+}
+
+static void on_device_look(void *ctx, uint32_t addr, uint32_t len_bytes)
+{
+    const struct whole_worker *k = ctx;
+    if (!k->booting)
+        on_look(ctx, addr, len_bytes);
 }
 
 /* An erased unit can tell nothing more of what it held; a program on other than freely rewritable
@@ -219,6 +226,8 @@ static void on_op(void *ctx, const struct nor_op *op)
 static void on_event(void *ctx, enum lane lane, const char *event)
 {
     struct whole_worker *k = ctx;
+    if (lane == LANE_DEVICE && strcmp(event, "start") == 0)
+        k->booting = false;
     if (k->log == NULL || k->healing || lane != LANE_CLOUD || strcmp(event, "reply") != 0)
         return;
     k->replies++;
@@ -288,7 +297,7 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
         .power_on_ns = VTIME_NEVER,
         .stop_at_reset = true,
         .flash_op = on_op,
-        .flash_look = on_look,
+        .flash_look = on_device_look,
         .flash_ctx = k};
     int rc = sim_build_for(world, w->s, &w->run, &k->err);
     if (rc == 0)
@@ -296,7 +305,9 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
     if (rc != 0)
         return rc;
     trace_free(r->g.trace);
-    r->g.trace = NULL; /* nobody reads it, and it costs a digest of every event */
+    r->g.trace = NULL;   /* nobody reads it, and it costs a digest of every event */
+    r->g.look = on_look; /* the judge's */
+    r->g.look_ctx = k;
     r->g.watch = on_event;
     r->g.watch_ctx = k;
     script_start(r->g.script, 0);
@@ -306,11 +317,12 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
 
 /* ---- tasks ---- */
 
-static void start(struct whole_worker *k, const struct whole_node *n, uint32_t base)
+static void start(struct whole_worker *k, const struct whole_task *t)
 {
+    const struct whole_node *n = whole_node_at(k->w, t->of.node);
     struct sim_run *r = &k->r;
     struct log_end end = {.how = WHOLE_IDLED};
-    put_flash(k, r->g.nor, k->chip_unit, base);
+    put_flash(k, r->g.nor, k->chip_unit, t->base);
     r->g.now_ns = 0;
     r->was_reset = r->cut_now = false;
     sim_board_rewind(r->board, 0);
@@ -320,7 +332,7 @@ static void start(struct whole_worker *k, const struct whole_node *n, uint32_t b
     if (k->rc != 0)
         return;
     for (uint32_t u = 0; u < k->w->flash->states.shape.units; u++)
-        if (k->foreign[u])
+        if (t->of.foreign && k->w->foreign[u])
             look_at_unit(k, u);
     (void)note_cloud(k);
     sim_power_on(r);
@@ -403,6 +415,7 @@ int whole_work(struct whole_worker *k, uint32_t task, struct buf *log, struct er
     k->clouds = k->judges = k->replies = 0;
     k->rc = 0;
     k->runs++;
+    k->booting = t->of.end == NONE && t->chain != NONE;
     if (!k->ready) {
         k->log = NULL;
         k->rc = set_up(k, &k->r, k->main);
@@ -410,7 +423,7 @@ int whole_work(struct whole_worker *k, uint32_t task, struct buf *log, struct er
         k->log = log;
     }
     if (k->rc == 0 && t->of.end == NONE)
-        start(k, whole_node_at(k->w, t->of.node), t->base);
+        start(k, t);
     else if (k->rc == 0)
         heal(k, whole_end_at(k->w, t->of.end), t->base);
     k->log = NULL;
@@ -438,9 +451,8 @@ struct whole_worker *whole_worker_new(const struct whole *w, struct err *err)
         k->seen = calloc(w->s->device.geometry.size_bytes, 1);
         k->seen_in = calloc((size_t)units * w->flash->states.unit_pages, sizeof *k->seen_in);
         k->all_seen = calloc((size_t)units * w->flash->states.unit_pages, sizeof *k->all_seen);
-        k->foreign = calloc(units, sizeof *k->foreign);
-        good = k->seen != NULL && k->seen_in != NULL && k->all_seen != NULL && k->foreign != NULL &&
-               k->main != NULL && k->heal != NULL && k->scratch != NULL && k->chip_unit != NULL &&
+        good = k->seen != NULL && k->seen_in != NULL && k->all_seen != NULL && k->main != NULL &&
+               k->heal != NULL && k->scratch != NULL && k->chip_unit != NULL &&
                states_tree_init(&w->flash->states, &k->tree) == 0;
     }
     if (!good) {
@@ -449,12 +461,6 @@ struct whole_worker *whole_worker_new(const struct whole *w, struct err *err)
         return NULL;
     }
     memset(k->chip_unit, 0xff, units * sizeof *k->chip_unit);
-    for (uint32_t u = 0; u < units; u++) {
-        const struct partition *p =
-            partition_at(&w->s->device.partitions, u * w->s->device.geometry.erase_bytes);
-        k->foreign[u] =
-            p == NULL || (strcmp(p->name, "app") != 0 && strcmp(p->name, "download") != 0);
-    }
     return k;
 }
 
@@ -473,7 +479,6 @@ void whole_worker_free(struct whole_worker *k)
     free(k->seen);
     free(k->seen_in);
     free(k->all_seen);
-    free(k->foreign);
     buf_free(&k->memory);
     buf_free(&k->last);
     free(k);
