@@ -180,8 +180,20 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
 static void expect(struct edge *e, struct MHD_Connection *connection, int64_t due_ns)
 {
     struct guest *guest = e->limit_ns == 0 ? NULL : guest_of(connection);
-    if (guest != NULL)
-        guest->due_ns = due_ns;
+    if (guest == NULL)
+        return;
+    guest->due_ns = due_ns;
+    guest->rests = false;
+}
+
+/* It may ask for more. */
+static void expect_request(struct edge *e, struct MHD_Connection *connection)
+{
+    struct guest *guest = e->limit_ns == 0 ? NULL : guest_of(connection);
+    if (guest == NULL)
+        return;
+    guest->due_ns = vtime_after(e->now_ns, e->limit_ns);
+    guest->rests = true;
 }
 
 /* It has asked for something, and the body goes on. */
@@ -191,6 +203,7 @@ static void expect_body(struct edge *e, struct MHD_Connection *connection)
     if (guest == NULL)
         return;
     guest->asked = true;
+    guest->rests = false;
     guest->due_ns = vtime_after(e->now_ns, e->limit_ns);
 }
 
@@ -391,7 +404,7 @@ static void on_done(void *ctx, struct MHD_Connection *connection, void **slot,
     struct exchange *x = *slot;
     struct edge *e = ctx;
     (void)why;
-    expect(e, connection, vtime_after(e->now_ns, e->limit_ns)); /* the next request */
+    expect_request(e, connection);
     if (x == NULL)
         return;
     if (x->waiting)

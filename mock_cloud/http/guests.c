@@ -46,7 +46,7 @@ void guests_look(struct guests *g, int64_t now_ns)
         if (one->due_ns > now_ns)
             continue;
         show_the_door(one);
-        g->overdue++;
+        g->overdue += !one->rests;
     }
 }
 

@@ -18,6 +18,7 @@
 struct guest {
     int fd;
     bool asked; /* a whole request, at some time */
+    bool rests; /* its last one is answered: it goes without a word when it is due */
     int64_t due_ns;
     struct guest *earlier, *later;
 };
