@@ -56,6 +56,8 @@ static void on_package(struct judge *j, const struct ev *e)
         t->last_step = 0;
         t->causes = 0;
         t->final = t->step_seen = t->said_100 = false;
+        t->high_bytes = t->again_bytes = t->allowed_bytes = 0;
+        t->fetch_breaks = 0;
         j->verified = j->pending = false;
         j->dirty = false;
     }
@@ -76,13 +78,55 @@ static void on_package(struct judge *j, const struct ev *e)
     j->phase = PHASE_DOWNLOAD;
 }
 
+/* What waits in RAM for a whole page is stored as far as this power-on is concerned. */
+static uint64_t room_bytes(const struct judge *j)
+{
+    return j->cut_since_range ? 0 : j->setup.scenario->device.geometry.page_bytes + 8192u;
+}
+
+/* Only a client with a key-value store remembers across a start. */
+static bool remembers(const struct judge *j)
+{
+    return j->setup.scenario->device.agent == AGENT_UOTA || !j->cut_since_range;
+}
+
+/* Ranges are open to the end, so what a reply is said to have brought proves nothing: what counts
+ * is what is asked for although flash has held it. */
+static void count_traffic(struct judge *j, uint64_t from)
+{
+    struct judge_slots *t = &j->slots;
+    const struct device_config *c = &j->setup.scenario->device;
+    const uint64_t durable = j->cut_since_range ? t->stored_at_cut : judge_durable_bytes(j);
+    const bool may_restart = t->cause_to_restart || j->clean_start_due || j->replaced ||
+                             !remembers(j) || j->dirty || j->silent_faults;
+    if (durable > t->high_bytes)
+        t->high_bytes = durable;
+    if (t->requests == 0 && !j->cut_since_range)
+        return;
+    const uint64_t again = from < t->high_bytes ? t->high_bytes - from : 0;
+    const uint64_t bound = 4 * (uint64_t)c->geometry.erase_bytes + room_bytes(j);
+    t->fetch_breaks++;
+    t->again_bytes += again;
+    t->allowed_bytes += may_restart && again > bound ? again : bound;
+}
+
+static void judge_traffic(struct judge *j)
+{
+    struct judge_slots *t = &j->slots;
+    if (t->fetch_breaks > 0)
+        JUDGE(j, "DWN-19", t->again_bytes <= t->allowed_bytes,
+              "%lu bytes were asked for again after %u breaks; bound %lu",
+              (unsigned long)t->again_bytes, t->fetch_breaks, (unsigned long)t->allowed_bytes);
+    t->fetch_breaks = 0;
+    t->high_bytes = t->again_bytes = t->allowed_bytes = 0;
+}
+
 static void judge_resume(struct judge *j, uint64_t from)
 {
     struct judge_slots *t = &j->slots;
     const struct device_config *c = &j->setup.scenario->device;
     const uint64_t durable = j->cut_since_range ? t->stored_at_cut : judge_durable_bytes(j);
-    /* What waits in RAM for a whole page is stored as far as this power-on is concerned. */
-    const uint64_t room = j->cut_since_range ? 0 : c->geometry.page_bytes + 8192u;
+    const uint64_t room = room_bytes(j);
     if (from > 0 && !j->dirty && !j->silent_faults) {
         JUDGE(j, "PWR-04", from <= durable + room,
               "asks for byte %lu; flash holds %lu of the image", (unsigned long)from,
@@ -90,9 +134,7 @@ static void judge_resume(struct judge *j, uint64_t from)
         JUDGE(j, "DWN-18", from <= durable + room, "asks for byte %lu: there is a gap before it",
               (unsigned long)from);
     }
-    /* Only a client with a key-value store remembers across a start. */
-    const bool remembers = c->agent == AGENT_UOTA || !j->cut_since_range;
-    if (j->resume_expected && remembers && durable > 0 && !j->dirty && !t->cause_to_restart) {
+    if (j->resume_expected && remembers(j) && durable > 0 && !j->dirty && !t->cause_to_restart) {
         const uint64_t slack = 4 * (uint64_t)c->geometry.erase_bytes + room;
         JUDGE(j, "DWN-08", from + slack >= durable,
               "resumed at byte %lu; %lu bytes were stored before the break", (unsigned long)from,
@@ -121,6 +163,7 @@ static void on_range(struct judge *j, const struct ev *e)
         strcmp(judge_version_name(j, j->package->to), j->version) == 0)
         judge_fail(j, "SEC-02", "downloads version %s, which is running", j->version);
     judge_resume(j, from);
+    count_traffic(j, from);
     if (j->clean_start_due) {
         JUDGE(j, "INT-09", from == 0, "after a digest mismatch the download went on at byte %lu",
               from);
@@ -288,6 +331,7 @@ static void on_verify(struct judge *j, bool ok)
     const uint32_t *hit = j->faults_hit;
     judge_seen(j, "INT-01");
     t->verify_ok = ok;
+    judge_traffic(j);
     if (j->silent_faults)
         judge_seen(j, "INT-07");
     if (ok) {

@@ -16,6 +16,8 @@ struct announced {
 /* Causes of a failure, by the stage that failed. Sets of them are masks. */
 enum { CAUSE_UPGRADE = 1, CAUSE_DOWNLOAD = 2, CAUSE_VERIFY = 4, CAUSE_BURN = 8 };
 
+#define JUDGE_CODES_MAX 16
+
 struct judge_slots {
     bool on; /* the device has two slots */
 
@@ -52,7 +54,11 @@ struct judge_slots {
     bool said_100;
     unsigned causes; /* of this task so far */
     bool record_upgrading;
-    bool finished; /* the state "all received" was told */
+    bool finished;       /* the state "all received" was told */
+    bool publish_failed; /* a report could not be sent in mid-download, in this run */
+    /* Failure codes of the run, as the device told them and as they arrived, in order. */
+    int codes_told[JUDGE_CODES_MAX], codes_arrived[JUDGE_CODES_MAX];
+    uint32_t n_told, n_arrived;
 
     /* download */
     char version[DEVICE_TEXT_MAX];     /* being fetched */
@@ -64,6 +70,10 @@ struct judge_slots {
     char interrupted[DEVICE_TEXT_MAX]; /* version whose download a power cut has ended */
     uint32_t requests;                 /* ranges of this task */
     bool verify_ok;                    /* in this start */
+    uint64_t high_bytes;               /* of the image, asked for or stored, from its first on */
+    uint64_t again_bytes;              /* asked for although it had come before */
+    uint64_t allowed_bytes;            /* of those, that breaks may have cost */
+    uint32_t fetch_breaks;
 
     /* boot */
     bool chosen; /* set_boot was told, the next start tries it */

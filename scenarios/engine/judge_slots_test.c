@@ -110,6 +110,29 @@ static const struct run_row rows[] = {
      .edit = {{INSTEAD, "cloud/reply rq=download",
                "cloud/reply rq=download n=1 status=403 bytes=200\n"}},
      .kind = PACKAGE_FULL},
+    {.name = "a code arrives as another",
+     .fails = "RPT-15",
+     .device = ", \"agent\": \"aiot\"",
+     .edit = {{AFTER, "flash/program op=3",
+               "device/progress step=-2\n"
+               "cloud/message rq=progress n=1 identity=device1&a1OtaBench1 "
+               "topic=/ota/device/progress/a1OtaBench1/device1 "
+               "payload={\"id\":2,\"params\":{\"step\":\"-4\",\"desc\":\"\"}}\n"},
+              {INSTEAD, "\"step\":\"80\"", ""},
+              {INSTEAD, "\"step\":\"100\"", ""}},
+     .kind = PACKAGE_FULL},
+    {.name = "a download ends for a report",
+     .fails = "RPT-13",
+     .device = ", \"agent\": \"aiot\"",
+     .edit = {{AFTER, "flash/program op=3",
+               "device/state code=-0x0902\n"
+               "device/progress step=-2\n"
+               "cloud/message rq=progress n=1 identity=device1&a1OtaBench1 "
+               "topic=/ota/device/progress/a1OtaBench1/device1 "
+               "payload={\"id\":2,\"params\":{\"step\":\"-2\",\"desc\":\"\"}}\n"},
+              {INSTEAD, "\"step\":\"80\"", ""},
+              {INSTEAD, "\"step\":\"100\"", ""}},
+     .kind = PACKAGE_FULL},
     {.name = "another version is reported",
      .fails = "CLD-13",
      .device = ", \"agent\": \"aiot\"",

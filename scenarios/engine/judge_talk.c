@@ -162,10 +162,13 @@ static void on_failure(struct judge *j, int64_t step)
     for (uint32_t i = 0; i < s->n_flash; i++)
         if (s->flash[i].kind == NOR_IO_PROGRAM || s->flash[i].kind == NOR_IO_ERASE)
             causes |= CAUSE_BURN;
+    if (t->publish_failed && t->requests == 1 && !t->bad_body && t->causes == 0 && !j->main_over)
+        judge_fail(j, "RPT-13", "tells %ld although only reports failed, not the download",
+                   (long)step);
     /* A digest that was compared and differs is the last stage there is. */
     if ((t->causes & CAUSE_VERIFY) != 0)
         causes = CAUSE_VERIFY;
-    if (causes == 0 || s->device.agent == AGENT_UOTA)
+    if (causes == 0)
         return;
     bool fits = false;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -179,6 +182,29 @@ static void on_failure(struct judge *j, int64_t step)
         JUDGE(j, "RPT-16", fits, "tells %ld; the first cause was the stage %s", (long)step, stage);
 }
 
+/* A code is told once, and may arrive before the device's own word of it is known, or never. */
+static void note_code(struct judge *j, int *codes, uint32_t *n, int64_t step)
+{
+    if (!j->main_over && *n < JUDGE_CODES_MAX)
+        codes[(*n)++] = (int)step;
+}
+
+static void judge_codes(struct judge *j)
+{
+    const struct judge_slots *t = &j->slots;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < t->n_arrived; i++) {
+        while (at < t->n_told && t->codes_told[at] != t->codes_arrived[i])
+            at++;
+        if (at < t->n_told)
+            judge_seen(j, "RPT-15");
+        else
+            judge_fail(j, "RPT-15", "%d arrives as a code; the device told %d", t->codes_arrived[i],
+                       t->n_told > 0 ? t->codes_told[t->n_told - 1] : 0);
+        at++;
+    }
+}
+
 static void on_progress(struct judge *j, const struct ev *e)
 {
     struct judge_slots *t = &j->slots;
@@ -188,6 +214,8 @@ static void on_progress(struct judge *j, const struct ev *e)
     if (!payload_int(payload, "step", &step))
         return;
     t->step_seen = true;
+    if (step < 0 || step > 100)
+        note_code(j, t->codes_arrived, &t->n_arrived, step);
     JUDGE(j, "RPT-07",
           strncmp(ev_text(e, "topic"), "/ota/device/progress/", 21) == 0 &&
               topic_is_own(j, ev_text(e, "topic")),
@@ -270,6 +298,8 @@ static void on_state(struct judge *j, const char *code)
     for (uint32_t i = 0; i < x->n_states && !j->main_over; i++)
         j->state_seen[i] = j->state_seen[i] || strcmp(x->states[i], code) == 0;
     /* "All received" comes before "digest matched" (aiot_ota_api.h). */
+    if (strcmp(code, "-0x0902") == 0 && j->phase == PHASE_DOWNLOAD && !j->main_over)
+        j->slots.publish_failed = true;
     if (strcmp(code, "-0x091F") == 0)
         j->slots.finished = true;
     else if (strcmp(code, "-0x0901") == 0) {
@@ -314,6 +344,8 @@ void judge_talk_event(struct judge *j, const struct ev *e)
         on_offline(j, e);
     else if (ev_is(e, LANE_NETWORK, "connect") && strcmp(ev_text(e, "what"), "mqtt") == 0)
         on_connect(j, e);
+    else if (ev_is(e, LANE_DEVICE, "progress") && ev_int(e, "step", 0) < 0)
+        note_code(j, j->slots.codes_told, &j->slots.n_told, ev_int(e, "step", 0));
     else if (ev_is(e, LANE_DEVICE, "state"))
         on_state(j, ev_text(e, "code"));
     else if (ev_is(e, LANE_DEVICE, "log"))
@@ -336,6 +368,10 @@ void judge_talk_main_over(struct judge *j, int64_t now_ns)
         judge_seen(j, "SEC-09");
     const struct expectation *x = &j->setup.scenario->expect;
     const bool there = !x->has_version || strcmp(j->main_version, x->version) == 0;
+    judge_codes(j);
+    if (t->publish_failed && x->has_version)
+        JUDGE(j, "RPT-13", there, "reports could not be sent in mid-download, and version %s runs",
+              j->main_version);
     if (t->fault_in_download && x->has_version)
         JUDGE(j, "NET-09", there, "the session was lost in mid-download, and version %s runs",
               j->main_version);

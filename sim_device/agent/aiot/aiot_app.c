@@ -90,7 +90,11 @@ static void report_version(struct app *a)
 /* A step of a task; a final one that cannot be sent now is owed. */
 static void tell(struct app *a, const aiot_download_task_desc_t *task, int step)
 {
-    if (step == 0 || aiot_ota_report_step(task, step) == STATE_SUCCESS || step > 0)
+    if (step == 0 || aiot_ota_report_step(task, step) == STATE_SUCCESS)
+        return;
+    if (step > 0 && a->kit.quirks.report_or_nothing && a->failed == 0)
+        a->failed = KIT_STEP_FETCH;
+    if (step > 0)
         return;
     replace(a, &a->owed, task);
     a->owed_step = step;

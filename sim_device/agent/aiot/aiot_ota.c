@@ -282,15 +282,17 @@ int32_t aiot_ota_report_step(const aiot_download_task_desc_t *task, int32_t step
 {
     char topic[AIOT_TOPIC_MAX];
     const char *module = task->module;
+    const bool bytes = kit_self() != NULL && kit_self()->quirks.byte_codes;
     if (task->mqtt_handle == NULL || (module != NULL && !plain(module)))
         return aiot_state(STATE_OTA_REPORT_FAILED);
     (void)snprintf(topic, sizeof(topic), "/ota/device/progress/%s/%s", task->product_key,
                    task->device_name);
-    bool sent = aiot_ota_send(
-        task->mqtt_handle, topic,
-        "{\"id\":%" PRIu32 ", \"params\":{\"step\":\"%" PRId32 "\",\"desc\":\"\"%s%s%s}}",
-        aiot_mqtt_next_id(task->mqtt_handle), step, module != NULL ? ",\"module\":\"" : "",
-        module != NULL ? module : "", module != NULL ? "\"" : "");
+    bool sent = aiot_ota_send(task->mqtt_handle, topic,
+                              "{\"id\":%" PRIu32 ", \"params\":{\"step\":\"%" PRId32
+                              "\",\"desc\":\"\"%s%s%s}}",
+                              aiot_mqtt_next_id(task->mqtt_handle), bytes ? (uint8_t)step : step,
+                              module != NULL ? ",\"module\":\"" : "", module != NULL ? module : "",
+                              module != NULL ? "\"" : "");
     if (sent && kit_self() != NULL)
         KIT_EVENT(kit_self()->board, "progress", F_INT("step", step));
     return sent ? STATE_SUCCESS : aiot_state(STATE_OTA_REPORT_FAILED);

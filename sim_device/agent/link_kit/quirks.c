@@ -30,6 +30,8 @@ static const struct kit_quirk table[] = {
     ROW(digest_of_stream, "digest-of-stream", "app: the digest covers what arrived, not flash"),
     ROW(boot_before_verify, "boot-before-verify", "app: chooses the image before comparing it"),
     ROW(one_failure_code, "one-failure-code", "app: -1 whatever stage failed"),
+    ROW(byte_codes, "byte-codes", "app: failure codes are written as bytes, 253 for -3"),
+    ROW(report_or_nothing, "report-or-nothing", "app: a report that fails ends the download"),
     ROW(endless_tries, "endless-tries", "app: never gives up on an announcement"),
     ROW(no_version_report, "no-version-report", "app: the version is not reported"),
     ROW(confirm_at_start, "confirm-at-start", "app: confirms a trial before it reached the cloud"),

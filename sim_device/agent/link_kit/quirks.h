@@ -37,6 +37,8 @@ struct kit_quirks {
     bool digest_of_stream;   /* the digest covers what arrived, not what flash holds */
     bool boot_before_verify; /* the boot choice is made before the digest is compared */
     bool one_failure_code;   /* -1 whatever stage failed */
+    bool byte_codes;         /* aiot: failure codes are written as bytes, 253 for -3 */
+    bool report_or_nothing;  /* aiot: progress that cannot be reported ends the download */
     bool endless_tries;      /* the application never gives up on an announcement */
     bool no_version_report;  /* the version is not reported after a start */
     bool confirm_at_start;   /* a trial image confirms itself before it reached the cloud */
