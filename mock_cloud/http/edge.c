@@ -31,7 +31,7 @@
 
 /* What is asked of real clients, see edge.h. */
 #define SLOWEST_BYTES_PER_S 16
-#define CROWDED             (EDGE_CONNECTIONS_MAX * 3 / 4)
+#define CROWD               (EDGE_CONNECTIONS_MAX * 3 / 4)
 #define REFUSAL_DELAY_NS    NS_PER_S
 
 /* One request on its way: made when its first line is read, freed when its reply is done. */
@@ -171,9 +171,8 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info == NULL)
         return;
-    if (e->guests.count >= CROWDED)
-        guests_make_room(&e->guests);
-    *slot = guests_add(&e->guests, info->connect_fd, vtime_after(e->now_ns, e->limit_ns));
+    *slot =
+        guests_add(&e->guests, info->connect_fd, e->now_ns, vtime_after(e->now_ns, e->limit_ns));
 }
 
 /* Its next step must be done by then. */
@@ -225,7 +224,7 @@ static void brake(struct edge *e, struct http_reply *rp)
 static void look_at_guests(struct edge *e)
 {
     char text[GUESTS_TEXT_MAX];
-    guests_look(&e->guests, e->now_ns);
+    guests_look(&e->guests, e->now_ns, CROWD);
     if (guests_tell(&e->guests, e->now_ns, text, sizeof text))
         cloud_refused(e->cloud, e->now_ns, "http", text);
 }

@@ -47,9 +47,10 @@ struct edge_address {
     const char *key_pem;
     /* A connection on which nothing moves is closed, 0: never. Not 0 also says that clients are
      * real and may be bad: each has so long for a request, head and body, for the next one, and for
-     * reading its reply, there a second more per 16 bytes; of those that never ask the oldest goes
-     * when three quarters of the places are taken; refusals (400 and above) beyond 50 in a second
-     * come a second late. The cloud tells "refused" of all this, once a second at most. */
+     * reading its reply, there a second more per 16 bytes; of those that have not asked for a
+     * second the oldest go while more than three quarters of the places are taken; refusals (400
+     * and above) beyond 50 in a second come a second late. The cloud tells "refused" of all this,
+     * once a second at most. */
     unsigned idle_limit_s;
     const struct edge_service *service; /* null: the cloud answers. Lives as long as the edge. */
 };

@@ -8,12 +8,12 @@
 
 #define LOOK_NS NS_PER_S
 
-struct guest *guests_add(struct guests *g, int fd, int64_t due_ns)
+struct guest *guests_add(struct guests *g, int fd, int64_t now_ns, int64_t due_ns)
 {
     struct guest *one = calloc(1, sizeof *one);
     if (one == NULL)
         return NULL;
-    *one = (struct guest){.fd = fd, .due_ns = due_ns, .earlier = g->last};
+    *one = (struct guest){.fd = fd, .came_ns = now_ns, .due_ns = due_ns, .earlier = g->last};
     *(g->last == NULL ? &g->first : &g->last->later) = one;
     g->last = one;
     g->count++;
@@ -37,30 +37,23 @@ static void show_the_door(struct guest *one)
     one->asked = true; /* once is enough */
 }
 
-void guests_look(struct guests *g, int64_t now_ns)
+void guests_look(struct guests *g, int64_t now_ns, size_t crowd)
 {
     if (now_ns < g->look_ns)
         return;
     g->look_ns = now_ns + LOOK_NS;
+    size_t excess = g->count > crowd ? g->count - crowd : 0;
     for (struct guest *one = g->first; one != NULL; one = one->later) {
-        if (one->due_ns > now_ns)
+        if (one->due_ns <= now_ns) {
+            g->overdue += !one->rests;
+        } else if (excess > 0 && !one->asked && now_ns - one->came_ns > LOOK_NS) {
+            g->crowded_out++;
+            excess--;
+        } else {
             continue;
+        }
         show_the_door(one);
-        g->overdue += !one->rests;
     }
-}
-
-void guests_make_room(struct guests *g)
-{
-    struct guest *silent[2] = {NULL, NULL};
-    size_t n = 0;
-    for (struct guest *one = g->first; one != NULL && n < 2; one = one->later)
-        if (!one->asked)
-            silent[n++] = one;
-    if (n < 2)
-        return;
-    show_the_door(silent[0]);
-    g->crowded_out++;
 }
 
 bool guests_refused(struct guests *g, int64_t now_ns)

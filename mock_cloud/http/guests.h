@@ -19,7 +19,7 @@ struct guest {
     int fd;
     bool asked; /* a whole request, at some time */
     bool rests; /* its last one is answered: it goes without a word when it is due */
-    int64_t due_ns;
+    int64_t came_ns, due_ns;
     struct guest *earlier, *later;
 };
 
@@ -35,14 +35,12 @@ struct guests {
 };
 
 /* Null: no memory; it is not watched then. */
-struct guest *guests_add(struct guests *g, int fd, int64_t due_ns);
+struct guest *guests_add(struct guests *g, int fd, int64_t now_ns, int64_t due_ns);
 void guests_remove(struct guests *g, struct guest *one); /* null is fine */
 
-/* Shows the door to those that are due; at most once a second. */
-void guests_look(struct guests *g, int64_t now_ns);
-/* One more has come and there should be room: the one goes that came first of those that have never
- * asked, if there are two of them. */
-void guests_make_room(struct guests *g);
+/* Once a second at most: shows the door to those that are due; and, of more than crowd, to those
+ * that have not asked since they came more than a second ago, the oldest first. */
+void guests_look(struct guests *g, int64_t now_ns, size_t crowd);
 /* Somebody is refused something: whether the answer is held back. */
 bool guests_refused(struct guests *g, int64_t now_ns);
 /* A sentence on all that, at most one a second; false: there is nothing to tell, or not yet. */
