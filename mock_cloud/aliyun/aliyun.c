@@ -160,6 +160,7 @@ static const struct {
     [TOPIC_TOPO_DELETE] = {RQ_MESSAGE, NULL, aliyun_topo_delete},
     [TOPIC_TOPO_GET] = {RQ_MESSAGE, NULL, aliyun_topo_get},
     [TOPIC_SUB_REGISTER] = {RQ_MESSAGE, NULL, aliyun_sub_register},
+    [TOPIC_PRODUCT_REGISTER] = {RQ_MESSAGE, NULL, aliyun_product_register},
     [TOPIC_LOGIN] = {RQ_MESSAGE, NULL, aliyun_combine_login},
     [TOPIC_LOGOUT] = {RQ_MESSAGE, NULL, aliyun_combine_logout},
     [TOPIC_POST] = {RQ_MESSAGE, NULL, aliyun_take_post},

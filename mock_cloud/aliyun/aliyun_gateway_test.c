@@ -17,7 +17,9 @@
 /* printf 'clientIda1Product&sub1deviceNamesub1productKeya1Producttimestamp1700000000000' |
  * openssl dgst -sha1 -hmac secret1 */
 #define SIGN "2378aba89b3494a7047799b5dc8525d80982c0b6"
-#define NAME "{\"deviceName\":\"sub1\",\"productKey\":\"" PK "\"}"
+/* clientIda1Product.sub1..timestamp77, -sha256, in upper case */
+#define SIGN_C "18750EA77331B93065FBFA01452F1DF10CAD358B3B0FEE7262C45C3EDA0DEBA0"
+#define NAME   "{\"deviceName\":\"sub1\",\"productKey\":\"" PK "\"}"
 
 static void open_with_sub(struct bench *b)
 {
@@ -170,6 +172,29 @@ static void a_list_logs_in_and_out(void)
     bench_close(&b);
 }
 
+/* As the Link SDK for C of generation 4 writes it: the method beside the list, a text as params. */
+static void the_sdk_in_c_is_understood(void)
+{
+    struct bench b;
+    open_with_sub(&b);
+    ask(&b, TOPO "add",
+        "{\"id\":\"1\",\"version\":\"1.0\",\"params\":[{\"productKey\":\"" PK "\","
+        "\"deviceName\":\"sub1\",\"clientId\":\"" PK ".sub1\",\"timestamp\":\"77\","
+        "\"signmethod\":\"hmacSha256\",\"sign\":\"%s\"}]}",
+        SIGN_C);
+    CHECK_HAS(last(&b), "\"code\":200");
+    publish(&b, DEVICE, TOPO "get", "{\"id\":\"\",\"version\":\"1.0\",\"params\":\"{}\"}");
+    CHECK_HAS(last(&b), "\"data\":[" NAME "],\"id\":\"\",\"message\":\"success\"");
+    ask(&b, SESSION "batch_login",
+        "{\"id\":\"2\",\"version\":\"1.0\",\"params\":{\"signMethod\":\"hmacSha256\","
+        "\"deviceList\":[{\"productKey\":\"" PK "\",\"deviceName\":\"sub1\",\"clientId\":\"" PK
+        ".sub1\",\"timestamp\":\"77\",\"cleanSession\":\"false\",\"sign\":\"%s\"}]}}",
+        SIGN_C);
+    CHECK_HAS(last(&b), "\"code\":200,\"data\":[" NAME "]");
+    CHECK(cloud_mqtt_topic(b.cloud, DEVICE, SUB_INFORM, MQTT_PUBLISH));
+    bench_close(&b);
+}
+
 static void sessions_end_with_the_gateway_and_the_topology_stays(void)
 {
     struct bench b;
@@ -238,6 +263,7 @@ static const struct test tests[] = {
     {"a sub-device speaks between login and logout", a_sub_device_speaks_between_login_and_logout},
     {"an upgrade goes through the gateway", an_upgrade_goes_through_the_gateway},
     {"a list logs in and out", a_list_logs_in_and_out},
+    {"the SDK in C is understood", the_sdk_in_c_is_understood},
     {"sessions end with the gateway, the topology stays",
      sessions_end_with_the_gateway_and_the_topology_stays},
     {"another gateway takes over", another_gateway_takes_over},

@@ -6,6 +6,7 @@
 /* printf deviceName..productKey..random42 | openssl dgst -sha1 (or -sha256) -hmac prodsecret */
 #define SHA1_DEV1   "2460c69df4b4dbc42fd9ee9246ec98fd7884f516"
 #define SHA256_DEV1 "f1484c754dddac9fea0687c5fcf4e959df20e8c74fe4dee557f6038f99a763e4"
+#define SHA256_DEV2 "a143696d1a28fd766fa6a49a152ddcc7d3eaa7c4d64cfbcc3084ab16b36d045d"
 #define SHA256_NEW1 "8b0191190c2a6f7ddd2c01378818da5de896b8f66353b3d672dbfb2864c6cdde"
 #define FORM(name, sign, method)                                                                   \
     "productKey=" PK "&deviceName=" name "&random=42&sign=" sign "&signMethod=" method
@@ -191,6 +192,33 @@ static void a_gateway_gets_secrets_for_its_sub_devices(void)
     bench_close(&b);
 }
 
+static void a_gateway_registers_with_the_secret_of_a_product(void)
+{
+    struct bench b;
+    char secret[STORE_TEXT_MAX];
+    open_dynamic(&b);
+    cloud_mqtt_online(b.cloud, b.now_ns, DEVICE);
+    publish(&b, DEVICE, "/sys/" PK "/dev1/thing/proxy/provisioning/product_register",
+            "{\"id\":\"1\",\"version\":\"1.0\",\"params\":{\"proxieds\":["
+            "{\"productKey\":\"" PK "\",\"deviceName\":\"dev2\",\"random\":\"42\","
+            "\"signMethod\":\"hmacSha256\",\"sign\":\"" SHA256_DEV2 "\"},"
+            "{\"productKey\":\"" PK "\",\"deviceName\":\"dev9\",\"random\":\"42\","
+            "\"signMethod\":\"hmacSha256\",\"sign\":\"00\"},"
+            "{\"productKey\":\"" PK "\",\"deviceName\":\"dev1\",\"random\":\"42\","
+            "\"signMethod\":\"hmacSha256\",\"sign\":\"00\"}]}}");
+    secret_of(&b, OTHER, secret);
+    CHECK(strcmp(secret, SECRET) != 0);
+    CHECK_HAS(payload(&b, 0), "\"successes\":[{\"deviceName\":\"dev2\"");
+    CHECK_HAS(payload(&b, 0), secret);
+    CHECK_HAS(payload(&b, 0), "{\"failures\":[{\"deviceName\":\"dev9\",\"productKey\":\"" PK
+                              "\",\"code\":6100,\"message\":\"device not found\"},"
+                              "{\"deviceName\":\"dev1\",\"productKey\":\"" PK "\",\"code\":6402");
+    publish(&b, DEVICE, "/sys/" PK "/dev1/thing/proxy/provisioning/product_register",
+            "{\"id\":\"2\",\"params\":{}}");
+    CHECK_HAS(payload(&b, 1), "\"code\":460");
+    bench_close(&b);
+}
+
 static const struct test tests[] = {
     {"each registration gives another secret", each_registration_gives_another_secret},
     TEST_ROWS("form with", a_form_is_refused, forms, form_name),
@@ -199,5 +227,7 @@ static const struct test tests[] = {
     {"a connection registers a listed device", a_connection_registers_a_listed_device},
     {"a connection registers an unlisted device", a_connection_registers_an_unlisted_device},
     {"a gateway gets secrets for its sub-devices", a_gateway_gets_secrets_for_its_sub_devices},
+    {"a gateway registers with the secret of a product",
+     a_gateway_registers_with_the_secret_of_a_product},
 };
 TEST_MAIN("aliyun registration", tests)

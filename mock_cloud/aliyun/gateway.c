@@ -102,20 +102,31 @@ static bool read_entry(const cJSON *object, struct entry *out)
            aliyun_name_parse(out->identity, &out->name);
 }
 
-/* "timestamp" comes as a text or as a number, "signMethod" in two spellings. */
-static bool is_signed(const struct entry *e, const char *secret)
+/* In two spellings; one SDK says it once for a whole list. */
+static const char *sign_method(const struct aliyun_request *r, const struct entry *e)
 {
-    const char *method = text_of(e->object, "signMethod");
+    const cJSON *const objects[] = {e->object, r->m->params};
+    static const char *const keys[] = {"signMethod", "signmethod"};
+    for (size_t i = 0; i < 4; i++) {
+        const char *text = text_of(objects[i / 2], keys[i % 2]);
+        if (text[0] != '\0')
+            return text;
+    }
+    return "hmacmd5";
+}
+
+/* "timestamp" comes as a text or as a number. */
+static bool is_signed(const struct aliyun_request *r, const struct entry *e, const char *secret)
+{
+    const char *method = sign_method(r, e);
     char stamp[32], text[ALIYUN_SIGNED_MAX];
     enum hmac_kind kind = HMAC_MD5;
     int64_t time = 0;
-    if (method[0] == '\0')
-        method = text_of(e->object, "signmethod");
     if (json_get_int(e->object, e->object, "timestamp", 0, INT64_C(1) << 50, &time, NULL) == 0)
         (void)snprintf(stamp, sizeof stamp, "%" PRId64, time);
     else
         (void)snprintf(stamp, sizeof stamp, "%.31s", text_of(e->object, "timestamp"));
-    if (method[0] != '\0' && !aliyun_sign_method(method, strlen(method), &kind))
+    if (!aliyun_sign_method(method, strlen(method), &kind))
         return false;
     return aliyun_text_to_sign(text_of(e->object, "clientId"), &e->name, stamp, text) == 0 &&
            aliyun_is_signed(kind, secret, text, text_of(e->object, "sign"));
@@ -129,7 +140,7 @@ static enum aliyun_code check_signed(const struct aliyun_request *r, const struc
     if (store_get_device(cloud_store(r->c), e->identity, &d, NULL) != 0 ||
         strcmp(d.product_id, e->name.product_key) != 0)
         return ALIYUN_NO_DEVICE;
-    return is_signed(e, d.secret) ? ALIYUN_OK : bad;
+    return is_signed(r, e, d.secret) ? ALIYUN_OK : bad;
 }
 
 static bool is_under(const struct aliyun_request *r, const struct entry *e)
@@ -276,6 +287,53 @@ static enum aliyun_code give_secret(const struct aliyun_request *r, const struct
 void aliyun_sub_register(const struct aliyun_request *r)
 {
     walk(r, r->m->list, check_register, give_secret);
+}
+
+/* Signed for with the product's secret; what fails does not hold up the others. */
+static enum aliyun_code register_proxied(const struct aliyun_request *r, const struct entry *e,
+                                         struct buf *data)
+{
+    enum aliyun_code code = check_register(r, e, data);
+    if (code != ALIYUN_OK)
+        return code;
+    const char *method = sign_method(r, e);
+    enum hmac_kind kind = HMAC_MD5;
+    if (!aliyun_sign_method(method, strlen(method), &kind) ||
+        !aliyun_register_is_signed(r->c, &e->name, kind, text_of(e->object, "random"),
+                                   text_of(e->object, "sign")))
+        return ALIYUN_AUTH;
+    return give_secret(r, e, data);
+}
+
+void aliyun_product_register(const struct aliyun_request *r)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(r->m->params, "proxieds"), *item = NULL;
+    struct buf good, bad;
+    int n = cJSON_GetArraySize(list);
+    if (n < 1 || n > ALIYUN_BATCH_MAX) {
+        answer(r, ALIYUN_PARAMETER, NULL);
+        return;
+    }
+    buf_init(&good, MQTT_PAYLOAD_MAX);
+    buf_init(&bad, MQTT_PAYLOAD_MAX);
+    (void)buf_text(&bad, "[");
+    (void)buf_text(&good, "[");
+    cJSON_ArrayForEach(item, list)
+    {
+        struct entry e;
+        enum aliyun_code code = ALIYUN_PARAMETER;
+        if (!read_entry(item, &e) || (code = register_proxied(r, &e, &good)) != ALIYUN_OK) {
+            begin_name(&bad, &e.name);
+            (void)buf_printf(&bad, ",\"code\":%d,\"message\":\"%s\"}", (int)code,
+                             aliyun_code_text(code));
+        }
+    }
+    (void)buf_printf(&bad, "],\"successes\":%s]}", (const char *)good.data);
+    buf_clear(&good);
+    (void)buf_printf(&good, "{\"failures\":%s", (const char *)bad.data);
+    answer(r, ALIYUN_OK, &good);
+    buf_free(&good);
+    buf_free(&bad);
 }
 
 /* ---- sessions ---- */

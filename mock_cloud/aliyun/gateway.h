@@ -3,6 +3,7 @@
  *
  *   thing/topo/add, delete, get    the topology; whoever is added is signed for with its own secret
  *   thing/sub/register             secrets of listed sub-devices (register.h)
+ *   thing/proxy/provisioning/product_register   the same, signed for with the product's secret
  *   combine/login, batch_login     a session over the gateway's connection, signed likewise
  *   combine/logout, batch_logout   its end
  *
@@ -32,6 +33,7 @@ void aliyun_topo_add(const struct aliyun_request *r);
 void aliyun_topo_delete(const struct aliyun_request *r);
 void aliyun_topo_get(const struct aliyun_request *r);
 void aliyun_sub_register(const struct aliyun_request *r);
+void aliyun_product_register(const struct aliyun_request *r); /* says for each how it went */
 void aliyun_combine_login(const struct aliyun_request *r);
 void aliyun_combine_logout(const struct aliyun_request *r);
 

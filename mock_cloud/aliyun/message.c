@@ -76,8 +76,6 @@ int aliyun_message_open(struct aliyun_message *m, const uint8_t *payload, size_t
         return err_set(err, ERR_FORMAT, "$: must be an object");
     keep_id(m->doc.root, m->id);
     const cJSON *params = cJSON_GetObjectItemCaseSensitive(m->doc.root, "params");
-    if (params != NULL && !cJSON_IsObject(params) && !cJSON_IsArray(params))
-        return err_set(err, ERR_FORMAT, "$.params: must be an object, or a list");
     m->params = cJSON_IsObject(params) ? params : NULL;
     m->list = cJSON_IsArray(params) ? params : NULL;
     return 0;

@@ -1,7 +1,7 @@
 /*
  * What devices publish: JSON objects with id and params, read as leniently as the real clients
- * write them (aliyun note §4, §10): a number or a text as id or step, a zero byte at the end, and
- * in requests for files a comma before a closing brace.
+ * write them (aliyun note §4, §10): a number or a text as id or step, a zero byte at the end, in
+ * requests for files a comma before a closing brace, and in one of a gateway a text as params.
  */
 #ifndef OTABENCH_MOCK_CLOUD_ALIYUN_MESSAGE_H
 #define OTABENCH_MOCK_CLOUD_ALIYUN_MESSAGE_H
@@ -14,7 +14,7 @@
 
 struct aliyun_message {
     struct json doc;
-    const cJSON *params; /* an object; null: there is none */
+    const cJSON *params; /* an object; null: there is none, or it is of another type */
     const cJSON *list;   /* params when they are a list; null: they are not */
     char id[ALIYUN_ID_MAX];
 };

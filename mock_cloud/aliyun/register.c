@@ -9,6 +9,7 @@
 
 #define PATH       "/auth/register/device"
 #define REPLY_MAX  1024
+#define RANDOM_MAX 127
 #define LISTED     '|' /* between product key and device name of a registration's identity: */
 #define NOT_LISTED '+' /* no name has either */
 
@@ -47,6 +48,19 @@ static enum aliyun_code find_product(struct cloud *c, const struct aliyun_name *
     if (store_get_product(cloud_store(c), name->product_key, out, NULL) != 0 || !out->has_team)
         return ALIYUN_NO_PRODUCT;
     return out->secret[0] == '\0' ? ALIYUN_NOT_DYNAMIC : ALIYUN_OK;
+}
+
+bool aliyun_register_is_signed(struct cloud *c, const struct aliyun_name *name, enum hmac_kind kind,
+                               const char *random, const char *signature)
+{
+    struct store_product product;
+    char text[ALIYUN_SIGNED_MAX];
+    if (find_product(c, name, &product) != ALIYUN_OK || random[0] == '\0' ||
+        strlen(random) > RANDOM_MAX)
+        return false;
+    (void)snprintf(text, sizeof text, "deviceName%sproductKey%srandom%s", name->device_name,
+                   name->product_key, random);
+    return aliyun_is_signed(kind, product.secret, text, signature);
 }
 
 /* The device, or a new one; it has never been there. */
@@ -104,14 +118,11 @@ enum mqtt_connack aliyun_register_login(struct cloud *c, int64_t now_ns,
 {
     struct store_product product;
     struct store_device device;
-    char text[ALIYUN_SIGNED_MAX];
     bool listed = id->auth == AUTH_REGISTER;
     if (find_product(c, name, &product) != ALIYUN_OK)
         return MQTT_NOT_AUTHORIZED;
-    (void)snprintf(text, sizeof text, "deviceName%sproductKey%srandom%s", name->device_name,
-                   name->product_key, id->random);
-    if (login->password == NULL || id->random[0] == '\0' ||
-        !aliyun_is_signed(id->sign, product.secret, text, login->password) ||
+    if (login->password == NULL ||
+        !aliyun_register_is_signed(c, name, id->sign, id->random, login->password) ||
         find_device(c, now_ns, name, listed, &device) != ALIYUN_OK)
         return MQTT_BAD_CREDENTIALS;
     (void)snprintf(identity, MQTT_IDENTITY_MAX, "%s%c%s", name->product_key,
@@ -186,7 +197,7 @@ static enum aliyun_code answer_form(struct cloud *c, int64_t now_ns, const struc
     struct aliyun_name name;
     struct store_product product;
     enum hmac_kind kind = HMAC_MD5;
-    char identity[2 * ALIYUN_NAME_MAX + 2], text[ALIYUN_SIGNED_MAX];
+    char identity[2 * ALIYUN_NAME_MAX + 2];
     if (rq->body == NULL || !aliyun_form_parse((const char *)rq->body, rq->body_bytes, &f))
         return ALIYUN_PARAMETER;
     (void)snprintf(identity, sizeof identity, "%s&%s", f.device_name, f.product_key);
@@ -196,9 +207,7 @@ static enum aliyun_code answer_form(struct cloud *c, int64_t now_ns, const struc
     enum aliyun_code code = find_product(c, &name, &product);
     if (code != ALIYUN_OK)
         return code;
-    (void)snprintf(text, sizeof text, "deviceName%sproductKey%srandom%s", name.device_name,
-                   name.product_key, f.random);
-    if (!aliyun_is_signed(kind, product.secret, text, f.sign))
+    if (!aliyun_register_is_signed(c, &name, kind, f.random, f.sign))
         return ALIYUN_AUTH;
     return aliyun_register(c, now_ns, &name, true, d);
 }

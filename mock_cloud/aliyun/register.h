@@ -37,6 +37,9 @@ const char *aliyun_code_text(enum aliyun_code code); /* "success", "request para
 /* Whether it could be registered now. */
 enum aliyun_code aliyun_register_check(struct cloud *c, int64_t now_ns,
                                        const struct aliyun_name *name, bool listed);
+/* Whether "deviceName{..}productKey{..}random{..}" is signed with the product's secret. */
+bool aliyun_register_is_signed(struct cloud *c, const struct aliyun_name *name, enum hmac_kind kind,
+                               const char *random, const char *signature);
 /* Gives the device its new secret; listed false: it is made when it is not there. */
 enum aliyun_code aliyun_register(struct cloud *c, int64_t now_ns, const struct aliyun_name *name,
                                  bool listed, struct store_device *out);

@@ -21,6 +21,7 @@ static const struct aliyun_topic_row rows[] = {
     {TOPIC_TOPO_DELETE, "/sys/{p}/{d}/thing/topo/delete", true, false},
     {TOPIC_TOPO_GET, "/sys/{p}/{d}/thing/topo/get", true, false},
     {TOPIC_SUB_REGISTER, "/sys/{p}/{d}/thing/sub/register", true, false},
+    {TOPIC_PRODUCT_REGISTER, "/sys/{p}/{d}/thing/proxy/provisioning/product_register", true, false},
     {TOPIC_LOGIN, "/ext/session/{p}/{d}/combine/login", true, false},
     {TOPIC_LOGIN, "/ext/session/{p}/{d}/combine/batch_login", true, false},
     {TOPIC_LOGOUT, "/ext/session/{p}/{d}/combine/logout", true, false},
@@ -131,21 +132,14 @@ void aliyun_topic_make(enum aliyun_topic topic, const struct aliyun_name *name,
 const char *aliyun_filter_at(size_t index)
 {
     static const char *const filters[] = {
-        "/ota/device/inform/+/+",
-        "/ota/device/progress/+/+",
-        "/ota/device/request/+/+",
-        "/sys/+/+/thing/ota/firmware/get",
-        "/sys/+/+/thing/config/get",
-        "/sys/+/+/thing/config/push_reply",
-        "/sys/+/+/thing/file/download",
-        "/sys/+/+/thing/topo/add",
-        "/sys/+/+/thing/topo/delete",
-        "/sys/+/+/thing/topo/get",
-        "/sys/+/+/thing/sub/register",
-        "/ext/session/+/+/combine/login",
-        "/ext/session/+/+/combine/batch_login",
-        "/ext/session/+/+/combine/logout",
-        "/ext/session/+/+/combine/batch_logout",
+        "/ota/device/inform/+/+",          "/ota/device/progress/+/+",
+        "/ota/device/request/+/+",         "/sys/+/+/thing/ota/firmware/get",
+        "/sys/+/+/thing/config/get",       "/sys/+/+/thing/config/push_reply",
+        "/sys/+/+/thing/file/download",    "/sys/+/+/thing/topo/add",
+        "/sys/+/+/thing/topo/delete",      "/sys/+/+/thing/topo/get",
+        "/sys/+/+/thing/sub/register",     "/sys/+/+/thing/proxy/provisioning/product_register",
+        "/ext/session/+/+/combine/login",  "/ext/session/+/+/combine/batch_login",
+        "/ext/session/+/+/combine/logout", "/ext/session/+/+/combine/batch_logout",
     };
     return index < sizeof filters / sizeof filters[0] ? filters[index] : NULL;
 }

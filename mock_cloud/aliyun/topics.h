@@ -27,6 +27,7 @@ enum aliyun_topic {
     TOPIC_TOPO_DELETE,
     TOPIC_TOPO_GET,
     TOPIC_SUB_REGISTER,
+    TOPIC_PRODUCT_REGISTER,
     TOPIC_LOGIN, /* of sub-devices */
     TOPIC_LOGOUT,
     TOPIC_POST,  /* properties, events and tags: acknowledged */
