@@ -15,6 +15,7 @@
 
 #define START_WAIT_MS 10000
 #define START_TRIES   5
+#define READS_MAX     8
 
 /* ---- what the plugin says ---- */
 
@@ -133,11 +134,12 @@ static int on_frame(struct broker *b, int64_t now_ns, uint8_t kind, struct frame
     return r->ok ? 0 : ERR_FORMAT;
 }
 
-/* Reads what is there and handles every whole frame. */
+/* Reads what is there and handles every whole frame; what is behind READS_MAX chunks waits for the
+ * next call, the owner has other edges. */
 static int read_plugin(struct broker *b, int64_t now_ns, struct err *err)
 {
     uint8_t chunk[16384];
-    for (;;) {
+    for (int i = 0; i < READS_MAX; i++) {
         ssize_t n = recv(b->plugin_fd, chunk, sizeof chunk, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return 0;
@@ -159,6 +161,7 @@ static int read_plugin(struct broker *b, int64_t now_ns, struct err *err)
         if (whole < 0)
             return err_set(err, ERR_FORMAT, "the MQTT broker's plugin cannot be understood");
     }
+    return 0;
 }
 
 /* ---- messages to devices ---- */
