@@ -156,7 +156,8 @@ struct device_config {
     char sub_version[DEVICE_TEXT_MAX]; /* and the version it runs */
     char mqtt_host[2 * DEVICE_TEXT_MAX];
     uint16_t mqtt_port;
-    bool tls;              /* MQTT over TLS 1.2 */
+    bool keep_offset; /* AGENT_AIOT: the application keeps the offset of a download in the store */
+    bool tls;         /* MQTT over TLS 1.2 */
     const char *ca_pem;    /* trusted by MQTT and HTTPS; null: none, then no TLS. Lives as long as
                               the configuration */
     uint16_t keep_alive_s; /* of MQTT */

@@ -90,6 +90,8 @@ static int check_numbers(const struct device_config *c, struct err *err)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (check_range(rows[i].name, rows[i].value, rows[i].min, rows[i].max, err) != 0)
             return ERR_ARG;
+    if (c->keep_offset && c->agent != AGENT_AIOT)
+        return err_set(err, ERR_ARG, "keep_offset: only aiot has an API that begins elsewhere");
     if (c->tls && c->ca_pem == NULL)
         return err_set(err, ERR_ARG, "tls: needs the certificate of a CA (ca_pem)");
     for (uint32_t i = 0; i < c->n_images; i++)

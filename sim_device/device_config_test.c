@@ -50,6 +50,12 @@ static void no_deadline(struct device_config *c)
     c->confirm_deadline_ms = 0;
 }
 
+static void keeps_offset_of_3x(struct device_config *c)
+{
+    c->agent = AGENT_IOT_OTA;
+    c->keep_offset = true;
+}
+
 static void tls_without_ca(struct device_config *c)
 {
     c->tls = true;
@@ -100,6 +106,7 @@ static const struct refused rows[] = {
     {"keep-alive", short_keep_alive, "keep_alive_s: is 29, must be 30..1200"},
     {"trials", no_trial, "trial_boots_max: is 0, must be 1..16"},
     {"deadline", no_deadline, "confirm_deadline_ms: is 0, must be 1..86400000"},
+    {"an offset of 3.x", keeps_offset_of_3x, "keep_offset: only aiot"},
     {"TLS", tls_without_ca, "tls: needs the certificate of a CA (ca_pem)"},
     {"images", many_images, "images: is 5, must be 0..4"},
     {"fate", unknown_fate, "images[0]: is 9, must be runs, crashes, hangs, never-connects or"},

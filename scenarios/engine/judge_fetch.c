@@ -87,7 +87,8 @@ static uint64_t room_bytes(const struct judge *j)
 /* Only a client with a key-value store remembers across a start. */
 static bool remembers(const struct judge *j)
 {
-    return j->setup.scenario->device.agent == AGENT_UOTA || !j->cut_since_range;
+    const struct device_config *c = &j->setup.scenario->device;
+    return c->agent == AGENT_UOTA || c->keep_offset || !j->cut_since_range;
 }
 
 /* Ranges are open to the end, so what a reply is said to have brought proves nothing: what counts

@@ -271,6 +271,7 @@ static const struct field device_fields[] = {
     {"trial_boots_max", NUMBER(trial_boots_max, UINT32_MAX)},
     {"confirm_deadline_ms", NUMBER(confirm_deadline_ms, UINT32_MAX)},
     {"watchdog_ms", NUMBER(watchdog_ms, UINT32_MAX)},
+    {"keep_offset", FIELD_BOOL, DEVICE(keep_offset)},
     {"image_trailer", FIELD_BOOL, DEVICE(image_trailer)},
     {"signature_required", FIELD_BOOL, DEVICE(signature_required)},
     {"fates", FIELD_LIST, DEVICE(images), .table = &fate_table, .max = DEVICE_IMAGE_RULES_MAX,
@@ -324,6 +325,7 @@ static const struct key_use device_uses[] = {
     SLOT_KEY("watchdog_ms"),
     SLOT_KEY("fates"),
     SLOT_KEY("quirks"),
+    SLOT_KEY("keep_offset"),
     {AGENT_UOTA, "image_trailer", false},
     {AGENT_UOTA, "signature_required", false},
 };

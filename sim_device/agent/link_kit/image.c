@@ -14,9 +14,15 @@ int kit_image_begin(struct kit_image *m, struct board *b, const struct partition
     return 0;
 }
 
+void kit_image_resume(struct kit_image *m, uint32_t at)
+{
+    m->stored_bytes = m->erased_bytes = at;
+    m->filled = 0;
+}
+
 void kit_image_restart(struct kit_image *m)
 {
-    m->stored_bytes = m->erased_bytes = m->filled = 0;
+    kit_image_resume(m, 0);
 }
 
 static int erase_for(struct kit_image *m, uint32_t end)

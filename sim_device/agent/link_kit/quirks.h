@@ -43,6 +43,7 @@ struct kit_quirks {
     bool no_version_report;  /* the version is not reported after a start */
     bool confirm_at_start;   /* a trial image confirms itself before it reached the cloud */
     bool never_confirm;      /* a trial image never confirms itself */
+    bool offset_first;       /* 4.x: the offset is kept before the bytes are programmed */
 };
 
 /* One row of the table, in the order above. */

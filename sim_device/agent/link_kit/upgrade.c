@@ -15,7 +15,10 @@ int kit_upgrade_init(struct kit_upgrade *u, struct kit *k, struct err *err)
     *u = (struct kit_upgrade){.kit = k};
     struct slots_config cfg;
     device_slots_config(k->config, k->board, &cfg);
-    return slots_open(&u->slots, &cfg, err);
+    int rc = slots_open(&u->slots, &cfg, err);
+    return rc == 0 ? kit_keep_open(&u->keep, k->board, &k->config->partitions,
+                                   k->config->keep_offset, err)
+                   : rc;
 }
 
 static void drop_stream(struct kit_upgrade *u)
@@ -187,6 +190,33 @@ static void start_stream(struct kit_upgrade *u)
         u->stream_digest = board_digest_begin(u->kit->board, u->task.method);
 }
 
+_Static_assert(KIT_VERSION_MAX + 1 + DIGEST_BYTES_MAX + 5 <= KIT_KEEP_TASK, "a task fits");
+
+static void describe(const struct kit_task *t, uint8_t out[KIT_KEEP_TASK])
+{
+    memset(out, 0, KIT_KEEP_TASK);
+    put_le32(out, t->size_bytes);
+    out[4] = (uint8_t)t->method;
+    memcpy(out + 5, t->digest, DIGEST_BYTES_MAX);
+    memcpy(out + 5 + DIGEST_BYTES_MAX, t->version, KIT_VERSION_MAX + 1);
+}
+
+/* Goes on where an earlier power-on came, or begins. What was told then is not told again. */
+static void recall(struct kit_upgrade *u)
+{
+    uint8_t task[KIT_KEEP_TASK];
+    describe(&u->task, task);
+    const uint32_t at = kit_keep_recall(&u->keep, task);
+    if (at == 0 || at > u->image.size_bytes) {
+        kit_keep_begin(&u->keep, task);
+        return;
+    }
+    kit_image_resume(&u->image, at);
+    const uint64_t before = (uint64_t)at + u->keep.step_bytes - 1;
+    const uint64_t percent = before * 100 / u->task.size_bytes;
+    u->last_step = (int)(percent < 99 ? percent : 99) / KIT_STEP_GRID * KIT_STEP_GRID;
+}
+
 int kit_upgrade_begin(struct kit_upgrade *u, const struct kit_offer *o)
 {
     struct board *b = u->kit->board;
@@ -209,6 +239,7 @@ int kit_upgrade_begin(struct kit_upgrade *u, const struct kit_offer *o)
             return KIT_STEP_UPGRADE;
         }
         start_stream(u);
+        recall(u);
     }
     u->busy = true;
     KIT_EVENT(b, "package", F_INT("bytes", t.size_bytes), F_STR("version", u->task.version));
@@ -219,13 +250,20 @@ int kit_upgrade_begin(struct kit_upgrade *u, const struct kit_offer *o)
 
 void kit_upgrade_restart(struct kit_upgrade *u)
 {
+    uint8_t task[KIT_KEEP_TASK];
+    describe(&u->task, task);
+    kit_keep_begin(&u->keep, task);
     kit_image_restart(&u->image);
     start_stream(u);
 }
 
 int kit_upgrade_write(struct kit_upgrade *u, const void *data, size_t len_bytes)
 {
+    if (quirks(u)->offset_first)
+        kit_keep_reached(&u->keep, u->image.stored_bytes + (uint32_t)len_bytes);
     int rc = kit_image_write(&u->image, data, len_bytes);
+    if (rc == 0)
+        kit_keep_reached(&u->keep, u->image.stored_bytes - u->image.filled);
     if (rc == 0 && u->stream_digest != NULL)
         board_digest_update(u->stream_digest, data, len_bytes);
     /* What a failed program left cannot be gone on with. */
@@ -243,6 +281,7 @@ static int choose(struct kit_upgrade *u, const uint8_t *want)
         return rc == ERR_DIGEST ? KIT_STEP_CHECK : rc == ERR_IO ? KIT_STEP_BURN : KIT_STEP_UPGRADE;
     }
     u->ready = true;
+    kit_keep_forget(&u->keep);
     KIT_EVENT(u->kit->board, "pending", F_STR("version", u->task.version));
     return 0;
 }
@@ -266,12 +305,15 @@ static int verify(struct kit_upgrade *u)
     bool ok = rc == 0 && memcmp(got, u->task.digest, digest_bytes(u->task.method)) == 0;
     KIT_EVENT(u->kit->board, "verify", F_INT("ok", ok));
     u->stale = !ok;
+    if (!ok)
+        kit_keep_forget(&u->keep);
     return ok ? 0 : KIT_STEP_CHECK;
 }
 
 int kit_upgrade_mismatch(struct kit_upgrade *u)
 {
     KIT_EVENT(u->kit->board, "verify", F_INT("ok", 0));
+    kit_keep_forget(&u->keep);
     u->stale = true;
     return KIT_STEP_CHECK;
 }
@@ -293,7 +335,8 @@ int kit_upgrade_finish(struct kit_upgrade *u)
     if (rc == 0)
         u->busy = false;
     else
-        u->stale = true;
+        kit_keep_forget(&u->keep);
+    u->stale = rc != 0;
     return rc;
 }
 

@@ -10,13 +10,15 @@
  * the digest of what flash holds has matched. Progress is told in steps of 5 and never falls, 100
  * only for a verified image, one failure code per task, by the stage that failed.
  *
- * How far the image got is kept in RAM: a later attempt of this power-on goes on from there, after
- * a power cut the download starts over.
+ * How far the image got is kept in RAM: a later attempt of this power-on goes on from there. After
+ * a power cut the download starts over, unless the application keeps its offset (keep.h): only 4.x
+ * has an API for that.
  */
 #ifndef OTABENCH_AGENT_LINK_KIT_UPGRADE_H
 #define OTABENCH_AGENT_LINK_KIT_UPGRADE_H
 
 #include "sim_device/agent/link_kit/image.h"
+#include "sim_device/agent/link_kit/keep.h"
 #include "sim_device/agent/link_kit/kit.h"
 #include "sim_device/agent/link_kit/push.h"
 #include "sim_device/boot/slots.h"
@@ -57,6 +59,7 @@ struct kit_upgrade {
     struct kit *kit;
     struct slots slots;
     struct kit_image image;
+    struct kit_keep keep;
     struct kit_task task;             /* being fetched, or begun and left in this power-on */
     struct kit_task refused;          /* told to the cloud already */
     bool busy;                        /* a download runs */
