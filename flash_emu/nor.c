@@ -67,11 +67,8 @@ static struct nor *blank(const struct nor_geometry *geo, uint64_t seed, struct e
 /* Second half of every constructor; rc is what getting the memory said. */
 static struct nor *ready(struct nor *n, int rc, struct err *err)
 {
-    if (rc == 0) {
-        n->saved = calloc(n->units, sizeof(struct nor_unit_copy *));
-        if (n->saved == NULL)
-            rc = err_set(err, ERR_NOMEM, "no memory for a chip");
-    }
+    if (rc == 0 && nor_snapshots_init(n) != 0)
+        rc = err_set(err, ERR_NOMEM, "no memory for a chip");
     if (rc != 0) {
         nor_free(n);
         return NULL;
@@ -110,10 +107,9 @@ void nor_free(struct nor *n)
 {
     if (n == NULL)
         return;
-    nor_unit_release_all(n);
+    nor_snapshots_free(n);
     nor_forget_held(n);
     nor_memory_free(n);
-    free(n->saved);
     free(n);
 }
 
@@ -136,6 +132,11 @@ const uint8_t *nor_peek(const struct nor *n)
 uint64_t nor_op_count(const struct nor *n)
 {
     return nor_meta_ops(n);
+}
+
+uint64_t nor_version(const struct nor *n, uint32_t unit)
+{
+    return n->version[unit];
 }
 
 bool nor_is_on(const struct nor *n)

@@ -155,6 +155,9 @@ const uint8_t *nor_peek(const struct nor *n);
 int nor_load(struct nor *n, uint32_t addr, const void *data, uint32_t len_bytes);
 
 uint64_t nor_op_count(const struct nor *n);
+/* Of an erase unit: as long as it is the same, so is everything on it, marks included. A snapshot
+ * brings the versions of its own chip back; one of another chip is new. */
+uint64_t nor_version(const struct nor *n, uint32_t unit);
 
 /* Arms one cut: at operation `number` (absolute, > nor_op_count) with that tear; arg is k (bytes)
  * of TEAR_PREFIX, for the others a variant: another arg, another draw. 0 disarms. */

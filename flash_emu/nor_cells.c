@@ -229,8 +229,7 @@ static void leave_bit(struct nor *n, enum nor_op_kind kind, uint32_t addr, uint8
 void nor_complete(struct nor *n, struct nor_op *op)
 {
     uint32_t unit = op->addr / n->geo.erase_bytes;
-    if (n->saved[unit] != NULL)
-        nor_unit_touch(n, unit);
+    nor_unit_touch(n, unit);
     if (op->kind == NOR_OP_PROGRAM) {
         op->raised_bits = program_cells(n, op->addr, op->data, op->len_bytes, false);
         return;

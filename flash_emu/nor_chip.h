@@ -50,6 +50,11 @@ struct nor_cut {
 
 struct nor_unit_copy;
 
+/* One per chip, held by its snapshots as well: those of two chips never look like one's. */
+struct nor_origin {
+    uint32_t refs;
+};
+
 struct nor {
     struct nor_geometry geo;
     char name[NOR_NAME_MAX]; /* geo.name points here */
@@ -88,6 +93,9 @@ struct nor {
     uint8_t before[NOR_PAGE_MAX]; /* scratch: content the operation found, while faults may hit */
 
     struct nor_unit_copy **saved; /* per unit: the saved state it still equals, or null */
+    struct nor_origin *origin;
+    uint64_t *version; /* per unit: of the changes, the last one that was there */
+    uint64_t changes;
 };
 
 #define UNIT_WEAK 1u /* may hold weak cells */
@@ -150,8 +158,17 @@ void nor_disturb(struct nor *n, const struct nor_op *op, struct rng *rng);
 bool nor_injected(struct nor *n, enum nor_io kind, uint32_t addr, uint32_t len_bytes);
 void nor_corrupt(struct nor *n, const struct nor_op *op, const uint8_t *before);
 
-/* nor_snapshot.c: the unit is about to differ from its saved state. */
-void nor_unit_touch(struct nor *n, uint32_t unit);
-void nor_unit_release_all(struct nor *n);
+/* nor_snapshot.c */
+int nor_snapshots_init(struct nor *n); /* 0 or ERR_NOMEM */
+void nor_snapshots_free(struct nor *n);
+void nor_unit_unshare(struct nor *n, uint32_t unit);
+
+/* The unit is about to change. */
+static inline void nor_unit_touch(struct nor *n, uint32_t unit)
+{
+    n->version[unit] = ++n->changes;
+    if (n->saved[unit] != NULL)
+        nor_unit_unshare(n, unit);
+}
 
 #endif

@@ -20,7 +20,11 @@ struct nor_snapshot {
     uint64_t power_ons;
     bool on;
     uint32_t units;
-    struct nor_unit_copy *unit[];
+    struct nor_origin *origin;
+    struct saved_unit {
+        struct nor_unit_copy *copy;
+        uint64_t version;
+    } unit[];
 };
 
 static void unref(struct nor_unit_copy *c)
@@ -29,16 +33,36 @@ static void unref(struct nor_unit_copy *c)
         free(c);
 }
 
-void nor_unit_touch(struct nor *n, uint32_t unit)
+static void origin_unref(struct nor_origin *o)
+{
+    if (o != NULL && --o->refs == 0)
+        free(o);
+}
+
+int nor_snapshots_init(struct nor *n)
+{
+    n->saved = calloc(n->units, sizeof(struct nor_unit_copy *));
+    n->version = calloc(n->units, sizeof(uint64_t));
+    n->origin = calloc(1, sizeof *n->origin);
+    if (n->saved == NULL || n->version == NULL || n->origin == NULL)
+        return ERR_NOMEM;
+    n->origin->refs = 1;
+    return 0;
+}
+
+void nor_snapshots_free(struct nor *n)
+{
+    for (uint32_t unit = 0; n->saved != NULL && unit < n->units; unit++)
+        unref(n->saved[unit]);
+    free(n->saved);
+    free(n->version);
+    origin_unref(n->origin);
+}
+
+void nor_unit_unshare(struct nor *n, uint32_t unit)
 {
     unref(n->saved[unit]);
     n->saved[unit] = NULL;
-}
-
-void nor_unit_release_all(struct nor *n)
-{
-    for (uint32_t unit = 0; n->saved != NULL && unit < n->units; unit++)
-        nor_unit_touch(n, unit);
 }
 
 /* The pieces of a unit's state, in the order they lie in a copy. */
@@ -110,6 +134,8 @@ struct nor_snapshot *nor_save(const struct nor *n)
     s->power_ons = nor_meta_power_ons(n);
     s->on = n->on;
     s->units = n->units;
+    s->origin = n->origin;
+    s->origin->refs++;
     for (uint32_t unit = 0; unit < n->units; unit++) {
         if (n->saved[unit] == NULL)
             n->saved[unit] = copy_out(n, unit);
@@ -117,8 +143,8 @@ struct nor_snapshot *nor_save(const struct nor *n)
             nor_snapshot_free(s);
             return NULL;
         }
-        s->unit[unit] = n->saved[unit];
-        s->unit[unit]->refs++;
+        n->saved[unit]->refs++;
+        s->unit[unit] = (struct saved_unit){.copy = n->saved[unit], .version = n->version[unit]};
     }
     return s;
 }
@@ -130,12 +156,15 @@ int nor_restore(struct nor *n, const struct nor_snapshot *s)
         s->geo.policy != n->geo.policy)
         return ERR_ARG;
     for (uint32_t unit = 0; unit < n->units; unit++) {
-        if (n->saved[unit] == s->unit[unit])
+        const struct saved_unit *u = &s->unit[unit];
+        if (n->saved[unit] == u->copy)
             continue;
         nor_unit_touch(n, unit);
-        copy_in(n, unit, s->unit[unit]);
-        n->saved[unit] = s->unit[unit];
+        copy_in(n, unit, u->copy);
+        n->saved[unit] = u->copy;
         n->saved[unit]->refs++;
+        if (s->origin == n->origin)
+            n->version[unit] = u->version;
     }
     nor_meta_set_ops(n, s->ops);
     nor_meta_set_power_ons(n, s->power_ons);
@@ -150,6 +179,7 @@ void nor_snapshot_free(struct nor_snapshot *s)
     if (s == NULL)
         return;
     for (uint32_t unit = 0; unit < s->units; unit++)
-        unref(s->unit[unit]);
+        unref(s->unit[unit].copy);
+    origin_unref(s->origin);
     free(s);
 }

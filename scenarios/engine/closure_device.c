@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "flash_emu/nor_raw.h"
+#include "scenarios/engine/flash_compare.h"
 
 /* ---- board ---- */
 
@@ -155,11 +156,17 @@ bool closure_device_ram(struct closure_device *d)
 
 /* ---- judgement ---- */
 
+static bool image_is(const struct closure_device *d, uint32_t addr,
+                     const struct closure_image *image)
+{
+    return d->compare != NULL ? flash_compare_equal(d->compare, addr, image->data, image->len_bytes)
+                              : memcmp(nor_peek(d->nor) + addr, image->data, image->len_bytes) == 0;
+}
+
 static bool images_are(const struct closure_device *d, const struct closure_image *images)
 {
     for (uint32_t i = 0; i < d->config.file_count; i++)
-        if (memcmp(nor_peek(d->nor) + d->config.files[i].address, images[i].data,
-                   images[i].len_bytes) != 0)
+        if (!image_is(d, d->config.files[i].address, &images[i]))
             return false;
     return true;
 }

@@ -24,6 +24,7 @@ struct closure_device {
     void (*observe)(void *ctx, const struct nor_op *op);
     void (*look)(void *ctx, uint32_t addr, uint32_t len_bytes);
     void *hook_ctx;
+    struct flash_compare *compare; /* of nor, for judging; null: everything is compared anew */
     jmp_buf lost;
     uint8_t *ram; /* closure_device_ram */
     size_t ram_bytes, ram_cap;

@@ -33,15 +33,25 @@ struct digest_memo {
     struct pool keys;
     struct content *contents; /* by the number of their key */
     uint32_t last;
+    digest_memo_equal *equal;
+    void *equal_ctx;
     size_t bytes, max_bytes;
 };
 
-struct digest_memo *digest_memo_new(size_t max_bytes)
+static bool equal_bytes(void *ctx, const uint8_t *data, const uint8_t *kept, uint32_t len_bytes)
+{
+    (void)ctx;
+    return memcmp(data, kept, len_bytes) == 0;
+}
+
+struct digest_memo *digest_memo_new(size_t max_bytes, digest_memo_equal *equal, void *equal_ctx)
 {
     struct digest_memo *m = calloc(1, sizeof *m);
     if (m == NULL)
         return NULL;
     m->max_bytes = max_bytes;
+    m->equal = equal != NULL ? equal : equal_bytes;
+    m->equal_ctx = equal_ctx;
     m->contents = calloc(CONTENTS_MAX, sizeof *m->contents);
     if (m->contents == NULL || pool_init(&m->keys, sizeof(struct key), CONTENTS_MAX) != 0) {
         digest_memo_free(m);
@@ -70,13 +80,16 @@ static struct key key_of(const uint8_t *data, uint32_t len_bytes)
     return k;
 }
 
-static bool holds(const struct content *c, const uint8_t *data, uint32_t len_bytes)
+static bool holds(const struct digest_memo *m, uint32_t number, const uint8_t *data,
+                  uint32_t len_bytes)
 {
-    return c->data != NULL && c->len_bytes == len_bytes && memcmp(c->data, data, len_bytes) == 0;
+    const struct content *c = &m->contents[number];
+    return c->data != NULL && c->len_bytes == len_bytes &&
+           m->equal(m->equal_ctx, data, c->data, len_bytes);
 }
 
-/* The entry for that content, made if there is none; what comes last stays, should two contents
- * have the same sample. Null: no room. */
+/* The entry for that content, made if there is none. Null: no room, or another with the same sample
+ * is there. */
 static struct content *place_for(struct digest_memo *m, const uint8_t *data, uint32_t len_bytes)
 {
     struct key k = key_of(data, len_bytes);
@@ -87,12 +100,9 @@ static struct content *place_for(struct digest_memo *m, const uint8_t *data, uin
     struct content *c = &m->contents[number];
     if (fresh)
         c->next = number;
-    if (holds(c, data, len_bytes))
-        return c;
-    free(c->copy);
-    m->bytes -= c->copy != NULL ? len_bytes : 0;
-    *c = (struct content){.len_bytes = len_bytes, .next = c->next};
-    return c;
+    if (c->data == NULL)
+        c->len_bytes = len_bytes;
+    return c->data == NULL || holds(m, number, data, len_bytes) ? c : NULL;
 }
 
 void digest_memo_lend(struct digest_memo *m, const void *data, uint32_t len_bytes,
@@ -123,13 +133,13 @@ static size_t out_bytes(int kind)
 static uint32_t find(struct digest_memo *m, const uint8_t *data, uint32_t len_bytes)
 {
     struct content *last = &m->contents[m->last];
-    if (holds(last, data, len_bytes))
+    if (holds(m, m->last, data, len_bytes))
         return m->last;
-    if (holds(&m->contents[last->next], data, len_bytes))
+    if (holds(m, last->next, data, len_bytes))
         return last->next;
     struct key k = key_of(data, len_bytes);
     uint32_t number = pool_find(&m->keys, &k);
-    if (number == POOL_NONE || !holds(&m->contents[number], data, len_bytes))
+    if (number == POOL_NONE || !holds(m, number, data, len_bytes))
         return POOL_NONE;
     last->next = number;
     return number;

@@ -14,8 +14,13 @@
 
 struct digest_memo;
 
-/* max_bytes: of contents that are copied; more are not kept. Null without memory. */
-struct digest_memo *digest_memo_new(size_t max_bytes);
+/* Whether both are the same, at least as strictly as memcmp; kept stays where it is. */
+typedef bool digest_memo_equal(void *ctx, const uint8_t *data, const uint8_t *kept,
+                               uint32_t len_bytes);
+
+/* max_bytes: of contents that are copied; more are not kept, and none is given up. equal may be
+ * null: memcmp. Null without memory. */
+struct digest_memo *digest_memo_new(size_t max_bytes, digest_memo_equal *equal, void *equal_ctx);
 void digest_memo_free(struct digest_memo *m); /* null is fine */
 
 /* Content that will outlive the memo and is expected, whole and by the piece: it is not copied. */

@@ -7,6 +7,7 @@
 #include "flash_emu/nor_raw.h"
 #include "scenarios/engine/closure_device.h"
 #include "scenarios/engine/digest_memo.h"
+#include "scenarios/engine/flash_compare.h"
 
 #define POINTS_MAX (1u << 20)
 #define MEMO_BYTES (256u << 20)
@@ -20,6 +21,7 @@ struct first_loss {
     struct closure_device device;
     struct board_memo engine;
     struct digest_memo *memo;
+    struct flash_compare *compare;
     struct point *points;
     uint32_t count, cap, stride, ops;
     struct nor_snapshot *first;
@@ -43,6 +45,16 @@ static void keep(void *ctx, int kind, const uint8_t *data, uint32_t len_bytes, c
     struct first_loss *f = ctx;
     if (f->memoise)
         digest_memo_keep(f->memo, kind, data, len_bytes, out);
+}
+
+/* Kept contents stay where they are, so what was compared on flash need not be again. */
+static bool equal(void *ctx, const uint8_t *data, const uint8_t *kept, uint32_t len_bytes)
+{
+    struct first_loss *f = ctx;
+    uintptr_t at = (uintptr_t)data - (uintptr_t)nor_peek(f->device.nor);
+    if (at >= nor_geo(f->device.nor)->size_bytes)
+        return memcmp(data, kept, len_bytes) == 0;
+    return flash_compare_equal(f->compare, (uint32_t)at, kept, len_bytes);
 }
 
 /* Restored images are expected again and again. */
@@ -127,10 +139,12 @@ struct first_loss *first_loss_new(const struct closure_subject *s, const struct 
     f->engine = (struct board_memo){.ctx = f, .find = find, .keep = keep};
     int rc = closure_device_open(&f->device, s, seed, err);
     f->first = rc == 0 ? nor_save(pending) : NULL;
-    f->memo = digest_memo_new(MEMO_BYTES);
-    bool ok = f->first != NULL && f->memo != NULL;
+    f->memo = digest_memo_new(MEMO_BYTES, equal, f);
+    f->compare = rc == 0 ? flash_compare_new(f->device.nor) : NULL;
+    bool ok = f->first != NULL && f->memo != NULL && f->compare != NULL;
     if (ok) {
         lend_images(f);
+        f->device.compare = f->compare;
         f->device.hook_ctx = f;
         f->device.board.memo = &f->engine;
         ok = nor_restore(f->device.nor, f->first) == 0;
@@ -151,6 +165,7 @@ void first_loss_free(struct first_loss *f)
     for (uint32_t i = 0; i < f->count; i++)
         nor_snapshot_free(f->points[i].flash);
     digest_memo_free(f->memo);
+    flash_compare_free(f->compare);
     nor_snapshot_free(f->first);
     closure_device_close(&f->device);
     free(f->points);
