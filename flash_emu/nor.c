@@ -276,7 +276,7 @@ static bool are_multiples(uint32_t addr, uint32_t len_bytes, uint32_t of)
     return of == 1 || (addr % of == 0 && len_bytes % of == 0);
 }
 
-int nor_read_in_place(struct nor *n, uint32_t addr, uint32_t len_bytes, const uint8_t **out)
+static inline int read_cells(struct nor *n, uint32_t addr, uint32_t len_bytes, const uint8_t **out)
 {
     int rc = admit(n, "read", addr, len_bytes);
     if (rc != 0)
@@ -296,12 +296,17 @@ int nor_read_in_place(struct nor *n, uint32_t addr, uint32_t len_bytes, const ui
     return 0;
 }
 
+int nor_read_in_place(struct nor *n, uint32_t addr, uint32_t len_bytes, const uint8_t **out)
+{
+    return read_cells(n, addr, len_bytes, out);
+}
+
 int nor_read(struct nor *n, uint32_t addr, void *out, uint32_t len_bytes)
 {
     const uint8_t *content = NULL;
     if (out == NULL && len_bytes > 0 && n->on)
         return ERR_ARG;
-    int rc = nor_read_in_place(n, addr, len_bytes, &content);
+    int rc = read_cells(n, addr, len_bytes, &content);
     if (rc == 0 && len_bytes > 0)
         memcpy(out, content, len_bytes);
     return rc;
@@ -411,8 +416,8 @@ int nor_program(struct nor *n, uint32_t addr, const void *data, uint32_t len_byt
     if (rc == 0 &&
         (!are_multiples(addr, len_bytes, n->geo.granule_bytes) || (data == NULL && len_bytes > 0)))
         return ERR_ARG;
-    while (rc == 0 && len_bytes > 0) {
-        uint32_t room = n->geo.page_bytes - addr % n->geo.page_bytes;
+    uint32_t room = n->geo.page_bytes - addr % n->geo.page_bytes;
+    for (; rc == 0 && len_bytes > 0; room = n->geo.page_bytes) {
         uint32_t step = len_bytes < room ? len_bytes : room;
         rc = program_page(n, addr, p, step);
         addr += step;

@@ -73,11 +73,6 @@ void nor_derive_marks(struct nor *n, uint32_t addr, uint32_t len_bytes)
 
 /* ---- what an operation does to the cells ---- */
 
-static void mark_unit_weak(struct nor *n, uint32_t addr)
-{
-    n->flags[addr / n->geo.erase_bytes] |= UNIT_WEAK;
-}
-
 static uint64_t word_at(const uint8_t *p)
 {
     uint64_t word;
@@ -134,35 +129,35 @@ static bool and_cells(uint8_t *cells, const uint8_t *data, uint32_t len_bytes)
     return (raised | wide[0] | wide[1]) != 0;
 }
 
-/* Returns whether a bit was asked to rise. */
-static bool program_cells(struct nor *n, uint32_t addr, const uint8_t *data, uint32_t len_bytes,
-                          bool weak)
+/* Within the unit. Returns whether a bit was asked to rise. */
+static bool program_cells(struct nor *n, uint32_t unit, uint32_t addr, const uint8_t *data,
+                          uint32_t len_bytes, bool weak)
 {
     uint8_t *cells = n->cells + addr;
     uint8_t *marginal = n->weak + addr;
     if (weak) {
-        mark_unit_weak(n, addr);
+        n->flags[unit] |= UNIT_WEAK;
         for (uint32_t i = 0; i < len_bytes; i++)
             marginal[i] |= (uint8_t)(cells[i] & ~data[i]);
-    } else if (n->flags[addr / n->geo.erase_bytes] & UNIT_WEAK) {
+    } else if (n->flags[unit] & UNIT_WEAK) {
         (void)and_cells(marginal, data, len_bytes); /* a full pulse makes driven cells firm */
     }
     set_marks(n, addr, addr + len_bytes, true, false);
     return and_cells(cells, data, len_bytes);
 }
 
-static void erase_cells(struct nor *n, uint32_t addr, uint32_t len_bytes, bool weak)
+static void erase_cells(struct nor *n, uint32_t unit, uint32_t addr, uint32_t len_bytes, bool weak)
 {
     uint8_t *cells = n->cells + addr;
     uint8_t *marginal = n->weak + addr;
     if (weak) {
-        mark_unit_weak(n, addr);
+        n->flags[unit] |= UNIT_WEAK;
         for (uint32_t i = 0; i < len_bytes; i++)
             marginal[i] |= (uint8_t)~cells[i];
-    } else if (n->flags[addr / n->geo.erase_bytes] & UNIT_WEAK) {
+    } else if (n->flags[unit] & UNIT_WEAK) {
         memset(marginal, 0, len_bytes);
         if (len_bytes == n->geo.erase_bytes)
-            n->flags[addr / n->geo.erase_bytes] &= (uint8_t)~UNIT_WEAK;
+            n->flags[unit] &= (uint8_t)~UNIT_WEAK;
     }
     memset(cells, 0xFF, len_bytes);
     set_marks(n, addr, addr + len_bytes, false, false);
@@ -187,9 +182,9 @@ static void scatter(struct nor *n, const struct nor_op *op, uint32_t from, uint3
     }
 }
 
-static void count_wear(struct nor *n, uint32_t addr)
+static void count_wear(struct nor *n, uint32_t unit)
 {
-    uint8_t *wear = n->wear + 4 * (size_t)(addr / n->geo.erase_bytes);
+    uint8_t *wear = n->wear + 4 * (size_t)unit;
     uint32_t cycles = get_le32(wear);
     if (cycles != UINT32_MAX)
         put_le32(wear, cycles + 1);
@@ -231,13 +226,13 @@ void nor_complete(struct nor *n, struct nor_op *op)
     uint32_t unit = op->addr / n->geo.erase_bytes;
     nor_unit_touch(n, unit);
     if (op->kind == NOR_OP_PROGRAM) {
-        op->raised_bits = program_cells(n, op->addr, op->data, op->len_bytes, false);
+        op->raised_bits = program_cells(n, unit, op->addr, op->data, op->len_bytes, false);
         return;
     }
     if (n->any_dead)
         nor_revive(n, op->addr, op->len_bytes);
-    count_wear(n, op->addr);
-    erase_cells(n, op->addr, op->len_bytes, false);
+    count_wear(n, unit);
+    erase_cells(n, unit, op->addr, op->len_bytes, false);
 }
 
 void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome *o,
@@ -245,19 +240,20 @@ void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome
 {
     if (o->done_from == o->done_to && o->torn_from == o->torn_to)
         return;
-    nor_unit_touch(n, op->addr / n->geo.erase_bytes);
+    uint32_t unit = op->addr / n->geo.erase_bytes;
     uint32_t from = o->done_from;
+    nor_unit_touch(n, unit);
     uint32_t last = 0;
     uint8_t bit = 0;
     bool keeps = o->but_bit && last_bit(n, op, o, &last, &bit);
     if (op->kind == NOR_OP_ERASE && o->done_to - from == op->len_bytes)
         nor_revive(n, op->addr, op->len_bytes);
     if (op->kind == NOR_OP_ERASE) {
-        count_wear(n, op->addr);
-        erase_cells(n, op->addr + from, o->done_to - from, o->weak);
+        count_wear(n, unit);
+        erase_cells(n, unit, op->addr + from, o->done_to - from, o->weak);
     } else {
         op->raised_bits = asks_to_raise(n->cells + op->addr, op->data, op->len_bytes);
-        (void)program_cells(n, op->addr + from, op->data + from, o->done_to - from, o->weak);
+        (void)program_cells(n, unit, op->addr + from, op->data + from, o->done_to - from, o->weak);
     }
     if (o->torn_from != o->torn_to)
         scatter(n, op, o->torn_from, o->torn_to, rng);

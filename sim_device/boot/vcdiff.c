@@ -122,14 +122,21 @@ static int get_long_number(struct vcdiff *v, struct vcdiff_cursor *c, uint32_t *
                    c->name);
 }
 
-/* Most numbers have one digit, and it has been read ahead. */
+/* Most numbers have up to three digits, which have been read ahead. */
 static inline int get_number(struct vcdiff *v, struct vcdiff_cursor *c, uint32_t *out,
                              struct err *e)
 {
-    if (c->pos == c->have || (c->buf[c->pos] & 0x80) != 0)
-        return get_long_number(v, c, out, e);
-    *out = c->buf[c->pos++];
-    return 0;
+    const uint8_t *at = c->buf + c->pos;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < 3 && i < (uint32_t)(c->have - c->pos); i++) {
+        n = n << 7 | (at[i] & 0x7f);
+        if ((at[i] & 0x80) != 0)
+            continue;
+        *out = n;
+        c->pos = (uint8_t)(c->pos + i + 1);
+        return 0;
+    }
+    return get_long_number(v, c, out, e);
 }
 
 /* ---- Code table and address caches --------------------------------------------------------- */
