@@ -131,7 +131,11 @@ static int set_locked(struct kv *kv, const char *key, const void *value, uint32_
     uint8_t next[KV_BYTES];
     memcpy(next, kv->bytes, kv->len_bytes);
     struct seek s = find(next, kv->len_bytes, key);
-    uint32_t len = replace(next, kv->len_bytes, &s, value, len_bytes);
+    bool same = s.value != NULL && s.value_bytes == len_bytes &&
+                (len_bytes == 0 || memcmp(s.value, value, len_bytes) == 0);
+    if (same && !(sync && kv->unsaved))
+        return 0;
+    uint32_t len = same ? kv->len_bytes : replace(next, kv->len_bytes, &s, value, len_bytes);
     if (len == 0)
         return err_set(err, ERR_LIMIT, "key %s: a value of %u bytes, all pairs may have %d", key,
                        (unsigned)len_bytes, KV_BYTES);
@@ -140,6 +144,7 @@ static int set_locked(struct kv *kv, const char *key, const void *value, uint32_
         return err_prefix(err, rc, "key %s", key);
     memcpy(kv->bytes, next, len);
     kv->len_bytes = len;
+    kv->unsaved = !sync;
     return 0;
 }
 

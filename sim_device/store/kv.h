@@ -17,7 +17,8 @@
 
 struct kv {
     struct twin twin;
-    bool busy; /* a task writes; also the channel others wait on */
+    bool unsaved; /* a value was set without sync */
+    bool busy;    /* a task writes; also the channel others wait on */
     uint32_t len_bytes;
     uint8_t bytes[KV_BYTES]; /* pair: key length u8, value length u16, key, value */
 };
@@ -33,7 +34,8 @@ int kv_open(struct kv *kv, struct board *b, const struct partition_table *t, boo
 int kv_get(const struct kv *kv, const char *key, void *buf, uint32_t *len_bytes);
 /*
  * Sets or replaces. sync: durable when 0 is returned; otherwise seen by kv_get at once, lost with
- * power. ERR_ARG: key or value outside the bounds; ERR_LIMIT: no room; ERR_IO, ERR_NOMEM: not
+ * power. What is stored so already is not written again, so a start that a cut ends early leaves
+ * nothing new. ERR_ARG: key or value outside the bounds; ERR_LIMIT: no room; ERR_IO, ERR_NOMEM: not
  * written. On error everything is as before.
  */
 int kv_set(struct kv *kv, const char *key, const void *value, uint32_t len_bytes, bool sync,

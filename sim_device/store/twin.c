@@ -329,16 +329,8 @@ static int store(struct twin *t, uint8_t *record, struct err *err)
     return 0;
 }
 
-/* Again into the other bank, with the next sequence. */
-static int store_again(struct twin *t, uint8_t *record, struct err *err)
-{
-    put_le32(record + AT_SEQUENCE, t->sequence + 1);
-    uint32_t crc = crc32_update(0, record, AT_CRC);
-    put_le32(record + AT_CRC, crc32_update(crc, record + TWIN_HEAD_BYTES, t->len_bytes));
-    return store(t, record, err);
-}
-
-/* record: of the current one, as on flash. */
+/* record: of the current one, as on flash. It goes into the other bank with the same sequence: that
+ * counts records that were replaced, so no cut makes a state that was never there before. */
 static int settle(struct twin *t, uint8_t *record, uint8_t *scratch, struct err *err)
 {
     struct bank_view other;
@@ -350,7 +342,7 @@ static int settle(struct twin *t, uint8_t *record, uint8_t *scratch, struct err 
     if (rc != 0)
         return err_set(err, ERR_IO, "record at 0x%x cannot be made firm", (unsigned)t->place_addr);
     if (!other.valid)
-        return store_again(t, record, err);
+        return store(t, record, err);
     t->settled = true;
     return 0;
 }
@@ -400,7 +392,7 @@ int twin_write(struct twin *t, const void *payload, uint32_t len_bytes, struct e
     }
     /* The first record of all goes into both banks. */
     if (rc == 0 && !t->settled)
-        rc = store_again(t, w.record, err);
+        rc = store(t, w.record, err);
     board_free(t->board, w.record);
     return rc;
 }

@@ -7,9 +7,10 @@
  *
  * A write goes to the bank that does not hold the current record: erase, program, read back, proof,
  * proof. A record counts only when its CRC-32 is right and one of its proofs is no longer blank; of
- * two that count, the later sequence is current. A proof is begun only when everything in front of
- * it is complete. So two touched proofs show that the record and one proof are firm, and nothing
- * that a cut left weak (reads now, perhaps not at the next start) is relied on:
+ * two that count, the later sequence is current, and equal ones are the same record. A proof is
+ * begun only when everything in front of it is complete. So two touched proofs show that the record
+ * and one proof are firm, and nothing that a cut left weak (reads now, perhaps not at the next
+ * start) is relied on:
  *
  *   - a current record without two touched proofs is made firm first (twin_settle): on rewritable
  *     flash by programming the same bytes again, on write-once flash by a copy in the next blank

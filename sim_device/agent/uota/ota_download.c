@@ -150,7 +150,7 @@ static int store(struct uota *u, struct reply *r, const uint8_t *data, size_t le
         data += n;
         len -= n;
         if (u->at % UOTA_SAVE_BYTES == 0)
-            uota_remember(u);
+            uota_remember(u, true);
     }
     uota_progress(u, uota_percent(u, u->at));
     return 0;
@@ -351,9 +351,13 @@ static enum uota_stage fetch(struct uota *u)
 static bool pause_at_end(struct uota *u)
 {
     ota_finish_param_t param = {.update_type = OTA_ALL, .result_type = OTA_BREAKPOINT};
-    if (hal_ota_set_boot(NULL, &param) != stat_ok)
+    /* The port writes its length through, and the position with it. */
+    uota_remember(u, false);
+    if (hal_ota_set_boot(NULL, &param) != stat_ok) {
+        uota_forget(u);
         return false;
-    uota_remember(u);
+    }
+    uota_remember(u, true);
     return true;
 }
 

@@ -99,7 +99,7 @@ void uota_recall(struct uota *u)
 }
 
 /* Together or not at all: only the last of them is written through. */
-void uota_remember(struct uota *u)
+void uota_remember(struct uota *u, bool sync)
 {
     uint8_t head[HEAD_BYTES], body[DIGEST_STATE_BYTES];
     const struct device_config *c = uota_config();
@@ -113,7 +113,7 @@ void uota_remember(struct uota *u)
     digest_state_save(&u->digest, body);
     (void)ota_kv_set(OTA_KV_CTX_HEAD, head, sizeof head, 0);
     (void)ota_kv_set(OTA_KV_CTX_BODY, body, sizeof body, 0);
-    set_number(OTA_KV_BREAKPOINT, at, true);
+    set_number(OTA_KV_BREAKPOINT, at, sync);
     u->saved = u->at;
 }
 

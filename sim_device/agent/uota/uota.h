@@ -91,7 +91,7 @@ bool uota_is_newer(const char *version, const char *than);
  * before a power cut is not told again: last_step follows (RPT-04). */
 void uota_recall(struct uota *u);
 /* Stores that `at` bytes are in flash. */
-void uota_remember(struct uota *u);
+void uota_remember(struct uota *u, bool sync);
 /* A new task: position 0 of it. */
 void uota_begin_record(struct uota *u);
 void uota_forget(struct uota *u);
