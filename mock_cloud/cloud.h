@@ -203,6 +203,14 @@ const struct cloud_fault *cloud_fault_at(const struct cloud *c,
 int cloud_remember(struct cloud *c, struct buf *out, struct err *err);
 int cloud_recall(struct cloud *c, const void *memory, size_t len_bytes, int64_t now_ns,
                  struct err *err);
+/* For brokers: the same of a message that waits for a device. Appended to out; read from there.
+ * recall appends to payload. ERR_FORMAT, ERR_LIMIT. */
+#define CLOUD_WORDS_MAX 64
+struct cursor;
+int cloud_remember_message(struct cloud *c, const char *identity, const struct mqtt_message *m,
+                           struct buf *out, struct err *err);
+int cloud_recall_message(struct cloud *c, int64_t now_ns, const char *identity, const char *topic,
+                         struct cursor *from, struct buf *payload, struct err *err);
 
 /* Requests seen so far of that kind (RQ_ANY: all). */
 uint32_t cloud_requests(const struct cloud *c, enum cloud_request rq);

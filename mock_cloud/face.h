@@ -98,6 +98,15 @@ struct face {
     /* The device's record of this package has become pending: tell the device, if it is there. */
     void (*offered)(struct cloud *c, int64_t now_ns, const char *device_id, int64_t delta_id);
 
+    /* A message of the cloud that waits for a device, without the times in it: messages that differ
+     * in nothing else give the same bytes (out, empty before). False: there are none, or it is not
+     * known again word for word; then it is remembered as it is. recall makes it as it would be
+     * made at now_ns. Both may be null. */
+    bool (*remember)(struct cloud *c, const char *identity, const struct mqtt_message *m,
+                     struct buf *out);
+    bool (*recall)(struct cloud *c, int64_t now_ns, const char *identity, const char *topic,
+                   const void *memory, size_t len_bytes, struct buf *payload);
+
     /* What is due by itself; returns when it wants to be called next, VTIME_NEVER: not. */
     int64_t (*tick)(struct cloud *c, int64_t now_ns);
 };

@@ -235,5 +235,7 @@ const struct face aliyun_face = {
     .message = aliyun_message,
     .offline = aliyun_offline,
     .offered = aliyun_offered,
+    .remember = aliyun_remember_message,
+    .recall = aliyun_recall_message,
     .tick = aliyun_tick,
 };

@@ -19,6 +19,11 @@ int aliyun_put_upgrade(struct cloud *c, int64_t now_ns, const char *identity,
 /* The object {"configId":...}. */
 int aliyun_put_config(struct cloud *c, int64_t now_ns, const struct store_config *cfg,
                       struct buf *out, struct err *err);
+/* The face's memory of messages that wait (face.h): of an announcement, which firmware. */
+bool aliyun_remember_message(struct cloud *c, const char *identity, const struct mqtt_message *m,
+                             struct buf *out);
+bool aliyun_recall_message(struct cloud *c, int64_t now_ns, const char *identity, const char *topic,
+                           const void *memory, size_t len_bytes, struct buf *payload);
 /* The id of a message that the cloud begins: Unix time, ms. */
 int64_t aliyun_message_id(const struct cloud *c, int64_t now_ns);
 

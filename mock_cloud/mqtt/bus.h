@@ -56,4 +56,17 @@ int64_t bus_tick(struct bus *b, int64_t now_ns);
 void bus_stop(struct bus *b, int64_t now_ns, bool forget);
 void bus_start(struct bus *b);
 
+/*
+ * What sessions outlive their connections with, as bytes: clean session = 0 only, filters and
+ * unacknowledged messages in order, as if every connection broke now. Packet ids are numbered anew
+ * and times in messages are left out (cloud_remember_message). Appended to out; b stays. ERR_LIMIT,
+ * ERR_NOMEM, ERR_UNSUPPORTED: a session has a will, which that break would publish.
+ *
+ * bus_recall forgets every connection and session, without a word to cloud or clients, and makes
+ * those sessions, away. ERR_FORMAT: no such bytes; then there are none.
+ */
+int bus_remember(struct bus *b, struct buf *out, struct err *err);
+int bus_recall(struct bus *b, int64_t now_ns, const void *memory, size_t len_bytes,
+               struct err *err);
+
 #endif

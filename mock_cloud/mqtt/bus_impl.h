@@ -77,6 +77,9 @@ void bus_session_pump(struct bus *b, int64_t now_ns, struct session *s);
 /* Back on a new connection: everything under way is sent again. */
 void bus_session_resume(struct bus *b, int64_t now_ns, struct session *s);
 void bus_session_acked(struct bus *b, int64_t now_ns, struct session *s, uint16_t id);
+/* A message for it that waits. sent: it was under way once. Copies both. ERR_LIMIT, ERR_NOMEM. */
+int bus_session_keep(struct session *s, const char *topic, const void *payload,
+                     size_t payload_bytes, bool sent);
 /* Granted QoS, or MQTT_SUBACK_FAILURE: no room. */
 uint8_t bus_session_subscribe(struct session *s, const char *filter, uint8_t qos);
 void bus_session_unsubscribe(struct session *s, const char *filter);

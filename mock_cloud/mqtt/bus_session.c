@@ -139,6 +139,24 @@ void bus_session_resume(struct bus *b, int64_t now_ns, struct session *s)
     bus_session_pump(b, now_ns, s);
 }
 
+int bus_session_keep(struct session *s, const char *topic, const void *payload,
+                     size_t payload_bytes, bool sent)
+{
+    if (s->n_kept == BUS_QUEUE_MAX)
+        return ERR_LIMIT;
+    struct kept k = {.topic = strdup(topic),
+                     .payload = copy_of(payload, payload_bytes),
+                     .payload_bytes = payload_bytes};
+    if (k.topic == NULL || k.payload == NULL) {
+        kept_free(&k);
+        return ERR_NOMEM;
+    }
+    if (sent)
+        k.id = fresh_id(s);
+    s->kept[s->n_kept++] = k;
+    return 0;
+}
+
 int bus_session_send(struct bus *b, int64_t now_ns, struct session *s, const struct mqtt_message *m,
                      uint8_t qos)
 {
@@ -148,18 +166,10 @@ int bus_session_send(struct bus *b, int64_t now_ns, struct session *s, const str
         put(b, now_ns, s, m->topic, m->payload, m->payload_bytes, 0, false);
         return 0;
     }
-    if (s->n_kept == BUS_QUEUE_MAX)
-        return ERR_LIMIT;
-    struct kept k = {.topic = strdup(m->topic),
-                     .payload = copy_of(m->payload, m->payload_bytes),
-                     .payload_bytes = m->payload_bytes};
-    if (k.topic == NULL || k.payload == NULL) {
-        kept_free(&k);
-        return ERR_NOMEM;
-    }
-    s->kept[s->n_kept++] = k;
-    bus_session_pump(b, now_ns, s);
-    return 0;
+    int rc = bus_session_keep(s, m->topic, m->payload, m->payload_bytes, false);
+    if (rc == 0)
+        bus_session_pump(b, now_ns, s);
+    return rc;
 }
 
 void bus_session_acked(struct bus *b, int64_t now_ns, struct session *s, uint16_t id)

@@ -4,40 +4,38 @@
  */
 #include <string.h>
 
-#include "common/bytes.h"
+#include "common/cursor.h"
 #include "mock_cloud/store/rows.h"
 
 #define ROWS_MAX 1000
 
 /* ---- writing ---- */
 
-static int put_int(struct buf *out, int64_t v)
-{
-    uint8_t b[8];
-    put_le64(b, (uint64_t)v);
-    return buf_append(out, b, sizeof b);
-}
-
 static int put_text(struct buf *out, struct row *r)
 {
     char text[STORE_TEXT_MAX];
     row_text(r, text, sizeof text);
-    return buf_append(out, text, strlen(text) + 1);
+    return buf_put_text(out, text);
 }
 
-/* All rows of a statement: so many texts, numbers where the mask says so. */
-static int put_rows(struct store *s, enum statement which, uint32_t columns, uint32_t numbers,
-                    struct buf *out, struct err *err)
+/* A table: numbers where the mask says so, else texts. */
+static const struct table {
+    enum statement all;
+    uint32_t columns, numbers;
+} tables[] = {{ST_ALL_DEVICES, 5, 0},  {ST_ALL_SUB_DEVICES, 3, 0x04}, {ST_ALL_RECORDS, 6, 0x3d},
+              {ST_ALL_VERSIONS, 3, 0}, {ST_ALL_TASKS, 2, 3},          {ST_ALL_VERIFIED, 2, 3}};
+
+static int put_rows(struct store *s, const struct table *t, struct buf *out, struct err *err)
 {
-    struct row r = row_begin(s, which);
+    struct row r = row_begin(s, t->all);
     size_t at = out->len_bytes;
     uint64_t count = 0;
-    int rc = put_int(out, 0), got;
+    int rc = buf_put_int(out, 0), got;
     /* The end of the rows is no error to tell of. */
     while (rc == 0 && (got = row_get(s, &r, "remember", NULL)) != ERR_NOT_FOUND) {
         rc = got;
-        for (uint32_t i = 0; rc == 0 && i < columns; i++)
-            rc = numbers & 1u << i ? put_int(out, row_int(&r)) : put_text(out, &r);
+        for (uint32_t i = 0; rc == 0 && i < t->columns; i++)
+            rc = t->numbers & 1u << i ? buf_put_int(out, row_int(&r)) : put_text(out, &r);
         count++;
     }
     row_end(&r);
@@ -48,88 +46,112 @@ static int put_rows(struct store *s, enum statement which, uint32_t columns, uin
 
 int store_remember(struct store *s, struct buf *out, struct err *err)
 {
-    int rc = put_rows(s, ST_ALL_DEVICES, 5, 0, out, err);
-    if (rc == 0)
-        rc = put_rows(s, ST_ALL_SUB_DEVICES, 3, 0x04, out, err);
-    return rc == 0 ? put_rows(s, ST_ALL_RECORDS, 5, 0x1d, out, err) : rc;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
+        rc = put_rows(s, &tables[i], out, err);
+    return rc;
 }
 
 /* ---- reading ---- */
 
 struct reader {
-    const uint8_t *at, *end;
-    bool bad;
+    struct store *s;
+    struct cursor c;
+    int64_t now_ns;
+    int rc;
+    struct err *err;
 };
 
-static int64_t take_int(struct reader *r)
+static int64_t count_of_rows(struct reader *r)
 {
-    r->bad = r->bad || r->end - r->at < 8;
-    if (r->bad)
-        return 0;
-    r->at += 8;
-    return (int64_t)get_le64(r->at - 8);
+    return r->rc == 0 ? cursor_int(&r->c, 0, ROWS_MAX) : 0;
 }
 
-static void take_text(struct reader *r, char *out, size_t room)
+static bool goes_on(const struct reader *r)
 {
-    size_t left = (size_t)(r->end - r->at);
-    size_t len = r->bad ? 0 : strnlen((const char *)r->at, left);
-    out[0] = '\0';
-    r->bad = r->bad || len == left || len >= room;
-    if (r->bad)
-        return;
-    memcpy(out, r->at, len + 1);
-    r->at += len + 1;
+    return r->rc == 0 && !r->c.bad;
 }
 
-static int recall_devices(struct store *s, struct reader *r, int64_t now_ns, struct err *err)
+static void recall_devices(struct reader *r)
 {
-    int64_t n = take_int(r);
-    int rc = 0;
-    r->bad = r->bad || n < 0 || n > ROWS_MAX;
-    for (; rc == 0 && !r->bad && n > 0; n--) {
-        struct store_device d = {.registered_ns = now_ns, .seen_ns = now_ns};
-        take_text(r, d.device_id, sizeof d.device_id);
-        take_text(r, d.product_id, sizeof d.product_id);
-        take_text(r, d.mid, sizeof d.mid);
-        take_text(r, d.secret, sizeof d.secret);
-        take_text(r, d.version, sizeof d.version);
-        if (!r->bad)
-            rc = store_put_device(s, &d, err);
+    for (int64_t n = count_of_rows(r); goes_on(r) && n > 0; n--) {
+        struct store_device d = {.registered_ns = r->now_ns, .seen_ns = r->now_ns};
+        cursor_text(&r->c, d.device_id, sizeof d.device_id);
+        cursor_text(&r->c, d.product_id, sizeof d.product_id);
+        cursor_text(&r->c, d.mid, sizeof d.mid);
+        cursor_text(&r->c, d.secret, sizeof d.secret);
+        cursor_text(&r->c, d.version, sizeof d.version);
+        if (!r->c.bad)
+            r->rc = store_put_device(r->s, &d, r->err);
     }
-    return rc;
 }
 
-static int recall_sub_devices(struct store *s, struct reader *r, struct err *err)
+static void recall_sub_devices(struct reader *r)
 {
-    int64_t n = take_int(r);
-    int rc = 0;
-    r->bad = r->bad || n < 0 || n > ROWS_MAX;
-    for (; rc == 0 && !r->bad && n > 0; n--) {
+    for (int64_t n = count_of_rows(r); goes_on(r) && n > 0; n--) {
         struct store_sub_device d;
-        take_text(r, d.device_id, sizeof d.device_id);
-        take_text(r, d.gateway_id, sizeof d.gateway_id);
-        d.logs_in = take_int(r) != 0;
-        if (!r->bad)
-            rc = store_put_sub_device(s, &d, err);
+        cursor_text(&r->c, d.device_id, sizeof d.device_id);
+        cursor_text(&r->c, d.gateway_id, sizeof d.gateway_id);
+        d.logs_in = cursor_int(&r->c, 0, 1) != 0;
+        if (!r->c.bad)
+            r->rc = store_put_sub_device(r->s, &d, r->err);
     }
-    return rc;
 }
 
-static int recall_records(struct store *s, struct reader *r, int64_t now_ns, struct err *err)
+/* Which one changed last is all that is left of their times. */
+static void recall_records(struct reader *r)
 {
-    int64_t n = take_int(r);
+    const int64_t all = count_of_rows(r);
+    for (int64_t n = all; goes_on(r) && n > 0; n--) {
+        struct store_record rec = {.created_ns = r->now_ns};
+        rec.delta_id = cursor_int(&r->c, 1, INT32_MAX);
+        cursor_text(&r->c, rec.device_id, sizeof rec.device_id);
+        rec.state = (enum record_state)cursor_int(&r->c, RECORD_PENDING, RECORD_SUPERSEDED);
+        rec.download_status = (int)cursor_int(&r->c, INT32_MIN, INT32_MAX);
+        rec.upgrade_status = (int)cursor_int(&r->c, INT32_MIN, INT32_MAX);
+        rec.changed_ns = r->now_ns - (all - 1) + cursor_int(&r->c, 0, all - 1);
+        if (!r->c.bad)
+            r->rc = store_put_record(r->s, &rec, r->err);
+    }
+}
+
+static void recall_versions(struct reader *r)
+{
+    for (int64_t n = count_of_rows(r); goes_on(r) && n > 0; n--) {
+        char device[STORE_TEXT_MAX], module[STORE_TEXT_MAX], version[STORE_TEXT_MAX];
+        cursor_text(&r->c, device, sizeof device);
+        cursor_text(&r->c, module, sizeof module);
+        cursor_text(&r->c, version, sizeof version);
+        if (!r->c.bad)
+            r->rc = store_put_version(r->s, device, module, version, r->err);
+    }
+}
+
+/* A number of rows that are there already, found by their own. */
+static void recall_number(struct reader *r, enum statement which, int64_t max)
+{
+    for (int64_t n = count_of_rows(r); goes_on(r) && n > 0; n--) {
+        int64_t id = cursor_int(&r->c, 1, INT64_MAX), value = cursor_int(&r->c, 0, max);
+        if (r->c.bad)
+            return;
+        struct row row = row_begin(r->s, which);
+        row_bind_int(&row, value);
+        row_bind_int(&row, id);
+        r->rc = row_get(r->s, &row, "recall", r->err);
+        row_end(&row);
+        r->c.bad = r->rc == ERR_NOT_FOUND; /* of another store */
+    }
+}
+
+static int forget(struct store *s, struct err *err)
+{
+    static const enum statement emptied[] = {ST_NO_DEVICES,  ST_NO_SUB_DEVICES, ST_NO_RECORDS,
+                                             ST_NO_MESSAGES, ST_NO_VERSIONS,    ST_NO_SESSIONS,
+                                             ST_NO_OUTGOING, ST_NO_REFUSALS,    ST_NO_ANNOUNCED};
     int rc = 0;
-    r->bad = r->bad || n < 0 || n > ROWS_MAX;
-    for (; rc == 0 && !r->bad && n > 0; n--) {
-        struct store_record rec = {.created_ns = now_ns, .changed_ns = now_ns};
-        rec.delta_id = take_int(r);
-        take_text(r, rec.device_id, sizeof rec.device_id);
-        rec.state = (enum record_state)take_int(r);
-        rec.download_status = (int)take_int(r);
-        rec.upgrade_status = (int)take_int(r);
-        if (!r->bad)
-            rc = store_put_record(s, &rec, err);
+    for (size_t i = 0; rc == 0 && i < sizeof emptied / sizeof emptied[0]; i++) {
+        struct row row = row_begin(s, emptied[i]);
+        rc = row_run(s, &row, "forget", err);
     }
     return rc;
 }
@@ -137,23 +159,18 @@ static int recall_records(struct store *s, struct reader *r, int64_t now_ns, str
 int store_recall(struct store *s, const void *memory, size_t len_bytes, int64_t now_ns,
                  struct err *err)
 {
-    static const enum statement emptied[] = {ST_NO_DEVICES, ST_NO_SUB_DEVICES, ST_NO_RECORDS,
-                                             ST_NO_MESSAGES};
-    struct reader r = {.at = memory, .end = (const uint8_t *)memory + len_bytes};
+    struct reader r = {.s = s, .c = cursor_over(memory, len_bytes), .now_ns = now_ns, .err = err};
     int rc = store_begin(s, err);
     if (rc != 0)
         return rc;
-    for (size_t i = 0; rc == 0 && i < sizeof emptied / sizeof emptied[0]; i++) {
-        struct row row = row_begin(s, emptied[i]);
-        rc = row_run(s, &row, "forget", err);
-    }
-    if (rc == 0)
-        rc = recall_devices(s, &r, now_ns, err);
-    if (rc == 0)
-        rc = recall_sub_devices(s, &r, err);
-    if (rc == 0)
-        rc = recall_records(s, &r, now_ns, err);
-    if (rc == 0 && (r.bad || r.at != r.end))
-        rc = err_set(err, ERR_FORMAT, "store: no memory of a store");
-    return store_finish(s, rc, err);
+    r.rc = forget(s, err);
+    recall_devices(&r);
+    recall_sub_devices(&r);
+    recall_records(&r);
+    recall_versions(&r);
+    recall_number(&r, ST_SET_TASK_STATE, TASK_ENDED);
+    recall_number(&r, ST_SET_VERIFIED, 1);
+    if (r.c.bad || (r.rc == 0 && !cursor_done(&r.c)))
+        r.rc = err_set(err, ERR_FORMAT, "store: no memory of this store");
+    return store_finish(s, r.rc, err);
 }

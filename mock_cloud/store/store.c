@@ -265,13 +265,27 @@ static const char *const statements[ST_COUNT] = {
     [ST_FIRST_ANNOUNCED] = "SELECT payload FROM announced WHERE device_id = ?",
     [ST_ALL_DEVICES] = "SELECT device_id, product_id, mid, secret, version FROM device"
                        " ORDER BY device_id",
-    [ST_ALL_RECORDS] = "SELECT delta_id, device_id, state, download_status, upgrade_status"
-                       " FROM record ORDER BY sequence",
     [ST_ALL_SUB_DEVICES] = "SELECT " SUB_DEVICE_COLUMNS " FROM sub_device ORDER BY device_id",
+    /* Progress of a firmware in percent: nothing hangs on how much of it. */
+    [ST_ALL_RECORDS] = "SELECT delta_id, device_id, state,"
+                       " iif(download_status BETWEEN 1 AND 99 AND EXISTS(SELECT 1 FROM firmware f"
+                       " WHERE f.delta_id = r.delta_id), 1, download_status), upgrade_status,"
+                       " (SELECT count(DISTINCT o.changed_ns) FROM record o"
+                       " WHERE o.changed_ns < r.changed_ns) FROM record r ORDER BY sequence",
+    [ST_ALL_VERSIONS] = "SELECT device_id, module, version FROM module ORDER BY device_id, module",
+    [ST_ALL_TASKS] = "SELECT task_id, state FROM task ORDER BY task_id",
+    [ST_ALL_VERIFIED] = "SELECT delta_id, verified FROM firmware ORDER BY delta_id",
+    [ST_SET_TASK_STATE] = "UPDATE task SET state = ? WHERE task_id = ? RETURNING task_id",
+    [ST_SET_VERIFIED] = "UPDATE firmware SET verified = ? WHERE delta_id = ? RETURNING delta_id",
     [ST_NO_DEVICES] = "DELETE FROM device",
     [ST_NO_SUB_DEVICES] = "DELETE FROM sub_device",
     [ST_NO_RECORDS] = "DELETE FROM record",
     [ST_NO_MESSAGES] = "DELETE FROM message",
+    [ST_NO_VERSIONS] = "DELETE FROM module",
+    [ST_NO_SESSIONS] = "DELETE FROM session",
+    [ST_NO_OUTGOING] = "DELETE FROM outgoing",
+    [ST_NO_REFUSALS] = "DELETE FROM refusal",
+    [ST_NO_ANNOUNCED] = "DELETE FROM announced",
 };
 
 /* SQLite's result as ours, with its words. */
