@@ -275,6 +275,18 @@ static int close_it(struct closure_command *c, struct err *err)
     return rc;
 }
 
+/* Without merging what is erased unseen. */
+static int once_more(struct closure_command *c, const struct scenario *s, struct err *err)
+{
+    struct whole_options o = c->options;
+    o.keep_dead = true;
+    whole_worker_free(c->own);
+    whole_free(c->w);
+    c->own = NULL;
+    c->w = whole_new(s, &o, &c->run, err);
+    return c->w == NULL ? ERR_NOMEM : close_it(c, err);
+}
+
 static int print(const struct closure_command *c, const struct whole_result *r, const char *name)
 {
     struct buf out;
@@ -332,6 +344,8 @@ static int one_scenario(struct closure_command *c, const char *path, struct buf 
     }
     if (rc == 0)
         rc = close_it(c, &err);
+    if (rc == 0 && whole_again(c->w))
+        rc = once_more(c, s, &err);
     if (rc == 0)
         rc = whole_conclude(c->w, r, &err);
     if (rc == 0) {

@@ -172,6 +172,7 @@ struct closure *closure_new(const struct closure_subject *s, const struct closur
     }
     c->subject = *s;
     c->options = *o;
+    c->any = NONE;
     if (c->options.tears == 0)
         c->options.tears = CLOSURE_TEARS_ALL;
     if (c->options.max_states == 0)

@@ -195,7 +195,9 @@ struct closure {
     int rc; /* what went wrong inside a callback */
     struct err err;
     const char *bound;
-    bool stuck; /* the start under way cannot be followed: bound says why */
+    uint32_t any;   /* a content that stands for any; NONE: there is none */
+    bool any_shown; /* somebody looked at it */
+    bool stuck;     /* the start under way cannot be followed: bound says why */
     struct closure_result result;
     uint32_t failed_run;
 };

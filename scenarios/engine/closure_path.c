@@ -74,6 +74,7 @@ void closure_shown(struct closure *c, const struct element *e, const struct reca
     uint32_t granule = c->subject.geometry.granule_bytes;
     uint32_t granules = s->shape.page_bytes / granule;
     const uint32_t *words = states_unit(s, e->content);
+    c->any_shown = c->any_shown || e->content == c->any;
     uint32_t cells = words[index], weak = words[s->unit_pages + index];
     uint32_t reading = weak == s->clean_page ? 0 : e->reading;
     memset(key, 0, RECALL_KEY_WORDS * sizeof *key);

@@ -138,8 +138,10 @@ void judge_announce_fault(struct judge *j, enum cloud_fault_kind kind, const cha
         judge_seen(j, "INT-06");
     if (kind == CF_OVERSIZED)
         judge_seen(j, "LIM-16");
-    if (kind == CF_DUPLICATE || kind == CF_REPLAY || kind == CF_DELAY)
+    if (kind == CF_DUPLICATE || kind == CF_REPLAY || kind == CF_DELAY) {
         judge_seen(j, "NET-15");
+        t->late_or_again = true;
+    }
     if (kind == CF_LOST || kind == CF_DELAY || kind == CF_FOREIGN)
         t->owed = false; /* the device is told late or never */
 }
@@ -200,7 +202,7 @@ static void on_announcement(struct judge *j, const struct ev *e, const char *top
     if (strcmp(a.version, t->version) == 0 && j->phase == PHASE_DOWNLOAD) {
         judge_seen(j, "CLD-20");
         judge_seen(j, "NET-15");
-        t->repeat_in_download = true;
+        t->late_or_again = t->repeat_in_download = true;
     }
     const bool waits = strcmp(a.version, t->version) != 0 && !t->final && !t->chosen &&
                        strcmp(a.version, t->refused) != 0;

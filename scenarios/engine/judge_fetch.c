@@ -26,7 +26,7 @@ static const struct judge_package *package_of(const struct judge *j, const char 
 }
 
 /* Bytes of the image that flash holds from its first on. */
-uint64_t judge_durable_bytes(const struct judge *j)
+static uint64_t durable_bytes(const struct judge *j)
 {
     if (j->package == NULL)
         return 0;
@@ -36,7 +36,27 @@ uint64_t judge_durable_bytes(const struct judge *j)
     while (n < j->package->len_bytes && n < j->setup.package_limit &&
            flash[n] == j->package->bytes[n])
         n++;
+    if (j->setup.look != NULL)
+        j->setup.look(j->setup.ctx, area, (uint32_t)n + 1);
     return n;
+}
+
+/* A resume may begin so much in front of what is stored. */
+static uint64_t resume_slack(const struct judge *j)
+{
+    return 4 * (uint64_t)j->setup.scenario->device.geometry.erase_bytes;
+}
+
+/* At the start behind a cut: what the next range may build on. No resume of an image within the
+ * slack can cost too much, so nobody asks there. */
+bool judge_slots_resume_matters(const struct judge *j)
+{
+    return j->package != NULL && j->package->len_bytes > resume_slack(j);
+}
+
+void judge_slots_stored(struct judge *j)
+{
+    j->slots.stored_at_cut = judge_slots_resume_matters(j) ? durable_bytes(j) : 0;
 }
 
 static void on_package(struct judge *j, const struct ev *e)
@@ -96,8 +116,7 @@ static bool remembers(const struct judge *j)
 static void count_traffic(struct judge *j, uint64_t from)
 {
     struct judge_slots *t = &j->slots;
-    const struct device_config *c = &j->setup.scenario->device;
-    const uint64_t durable = j->cut_since_range ? t->stored_at_cut : judge_durable_bytes(j);
+    const uint64_t durable = j->cut_since_range ? t->stored_at_cut : durable_bytes(j);
     const bool may_restart = t->cause_to_restart || j->clean_start_due || j->replaced ||
                              !remembers(j) || j->dirty || j->silent_faults;
     if (durable > t->high_bytes)
@@ -105,7 +124,7 @@ static void count_traffic(struct judge *j, uint64_t from)
     if (t->requests == 0 && !j->cut_since_range)
         return;
     const uint64_t again = from < t->high_bytes ? t->high_bytes - from : 0;
-    const uint64_t bound = 4 * (uint64_t)c->geometry.erase_bytes + room_bytes(j);
+    const uint64_t bound = resume_slack(j) + room_bytes(j);
     t->fetch_breaks++;
     t->again_bytes += again;
     t->allowed_bytes += may_restart && again > bound ? again : bound;
@@ -125,18 +144,20 @@ static void judge_traffic(struct judge *j)
 static void judge_resume(struct judge *j, uint64_t from)
 {
     struct judge_slots *t = &j->slots;
-    const struct device_config *c = &j->setup.scenario->device;
-    const uint64_t durable = j->cut_since_range ? t->stored_at_cut : judge_durable_bytes(j);
     const uint64_t room = room_bytes(j);
+    const bool resumes = j->resume_expected && remembers(j) && !j->dirty && !t->cause_to_restart;
+    const uint64_t durable = j->cut_since_range    ? t->stored_at_cut
+                             : from > 0 || resumes ? durable_bytes(j)
+                                                   : 0;
     if (from > 0 && !j->dirty && !j->silent_faults) {
-        JUDGE(j, "PWR-04", from <= durable + room,
-              "asks for byte %lu; flash holds %lu of the image", (unsigned long)from,
-              (unsigned long)durable);
-        JUDGE(j, "DWN-18", from <= durable + room, "asks for byte %lu: there is a gap before it",
+        const bool held = judge_flash_holds(j, 0, from > room ? from - room : 0);
+        JUDGE(j, "PWR-04", held, "asks for byte %lu; flash does not hold all bytes in front of it",
+              (unsigned long)from);
+        JUDGE(j, "DWN-18", held, "asks for byte %lu: there is a gap before it",
               (unsigned long)from);
     }
-    if (j->resume_expected && remembers(j) && durable > 0 && !j->dirty && !t->cause_to_restart) {
-        const uint64_t slack = 4 * (uint64_t)c->geometry.erase_bytes + room;
+    if (resumes && durable > 0) {
+        const uint64_t slack = resume_slack(j) + room;
         JUDGE(j, "DWN-08", from + slack >= durable,
               "resumed at byte %lu; %lu bytes were stored before the break", (unsigned long)from,
               (unsigned long)durable);
@@ -279,7 +300,10 @@ static bool image_is_whole(const struct judge *j)
     const struct buf *image = j->package == NULL ? NULL : j->package->image;
     if (image == NULL)
         return judge_package_intact(j);
-    const uint8_t *slot = j->setup.flash(j->setup.ctx) + j->setup.update_address(j->setup.ctx);
+    const uint32_t area = j->setup.update_address(j->setup.ctx);
+    const uint8_t *slot = j->setup.flash(j->setup.ctx) + area;
+    if (j->setup.look != NULL)
+        j->setup.look(j->setup.ctx, area, (uint32_t)image->len_bytes);
     return memcmp(slot, image->data, image->len_bytes) == 0;
 }
 

@@ -51,13 +51,21 @@ static bool is_chain(const struct scenario *s)
     return s->n_offers >= 3;
 }
 
+/* A version whose trial was used up by power cuts is rightly not tried again. */
+bool judge_got_there(const struct judge *j)
+{
+    const struct expectation *x = &j->setup.scenario->expect;
+    return !x->has_version || strcmp(j->main_version, x->version) == 0 ||
+           (j->slots.on && j->cuts > 0 && strcmp(j->slots.refused, x->version) == 0);
+}
+
 /* Given that the network came back before the end, did the update get there by itself? */
 static void judge_progress(struct judge *j)
 {
     const struct scenario *s = j->setup.scenario;
     if (!s->expect.has_version || strcmp(s->expect.version, s->versions[0].version) == 0)
         return;
-    bool there = strcmp(j->main_version, s->expect.version) == 0;
+    bool there = judge_got_there(j);
     if (j->net_seen[NET_OUTAGE] || j->net_seen[NET_REFUSE] || j->net_seen[NET_BLACK_HOLE]) {
         JUDGE(j, "NET-13", there, "the network was back, but version %s runs", j->main_version);
         if (!j->slots.on)

@@ -164,8 +164,9 @@ void judge_slots_flash_event(struct judge *j, const struct ev *e);
 void judge_slots_power_event(struct judge *j, const struct ev *e);
 void judge_slots_new_start(struct judge *j);
 void judge_slots_session_over(struct judge *j, int64_t now_ns);
-uint64_t judge_durable_bytes(const struct judge *j); /* of the image, in flash, from its first on */
-void judge_slots_accepted(struct judge *j);          /* the boot choice was made */
+bool judge_slots_resume_matters(const struct judge *j);
+void judge_slots_stored(struct judge *j);   /* notes what flash holds of an interrupted download */
+void judge_slots_accepted(struct judge *j); /* the boot choice was made */
 void judge_slots_taken(struct judge *j, const char *version, int64_t bytes);
 void judge_slots_main_over(struct judge *j);
 void judge_fetch_cloud_event(struct judge *j, const struct ev *e);
@@ -186,6 +187,8 @@ void judge_boot_event(struct judge *j, const struct ev *e);
 void judge_tampered(struct judge *j, bool refused, const char *what);
 /* The boot loader left this result, whether or not it came to tell. */
 void judge_boot_result(struct judge *j, int64_t result);
+/* The version that is expected runs, or it may rightly be another. */
+bool judge_got_there(const struct judge *j);
 void judge_call_over(struct judge *j); /* the API call under way has ended, or died */
 void judge_flash_event(struct judge *j, const struct ev *e);
 void judge_report_event(struct judge *j, const struct ev *e);

@@ -15,13 +15,25 @@ bool judge_as_strict(const struct judge_severity *a, const struct judge_severity
 }
 
 /* Plain facts, kept as they are. */
+enum { FLAG_VERIFIED = 6, FLAG_PENDING, FLAG_RESTORE_ALLOWED = 9 };
+
 static bool *const_flag(struct judge *j, size_t i)
 {
-    bool *flags[] = {&j->code_seen,       &j->cut_since_range, &j->oversize_taken,
-                     &j->dirty,           &j->clean_start_due, &j->replaced,
-                     &j->verified,        &j->pending,         &j->proven,
-                     &j->restore_allowed, &j->report_owed,     &j->report_accepted,
-                     &j->net_any,         &j->config_refused,  &j->bricked};
+    bool *flags[] = {&j->code_seen,
+                     &j->cut_since_range,
+                     &j->oversize_taken,
+                     &j->dirty,
+                     &j->clean_start_due,
+                     &j->replaced,
+                     [FLAG_VERIFIED] = &j->verified,
+                     [FLAG_PENDING] = &j->pending,
+                     &j->proven,
+                     [FLAG_RESTORE_ALLOWED] = &j->restore_allowed,
+                     &j->report_owed,
+                     &j->report_accepted,
+                     &j->net_any,
+                     &j->config_refused,
+                     &j->bricked};
     return i < sizeof flags / sizeof flags[0] ? flags[i] : NULL;
 }
 
@@ -97,6 +109,11 @@ void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *
     for (uint32_t i = 0; i < j->restored_count; i++)
         memcpy(out->restored_to[i], j->restored_to[i],
                strnlen(j->restored_to[i], sizeof out->restored_to[i]));
+    if (!j->slots.on)
+        return;
+    /* A start begins these anew, and nobody asks before. */
+    out->flags[FLAG_VERIFIED] = out->flags[FLAG_PENDING] = out->flags[FLAG_RESTORE_ALLOWED] = 0;
+    judge_remember_slots(j, out);
 }
 
 /* The judge without its verdicts, which are most of it. */
@@ -116,6 +133,9 @@ void judge_remember_cut(const struct judge *j, int64_t now_ns, struct judge *scr
     const struct trace_field field = F_STR("tear", nor_tear_name(TEAR_NOTHING));
     judge_event(scratch, now_ns, LANE_POWER, "cut", &field, 1);
     judge_remember(scratch, now_ns, out);
+    /* The pauses that a server asks two-slot devices for are over before power is back. */
+    if (j->slots.on)
+        memset(out->pause_ns, 0, sizeof out->pause_ns);
 }
 
 void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns)
@@ -123,7 +143,7 @@ void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns)
     struct judge_setup setup = j->setup;
     struct judge_package packages[JUDGE_PACKAGES_MAX];
     size_t n_packages = j->n_packages;
-    bool silent_faults = j->silent_faults;
+    bool silent_faults = j->silent_faults, slots = j->slots.on;
     memcpy(packages, j->packages, sizeof packages);
     memset(j, 0, sizeof *j);
     j->setup = setup;
@@ -178,4 +198,68 @@ void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns)
         j->byte_seen[k] = m->byte_seen[k] != 0;
     memcpy(j->version, m->version, sizeof j->version);
     memcpy(j->restored_to, m->restored_to, sizeof j->restored_to);
+    j->slots.on = slots;
+    if (slots)
+        judge_recall_slots(j, m);
+}
+
+/* ---- bytes ---- */
+
+static bool ends(const char *text, size_t room)
+{
+    return strnlen(text, room) < room;
+}
+
+static bool all_flags(const uint8_t *flags, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (flags[i] > 1)
+            return false;
+    return true;
+}
+
+static const char *wrong(const struct judge *j, const struct judge_memory *m)
+{
+    static const struct judge_slots_memory none;
+    for (int k = 0; k < RQ_COUNT; k++)
+        if (m->pause_ns[k] < 0)
+            return "a pause";
+    for (uint32_t i = 0; i < SCENARIO_VERSIONS_MAX; i++)
+        if (!ends(m->restored_to[i], sizeof m->restored_to[i]))
+            return "a version that was installed";
+    if (m->phase > PHASE_RESULT)
+        return "a phase";
+    if (m->offer_fault > CF_KIND_COUNT || m->announced_fault > CF_KIND_COUNT)
+        return "a fault";
+    if (m->package > j->n_packages)
+        return "a package";
+    if (m->restored_count > SCENARIO_VERSIONS_MAX)
+        return "a number of installed versions";
+    if (m->cuts > 1 || m->breaks > 1 || m->faults_on_download > 1 || m->limited > 1 ||
+        m->severity.weak_cut > 1 || !all_flags(m->flags, sizeof m->flags) ||
+        !all_flags(m->record_open, sizeof m->record_open) ||
+        !all_flags(m->was_proven, sizeof m->was_proven) ||
+        !all_flags(m->faults_hit, sizeof m->faults_hit) ||
+        !all_flags(m->net_seen, sizeof m->net_seen) ||
+        !all_flags(m->byte_seen, sizeof m->byte_seen))
+        return "a flag";
+    if (m->severity.zero != 0 || m->zero0 != 0 || m->zero[0] != 0 || m->zero[1] != 0)
+        return "padding";
+    if (!ends(m->version, sizeof m->version))
+        return "a version";
+    return j->slots.on                                  ? judge_slots_memory_wrong(&m->slots)
+           : memcmp(&m->slots, &none, sizeof none) != 0 ? "slots"
+                                                        : NULL;
+}
+
+int judge_memory_read(const struct judge *j, const void *bytes, size_t len_bytes,
+                      struct judge_memory *out, struct err *err)
+{
+    if (len_bytes != sizeof *out)
+        return err_set(err, ERR_FORMAT, "judge: a memory of %zu bytes, must have %zu", len_bytes,
+                       sizeof *out);
+    memcpy(out, bytes, sizeof *out);
+    const char *what = wrong(j, out);
+    return what == NULL ? 0
+                        : err_set(err, ERR_FORMAT, "judge: a memory with %s that cannot be", what);
 }

@@ -2,14 +2,17 @@
  * What a judge remembers, as plain bytes: so that a run can be judged in pieces, from one power-on
  * to the next, and so that two histories can be told to be the same to it.
  *
- * Memory that can no longer turn a verdict is in one fixed form; times are left out. Two things are
- * not exact, and both only make the judge stricter:
+ * Memory that can no longer turn a verdict is in one fixed form; times are left out. Three things
+ * are not exact, and all only make the judge stricter:
  *
  *   - What a download may cost (DWN-19) is a bound that every break and every legitimate start over
  *     raises. Of what was served so much is forgiven, not below 0, and the bound is that without
  *     them.
  *   - After judge_recall all requirements count as seen, so a verdict that hangs on whether a
  *     requirement was exercised before (judge_segment) does not depend on the history.
+ *   - Of a device with two slots it does not keep what it would be lenient for: that nothing has
+ * come late or twice so far, that progress was told or all was received before this start, that no
+ *     start has followed the confirmation yet.
  *
  * Not in it: which checks failed (who goes on has none), what expectations count, peaks of RAM.
  */
@@ -32,6 +35,35 @@ struct judge_severity {
 };
 bool judge_as_strict(const struct judge_severity *a, const struct judge_severity *than);
 
+/*
+ * Of a device with two slots (judge_slots.h): what a start does not begin anew. Sessions, reports
+ * and the download under way end with power, and so do the clocks that wait for them.
+ */
+enum judge_slots_flag {
+    SLOTS_OWED,
+    SLOTS_RECORD_UPGRADING,
+    SLOTS_CHOSEN,
+    SLOTS_ROLLED_BACK,
+    SLOTS_CONFIRMED,
+    SLOTS_CRASH_SEEN,
+    SLOTS_LOST_SEEN,
+    SLOTS_MQTT_FAULT,
+    SLOTS_FAULT_IN_DOWNLOAD,
+    SLOTS_PUBLISH_FAILED,
+    SLOTS_FLAGS
+};
+struct judge_slots_memory {
+    int64_t newest_bytes;
+    uint64_t stored_at_cut; /* where an image is long enough for a resume to matter */
+    int32_t codes_told[16], codes_arrived[16];
+    uint32_t n_told, n_arrived;
+    uint32_t refused_in_row;
+    uint8_t chosen_slot, back_to, zero0[2];
+    uint8_t flags[16];
+    char newest[DEVICE_TEXT_MAX], refused[DEVICE_TEXT_MAX], interrupted[DEVICE_TEXT_MAX];
+    char fate[DEVICE_TEXT_MAX], confirmed[DEVICE_TEXT_MAX];
+};
+
 /* Plain data without padding; compared and hashed as bytes. */
 struct judge_memory {
     int64_t due_result, boot_result;
@@ -50,6 +82,7 @@ struct judge_memory {
     uint8_t zero[2]; /* up to a multiple of 8 */
     char version[DEVICE_TEXT_MAX];
     char restored_to[SCENARIO_VERSIONS_MAX][DEVICE_TEXT_MAX];
+    struct judge_slots_memory slots; /* zero for a device without */
 };
 
 /* As it is now: at a reset, or at the end of the main phase. */
@@ -60,5 +93,14 @@ void judge_remember_cut(const struct judge *j, int64_t now_ns, struct judge *scr
                         struct judge_memory *out);
 /* Makes a judge of the same setup and packages go on from there; nothing has failed yet. */
 void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns);
+/* Bytes as a memory for a judge like j. ERR_FORMAT says what cannot be one: another length, a value
+ * out of range, a text without end. */
+int judge_memory_read(const struct judge *j, const void *bytes, size_t len_bytes,
+                      struct judge_memory *out, struct err *err);
+
+/* For judge_memory.c: the part of devices with two slots. */
+void judge_remember_slots(const struct judge *j, struct judge_memory *out);
+void judge_recall_slots(struct judge *j, const struct judge_memory *m);
+const char *judge_slots_memory_wrong(const struct judge_slots_memory *m); /* null: nothing */
 
 #endif

@@ -36,6 +36,8 @@ static void on_boot(struct judge *j, const struct ev *e)
     t->pushes = 0; /* from here on: a persistent session keeps them for the start */
     /* A confirmation may be in the record although a cut kept it from being told. */
     t->on_trial = strcmp(ev_text(e, "state"), "trial") == 0;
+    if (j->cut_since_range && j->phase == PHASE_DOWNLOAD)
+        judge_slots_stored(j);
     if (j->cuts == 0)
         return;
     j->boots_since_cut++;
@@ -166,6 +168,8 @@ static void on_image(struct judge *j, const struct ev *e)
         judge_seen(j, "BOT-11");
     if (t->fate_lost)
         judge_seen(j, "BOT-12");
+    t->fates_seen[0] = t->fates_seen[0] || t->fate_crash;
+    t->fates_seen[1] = t->fates_seen[1] || t->fate_lost;
     (void)snprintf(t->fate_version, sizeof t->fate_version, "%s", ev_text(e, "version"));
 }
 
@@ -277,9 +281,9 @@ void judge_slots_power_event(struct judge *j, const struct ev *e)
         judge_seen(j, "NET-22");
     judge_seen(j, "PWR-16");
     judge_seen(j, "PWR-15");
+    j->cut_since_range = true;
     if (j->phase == PHASE_DOWNLOAD) {
-        j->resume_expected = j->cut_since_range = true;
-        j->slots.stored_at_cut = judge_durable_bytes(j);
+        j->resume_expected = true;
         if (t->version[0] != '\0')
             (void)snprintf(j->slots.interrupted, sizeof j->slots.interrupted, "%s", t->version);
     }
@@ -294,7 +298,7 @@ void judge_slots_main_over(struct judge *j)
     const bool gone = strcmp(j->main_version, t->fate_version) != 0;
     static const char *const ids[] = {"BOT-11", "BOT-12"};
     for (int i = 0; i < 2; i++)
-        if (judge_is_seen(j, ids[i]) && t->refused[0] == '\0')
+        if (t->fates_seen[i] && t->refused[0] == '\0')
             JUDGE(j, ids[i], gone, "version %s cannot work and still runs", t->fate_version);
     if (t->refused[0] != '\0' && !gone)
         judge_fail(j, "BOT-10", "version %s was given up and still runs", t->fate_version);

@@ -32,6 +32,7 @@ struct judge_slots {
     bool came_online;              /* since then */
     bool published;                /* a task waits for the device */
     char refused[DEVICE_TEXT_MAX]; /* version that was given up */
+    bool late_or_again;            /* one came late, or once more, in this run */
     bool on_trial, trial_push;     /* the running image is not confirmed; announced meanwhile */
 
     /* session */
@@ -66,7 +67,7 @@ struct judge_slots {
     bool expired;                      /* a 403 was answered, and nothing better since */
     bool repeat_in_download;           /* announced again while it is fetched */
     bool cause_to_restart;             /* the next range may begin at 0 */
-    uint64_t stored_at_cut;            /* bytes of it that flash held then */
+    uint64_t stored_at_cut;            /* bytes of it that flash held at the start behind it */
     char interrupted[DEVICE_TEXT_MAX]; /* version whose download a power cut has ended */
     uint32_t requests;                 /* ranges of this task */
     bool verify_ok;                    /* in this start */
@@ -82,6 +83,7 @@ struct judge_slots {
     bool rolled_back;
     uint32_t back_to;
     bool fate_crash, fate_lost;
+    bool fates_seen[2]; /* the same of any start */
     char fate_version[DEVICE_TEXT_MAX];
     bool confirmed;
     char confirmed_version[DEVICE_TEXT_MAX];

@@ -367,7 +367,7 @@ void judge_talk_main_over(struct judge *j, int64_t now_ns)
     if (j->setup.scenario->certificate != SIM_TLS_GOOD)
         judge_seen(j, "SEC-09");
     const struct expectation *x = &j->setup.scenario->expect;
-    const bool there = !x->has_version || strcmp(j->main_version, x->version) == 0;
+    const bool there = judge_got_there(j);
     judge_codes(j);
     if (t->publish_failed && x->has_version)
         JUDGE(j, "RPT-13", there, "reports could not be sent in mid-download, and version %s runs",
@@ -375,10 +375,10 @@ void judge_talk_main_over(struct judge *j, int64_t now_ns)
     if (t->fault_in_download && x->has_version)
         JUDGE(j, "NET-09", there, "the session was lost in mid-download, and version %s runs",
               j->main_version);
-    if (judge_is_seen(j, "NET-15") && x->has_version)
+    if (t->late_or_again && x->has_version)
         JUDGE(j, "NET-15", there, "messages came late or repeated, and version %s runs",
               j->main_version);
-    if (judge_is_seen(j, "INT-06") && j->faults_hit[CF_UPPER_DIGEST] > 0 && x->has_version)
+    if (j->faults_hit[CF_UPPER_DIGEST] > 0 && x->has_version)
         JUDGE(j, "INT-06", there, "a digest in upper case was announced, and version %s runs",
               j->main_version);
     if (j->faults_hit[CF_FORGED] > 0)

@@ -258,6 +258,7 @@ static void give_cloud(struct sim_net_bridge *b, struct net_conn *c, const uint8
     b->g->current_conn = c->number;
     b->bus_next_ns = 0;
     bus_data(b->g->bus, b->g->now_ns, c->number, data, len_bytes);
+    stage_heard(b->g);
 }
 
 static void on_event(struct sim_net_bridge *b, const struct link_event *ev)

@@ -32,16 +32,16 @@ void stage_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
         g->watch(g->watch_ctx, lane, event);
 }
 
+void stage_heard(struct stage *g)
+{
+    if (g->watch != NULL)
+        g->watch(g->watch_ctx, LANE_CLOUD, "heard");
+}
+
 static const uint8_t *flash_now(void *ctx)
 {
     struct stage *g = ctx;
     return nor_peek(g->nor);
-}
-
-static uint32_t update_address(void *ctx)
-{
-    const struct stage *g = ctx;
-    return build_update_address(g->s, nor_peek(g->nor));
 }
 
 static void look(void *ctx, uint32_t addr, uint32_t len_bytes)
@@ -51,13 +51,33 @@ static void look(void *ctx, uint32_t addr, uint32_t len_bytes)
         g->look(g->look_ctx, addr, len_bytes);
 }
 
+/* Which slot runs is in the boot record. */
+static void look_at_record(struct stage *g)
+{
+    const struct partition *p = g->s->device.agent == AGENT_CMIOT
+                                    ? NULL
+                                    : partition_find(&g->s->device.partitions, SLOTS_PARTITION);
+    if (p != NULL)
+        look(g, p->offset, p->size_bytes);
+}
+
+static uint32_t update_address(void *ctx)
+{
+    struct stage *g = ctx;
+    look_at_record(g);
+    return build_update_address(g->s, nor_peek(g->nor));
+}
+
 const char *stage_version(void *ctx)
 {
     struct stage *g = ctx;
-    for (uint32_t f = 0; f < g->s->device.file_count && f < PACKAGE_FILES_MAX; f++) {
+    const struct device_config *c = &g->s->device;
+    look_at_record(g);
+    for (uint32_t f = 0; f < c->file_count && f < PACKAGE_FILES_MAX; f++) {
         uint32_t bytes = build_image_bytes_max(g->build, g->s, f);
-        uint32_t room = g->s->device.files[f].area_bytes;
-        look(g, g->s->device.files[f].address, bytes < room ? bytes : room);
+        uint32_t room = c->files[f].area_bytes;
+        look(g, f == 0 ? build_running_address(g->s, nor_peek(g->nor)) : c->files[f].address,
+             bytes < room ? bytes : room);
     }
     int v = build_version_of(g->build, g->s, nor_peek(g->nor));
     if (v < 0)

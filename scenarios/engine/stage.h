@@ -86,6 +86,9 @@ int64_t stage_next(const struct stage *g); /* when it has something to do */
 /* The whole of what the cloud sent last on that connection has reached the device: a message, as a
  * request is that the cloud serves (run.h). */
 void stage_arrived(struct stage *g, uint32_t connection);
+/* The broker has dealt with bytes of a device: told to `watch` as LANE_CLOUD "heard", not traced.
+ */
+void stage_heard(struct stage *g);
 /* Arms the network cuts of the token. Power cuts at operations are the world's; those at messages
  * are asked of it with rule SCENARIO_RULES_MAX. */
 void stage_arm_cuts(struct stage *g);

@@ -4,8 +4,9 @@
  *   OPtTEAR[.ARG]    power, at flash operation OP with that tear: 137t3, 150t1.64
  *                    with p what the tear draws follows from place and kind of the operation
  *                    instead of its number: 137t3p
- *   OPrREPLY, OPi    power, behind operation OP: when the cloud has answered so often since; when
- *                    the device is idle: 137r2, 190i
+ *   OPrREPLY, OPi    power, behind operation OP: when the cloud has answered so often since (over
+ *                    MQTT: heard the device or told it something); when the device is idle: 137r2,
+ *                    190i
  *   ...wREADING      behind any of these: how weak cells read then, instead of drawn: 150t5pw2
  *   mNUMBER          power, right after message NUMBER: m12
  *   nCONNdBYTEhow    connection CONN, direction u (up) or d (down), before byte BYTE passes:

@@ -10,26 +10,6 @@
 
 #define LIST_MAX (NONE - 1)
 
-/* ---- what can be closed ---- */
-
-const char *whole_refuses(const struct scenario *s)
-{
-    if (s->device.agent != AGENT_CMIOT)
-        return "its agent: what clouds of MQTT devices have learned is not part of a state";
-    if (s->n_net > 0)
-        return "its network rules: what of them is spent is not part of a state";
-    if (s->n_flash > 0)
-        return "its flash faults: how often they have struck is not part of a state";
-    for (uint32_t i = 0; i < s->n_offers; i++)
-        if (s->offers[i].at_ns > 0 || s->offers[i].on_event[0] != '\0')
-            return "an offer that is published later: time is not part of a state";
-    if (s->product.device_visits_per_day > 0 || s->product.owner_visits_per_day > 0)
-        return "its limit of visits per day: the date is not part of a state";
-    if (s->expect.config_refused)
-        return "its device, which refuses its configuration";
-    return NULL;
-}
-
 /* ---- birth and death ---- */
 
 static int make_lists(struct whole *w)
@@ -65,6 +45,7 @@ static int make_lists(struct whole *w)
                  {&w->behaviours, sizeof(struct whole_behaviour)},
                  {&w->steps, sizeof(struct whole_step_log)},
                  {&w->edges, sizeof(uint32_t)},
+                 {&w->looks, sizeof(uint32_t)},
                  {&w->queue, sizeof(struct whole_todo)},
                  {&w->next_queue, sizeof(struct whole_todo)},
                  {&w->paths, sizeof(struct boot_path)},
@@ -91,6 +72,7 @@ static int take_scenario(struct whole *w, const struct scenario *s, struct err *
     memcpy(w->result.fails, s->expect.fails, sizeof w->result.fails);
     w->result.n_fails = s->expect.n_fails;
     w->s->expect.n_fails = 0;
+    w->result.over_mqtt = s->device.agent != AGENT_CMIOT;
     return 0;
 }
 
@@ -98,15 +80,16 @@ static int make_flash(struct whole *w, struct err *err)
 {
     const struct partition *area = partition_find(&w->s->device.partitions, "download");
     struct closure_subject subject = {.geometry = w->s->device.geometry};
-    if (area == NULL)
-        return err_set(err, ERR_UNSUPPORTED, "closure: the device has no download area");
+    subject.boot.layout.erase_bytes = subject.geometry.erase_bytes;
     /* Memory that fails at a certain call is tried again by the real one, and two slots have
      * another boot loader. */
     w->has_boot = !w->options.no_recall && w->s->device.agent == AGENT_CMIOT &&
                   w->s->device.alloc_fail_at == 0 &&
                   closure_case_boot(&w->s->device, &subject.boot, NULL) == 0;
-    device_state_layout(&w->s->device, &subject.boot.layout);
-    subject.boot.download_offset = area->offset;
+    if (area != NULL) {
+        device_state_layout(&w->s->device, &subject.boot.layout);
+        subject.boot.download_offset = area->offset;
+    }
     struct closure_options o = {.tears = w->options.tears,
                                 .seed = w->run.seed != 0 ? w->run.seed : w->s->seed,
                                 .max_states = w->options.max_states,
@@ -125,12 +108,11 @@ static int make_flash(struct whole *w, struct err *err)
     for (uint32_t u = 0; u < units; u++) {
         const struct partition *p =
             partition_at(&w->s->device.partitions, u * w->s->device.geometry.erase_bytes);
-        w->foreign[u] =
-            p == NULL || (strcmp(p->name, "app") != 0 && strcmp(p->name, "download") != 0);
+        w->foreign[u] = p == NULL || strcmp(p->name, "user") == 0;
     }
     w->has_boot = w->has_boot && closure_device_start(&w->flash->device);
     closure_device_stop(&w->flash->device);
-    if (states_tree_init(&w->flash->states, &w->off) != 0)
+    if (states_tree_init(&w->flash->states, &w->off) != 0 || whole_dead_init(w) != 0)
         return err_set(err, ERR_NOMEM, "closure: no memory");
     return 0;
 }
@@ -152,7 +134,7 @@ static int first_node(struct whole *w, const struct sim_run *r, struct err *err)
     }
     buf_init(&memory, CLOUD_MEMORY_MAX - sizeof(uint32_t));
     if (rc == 0)
-        rc = cloud_remember(r->g.cloud, &memory, err);
+        rc = whole_remember_cloud(&r->g, &memory, err);
     if (rc == 0) {
         judge_remember(r->g.judge, 0, &m);
         first.key.cloud = whole_put_cloud(w, memory.data, memory.len_bytes);
@@ -179,8 +161,7 @@ static int make_first(struct whole *w, struct err *err)
     if (rc == 0)
         rc = sim_set_up(r, w->world->stacks, err);
     if (rc == 0) {
-        script_start(r->g.script, 0);
-        (void)script_time(r->g.script, 0);
+        whole_start_script(&r->g);
         rc = first_node(w, r, err);
     }
     sim_take_down(r);
@@ -223,10 +204,10 @@ void whole_free(struct whole *w)
 {
     if (w == NULL)
         return;
-    struct list *lists[] = {&w->newest, &w->newest_end, &w->nodes,      &w->tasks, &w->ends,
-                            &w->runs,   &w->events,     &w->behaviours, &w->steps, &w->edges,
-                            &w->queue,  &w->next_queue, &w->asked,      &w->spare, &w->known,
-                            &w->paths,  &w->event_ns};
+    struct list *lists[] = {&w->looks, &w->newest, &w->newest_end, &w->nodes,      &w->tasks,
+                            &w->ends,  &w->runs,   &w->events,     &w->behaviours, &w->steps,
+                            &w->edges, &w->queue,  &w->next_queue, &w->asked,      &w->spare,
+                            &w->known, &w->paths,  &w->event_ns};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         free(lists[i]->items);
     struct pool *pools[] = {&w->clouds,   &w->judges,  &w->keys,
@@ -371,10 +352,10 @@ void whole_progress(const struct whole *w, struct whole_progress *out)
 
 size_t whole_memory(const struct whole *w)
 {
-    const struct list *lists[] = {&w->newest, &w->newest_end, &w->nodes,  &w->tasks,
-                                  &w->ends,   &w->runs,       &w->events, &w->behaviours,
-                                  &w->steps,  &w->edges,      &w->queue,  &w->next_queue,
-                                  &w->asked,  &w->spare,      &w->paths,  &w->event_ns};
+    const struct list *lists[] = {&w->looks, &w->newest,  &w->newest_end, &w->nodes,      &w->tasks,
+                                  &w->ends,  &w->runs,    &w->events,     &w->behaviours, &w->steps,
+                                  &w->edges, &w->queue,   &w->next_queue, &w->asked,      &w->spare,
+                                  &w->paths, &w->event_ns};
     const struct pool *pools[] = {&w->clouds,   &w->judges,  &w->keys,
                                   &w->end_keys, &w->awaited, &w->event_pool,
                                   &w->outcomes, &w->blames,  &w->behaviour_keys};
@@ -399,7 +380,7 @@ static uint32_t boots_needed(const struct whole *w)
         again = false;
         for (uint32_t i = 0; i < w->runs.count; i++) {
             const struct whole_run *r = whole_run_at(w, i);
-            uint32_t n = 1 + (r->next_node == NONE ? 0 : boots[r->next_node]);
+            uint32_t n = !r->merged + (r->next_node == NONE ? 0 : boots[r->next_node]);
             if (n <= boots[r->node] || n > BOOTS_MAX)
                 continue;
             boots[r->node] = n;

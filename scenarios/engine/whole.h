@@ -25,6 +25,11 @@
  * A power-on that would look at nothing else than an earlier one is recalled instead of run, and
  * parts of a node that behave the same are followed as one (whole_internal.h).
  *
+ * On the Aliyun cloud the broker's sessions are part of what the cloud has learned: filters and
+ * unacknowledged messages of those that outlive a connection. The broker learns of a power cut at
+ * once. Of an announcement that waits is kept which firmware it is of, so its URL is signed anew.
+ * Contents that a start erases before anyone looks are not told apart there: see whole_again.
+ *
  * A node that differs from an earlier one only in having been served fewer bytes is not run again:
  * the judge would be less strict with it (judge_memory.h).
  *
@@ -51,6 +56,7 @@ struct whole_options {
     uint32_t max_cuts;  /* in a row; 0: any number */
     bool no_sets;       /* every tear a state of its own, every reading a start */
     bool no_recall;     /* run every start; with no_sets */
+    bool keep_dead;     /* follow what is erased unseen as well; see whole_again */
 };
 
 /* One step of a path to a counter-example. */
@@ -83,12 +89,14 @@ struct whole_result {
     uint32_t depth;    /* cuts before the deepest new state */
     uint64_t starts;   /* power-ons and resets executed, and */
     uint64_t recalled; /* parts of nodes for which none had to be */
+    uint64_t merged;   /* parts of states that differ from another in what is erased unseen only */
     uint64_t heals;    /* heal phases executed */
     uint64_t points;   /* cuts worked out: (part of a node, place, tear) */
     uint64_t decided;  /* the same with those decided by joins */
     uint64_t edges;    /* successors found by them */
     uint32_t ends_new, ends_old, ends_other; /* runs to idling by the version in flash */
-    char new_version[DEVICE_TEXT_MAX];       /* what the update without a cut leads to */
+    bool over_mqtt; /* the device has two slots and speaks MQTT: more is left out, see the report */
+    char new_version[DEVICE_TEXT_MAX]; /* what the update without a cut leads to */
     uint32_t boots_needed; /* power-ons and resets until idling, when power stays: the most */
     /* Minimum useful power-on: so much work, powered, brings the device from any state to one from
      * which no cut leads back. Valid when closed. */
@@ -146,6 +154,10 @@ struct whole_progress {
     uint32_t failing;
 };
 void whole_progress(const struct whole *w, struct whole_progress *out);
+
+/* It has to be begun again with keep_dead: of devices with two slots, contents that a start erases
+ * before anyone looks are not told apart, and someone looked behind a further cut. */
+bool whole_again(const struct whole *w);
 
 /* What it all comes to. */
 int whole_conclude(struct whole *w, struct whole_result *out, struct err *err);

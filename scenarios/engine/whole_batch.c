@@ -190,6 +190,8 @@ static enum finding resolve(struct whole *w, struct whole_todo *of)
     }
     if (c->stuck)
         whole_stop(w, c->bound);
+    if (whole_looked_at_any(w))
+        return SOME_UNKNOWN;
     return c->rc == 0 ? found : NO_MEMORY;
 }
 
@@ -343,7 +345,7 @@ static int take_part(struct whole *w, const struct whole_todo *of, const struct 
             whole_node_at(w, of->node)->failed = true;
         if (whole_found_enough(w))
             whole_stop(w, "a counter-example was found");
-    } else if (t.rc == 0 && of->end == NONE && !w->stopped) {
+    } else if (t.rc == 0 && of->end == NONE && !w->stopped && !whole_merge(&t)) {
         whole_step_all(&t);
     }
     if (t.rc != 0 && err != NULL)

@@ -57,6 +57,20 @@ static bool tears_to(struct whole *w, uint32_t before, uint32_t after, const str
     return false;
 }
 
+/* It does not matter what is left: one of those tears. */
+static bool any_tear(struct whole *w, const struct op_key *key, bool weak, struct run_cut *cut)
+{
+    struct tear_variant v[VARIANTS_MAX];
+    uint32_t n = closure_variants(w->flash, key, v);
+    for (uint32_t i = 0; i < n; i++)
+        if ((v[i].tear == TEAR_WEAK) == weak && v[i].tear != TEAR_DONE) {
+            cut->tear = v[i].tear;
+            cut->arg = v[i].arg;
+            return true;
+        }
+    return false;
+}
+
 /* Whether an element becomes that of the next start: by the run's events, and the cut. */
 static bool becomes(struct whole *w, uint32_t run, const struct whole_node *next, uint32_t unit,
                     uint32_t element, uint32_t wanted, struct whole_step *step)
@@ -66,13 +80,16 @@ static bool becomes(struct whole *w, uint32_t run, const struct whole_node *next
     uint32_t is = fold(w, run, next->event, unit, element);
     if (is == POOL_NONE)
         return false;
+    const bool any = whole_is_any(w, wanted);
     if (next->key.reset)
-        return is == wanted;
+        return any || is == wanted;
     const struct element *a = sets_element(&c->sets, is), *b = sets_element(&c->sets, wanted);
     const struct whole_event *e =
         whole_event_at(w, whole_behaviour_at(w, behaviour)->first_event + next->event);
     if (e->kind != WHOLE_OP || unit_of(c, &e->key) != unit)
-        return a->content == b->content;
+        return any || a->content == b->content;
+    if (any)
+        return any_tear(w, &e->key, next->weak_cut, &step->cut);
     return tears_to(w, a->content, b->content, &e->key, next->weak_cut, &step->cut);
 }
 

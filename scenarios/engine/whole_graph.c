@@ -61,6 +61,12 @@ static void work_of(const struct graph *g, uint32_t run, uint32_t home, uint32_t
     const struct whole_run *r = whole_run_at(w, run);
     const struct whole_behaviour *b = whole_behaviour_at(w, r->behaviour);
     const struct whole_event *e = NULL;
+    if (r->merged) {
+        for (uint32_t in_place = whole_node_at(w, r->next_node)->first_run;
+             whole_is_run_of(w, in_place, r->next_node); in_place++)
+            work_of(g, in_place, home, boots, ops, ns, out);
+        return;
+    }
     if (component[r->node] != home || boots > CHAIN_MAX)
         return;
     for (uint32_t i = 0; i < b->n_events; i++) {

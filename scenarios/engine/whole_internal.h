@@ -2,7 +2,8 @@
  * Inside a closure of a whole update: what its parts share. whole.c keeps the graph, whole_batch.c
  * says what is to be run and takes in order what is known, whole_work.c runs it, whole_learn.c
  * reads what was found, whole_step.c works out what every cut leaves, whole_graph.c measures,
- * whole_confirm.c repeats counter-examples, whole_report.c tells.
+ * whole_confirm.c repeats counter-examples, whole_report.c tells, whole_memory.c says what can be
+ * closed and what the cloud remembers, whole_dead.c merges what is erased unseen.
  *
  * The flash part is a struct closure without a boot loader: its sets, its recall and its scratch
  * chip. A node's flash is a set of contents for each erase unit, as in closure.h, and stands for
@@ -105,8 +106,9 @@ struct whole_behaviour {
     uint32_t outcome;
     uint32_t walk_run; /* the first run that went through it to its end; NONE: none yet */
     uint64_t points;   /* cuts of it */
-    bool told;         /* its failure was told, and */
-    bool sure;         /* repeated: what comes behind it says nothing more */
+    uint32_t first_look, n_looks; /* units that it looks at before it erases them */
+    bool told;                    /* its failure was told, and */
+    bool sure;                    /* repeated: what comes behind it says nothing more */
 };
 
 /*
@@ -120,6 +122,7 @@ struct whole_run {
     uint32_t behaviour;
     uint32_t first_step, n_steps;
     uint32_t joined; /* NONE: went to its end by itself */
+    bool merged;     /* not followed: next_node takes its place (whole_dead.c) */
 };
 
 /* A part of a node or end of which all is known. */
@@ -148,6 +151,9 @@ struct whole {
     struct pool event_pool, outcomes, blames, behaviour_keys; /* keys: (events, outcome) */
     struct list events, event_ns; /* since power-on, the latest of all that behaved so */
     struct list behaviours;
+    struct list looks;   /* unit numbers, of behaviours */
+    uint32_t any, blank; /* sets: of a content that stands for any, NONE if none does; erased */
+    bool again;          /* begin again without the first */
     struct list queue, next_queue; /* struct whole_todo: of this depth, and of the next */
     size_t queue_at, queue_ahead;  /* taken in up to there; looked at up to there */
     uint32_t depth;
@@ -285,6 +291,30 @@ void whole_full(struct whole_taking *t);
 void whole_begin_part(struct whole_taking *t, const struct whole_known *k);
 /* All of that run's cuts and its end. */
 void whole_step_all(struct whole_taking *t);
+
+/* whole_memory.c */
+struct stage;
+/* What the cloud and its broker remember, as if every connection broke now. Appended. */
+int whole_remember_cloud(const struct stage *g, struct buf *out, struct err *err);
+/* Puts it back at time 0: nobody is connected. */
+int whole_recall_cloud(const struct stage *g, const void *memory, size_t len_bytes,
+                       struct err *err);
+/* The script's moment 0: what is offered from the start is offered. */
+void whole_start_script(struct stage *g);
+
+/* whole_dead.c */
+/* Makes w->any, unless nothing is to be merged. */
+int whole_dead_init(struct whole *w);
+/* Whether someone depended on a content that stands for any; then it is over. */
+bool whole_looked_at_any(struct whole *w);
+/* Whether a unit of a tree is such a set. */
+bool whole_holds_any(const struct whole *w, const struct states_tree *t);
+bool whole_is_any(const struct whole *w, uint32_t element);
+/* As closure_set_after, of such a set too. */
+uint32_t whole_set_after(struct whole *w, uint32_t set, const struct op_key *op, uint32_t torn[2]);
+/* t's run does what is known: another node takes the place of its part, where what is erased unseen
+ * is left out. False: there is nothing to leave out. */
+bool whole_merge(struct whole_taking *t);
 
 /* whole_batch.c */
 /* Where the recall of all that it may look at begins; RECALL_NONE without memory. */

@@ -24,6 +24,7 @@ struct reader {
     uint32_t chain;         /* of the events so far */
     struct boot_chain boot; /* what the boot loader does; n_ops 0: nothing, or it is not known */
     uint32_t boot_ops;      /* as in boot, so far */
+    uint8_t *looked;        /* per unit */
     int rc;
     struct err *err;
 };
@@ -176,6 +177,7 @@ static bool take_look(struct reader *r)
              at->to != look.to)
         return bad(r, "another look than a run that saw the same");
     const struct recall_spot now = *at;
+    r->looked[look.page / s->unit_pages] = 1;
     closure_shown(c, sets_first(&c->sets, c->other.unit[look.page / s->unit_pages]), &now, key);
     r->spot = c->rc != 0 ? RECALL_NONE : recall_next(&c->recall, r->spot, key, true);
     return r->spot != RECALL_NONE || full(r);
@@ -222,6 +224,24 @@ static void later(struct reader *r, uint32_t known)
             *whole_event_ns(w, known) = *whole_event_ns(w, i);
 }
 
+/* Units that were looked at, with those that others of the behaviour looked at. */
+static bool put_looks(struct reader *r, struct whole_behaviour *b)
+{
+    struct whole *w = r->w;
+    uint32_t first = (uint32_t)w->looks.count, before = b->n_looks;
+    for (uint32_t i = 0; i < b->n_looks; i++)
+        r->looked[((const uint32_t *)w->looks.items)[b->first_look + i]] = 1;
+    for (uint32_t u = 0; u < w->flash->states.shape.units; u++)
+        if (r->looked[u] && !whole_add_number(&w->looks, u))
+            return false;
+    b->n_looks = (uint32_t)w->looks.count - first;
+    if (b->n_looks == before)
+        w->looks.count = first;
+    else
+        b->first_look = first;
+    return true;
+}
+
 /* The behaviour of what was read, and the spot of the recall that says so. */
 static bool put_behaviour(struct reader *r, uint32_t outcome)
 {
@@ -234,6 +254,8 @@ static bool put_behaviour(struct reader *r, uint32_t outcome)
     if (!fresh) {
         later(r, whole_behaviour_at(w, number)->first_event);
         w->events.count = w->event_ns.count = r->first_event;
+        if (!put_looks(r, whole_behaviour_at(w, number)))
+            return full(r);
     } else {
         struct whole_behaviour *b = list_add(&w->behaviours);
         if (b == NULL)
@@ -243,6 +265,8 @@ static bool put_behaviour(struct reader *r, uint32_t outcome)
                                       .outcome = outcome,
                                       .walk_run = NONE,
                                       .points = r->points};
+        if (!put_looks(r, b))
+            return full(r);
     }
     struct recall_spot *at = &w->flash->recall.spots[r->spot];
     if (at->kind != RECALL_UNKNOWN && (at->kind != RECALL_SEGMENT || at->value != number))
@@ -311,13 +335,14 @@ int whole_learn(struct whole *w, uint32_t task, const void *log, size_t len_byte
     r->at = log;
     r->end = r->at + len_bytes;
     r->first_event = (uint32_t)w->events.count;
+    r->looked = calloc(w->flash->states.shape.units, 1);
     r->chain = r->boot_ops = NONE;
     if (what.chain != NONE)
         memcpy(&r->boot, pool_at(&w->flash->boot_chains, what.chain), sizeof r->boot);
     closure_get_base(w->flash, what.base, &w->flash->other);
     r->spot = w->options.no_recall ? whole_recall_choice(w, &what.of, what.base)
                                    : whole_recall_root(w, &what.of, what.chain);
-    if (r->spot == RECALL_NONE)
+    if (r->spot == RECALL_NONE || r->looked == NULL)
         (void)full(r);
     while (r->rc == 0 && r->at < r->end && take_record(r))
         ;
@@ -326,6 +351,9 @@ int whole_learn(struct whole *w, uint32_t task, const void *log, size_t len_byte
     else
         w->result.heals++;
     int rc = r->rc;
+    if (rc == 0)
+        (void)whole_looked_at_any(w);
+    free(r->looked);
     free(r);
     return rc;
 }

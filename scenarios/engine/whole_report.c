@@ -62,12 +62,18 @@ static int put_proof(const struct whole_result *r, struct buf *out)
                           "leads outside\n",
                           r->bound == NULL ? "it did not come to its end" : r->bound,
                           r->states + r->resets, r->depth);
-    return buf_printf(out,
-                      "  closed: %u states, every one reaches %s%s within %u boot%s and can be "
-                      "updated again; no cut sequence of any length leads outside\n",
-                      r->states + r->resets, r->new_version,
-                      r->ends_old > 0 ? " or keeps a complete older version" : "", r->boots_needed,
-                      r->boots_needed == 1 ? "" : "s");
+    int rc = buf_printf(out,
+                        "  closed: %u states, every one reaches %s%s within %u boot%s and can be "
+                        "updated again; no cut sequence of any length leads outside\n",
+                        r->states + r->resets, r->new_version,
+                        r->ends_old > 0 ? " or keeps a complete older version" : "",
+                        r->boots_needed, r->boots_needed == 1 ? "" : "s");
+    if (rc != 0 || !r->over_mqtt)
+        return rc;
+    return buf_text(
+        out, "  not in it: time between power-ons. At each of them signed URLs, trial deadlines "
+             "and pauses begin anew, no record times out,\n"
+             "  and the broker knows at once that the connection is gone\n");
 }
 
 static int put_counts(const struct whole_result *r, struct buf *out)
@@ -91,6 +97,12 @@ static int put_counts(const struct whole_result *r, struct buf *out)
                         "%u on none\n",
                         r->ends_new, r->new_version[0] == '\0' ? "the new version" : r->new_version,
                         r->ends_old, r->ends_other);
+    if (rc == 0 && r->merged > 0)
+        rc =
+            buf_printf(out,
+                       "  %" PRIu64 " parts of states differed from another only in what is erased "
+                       "before anyone looks; one stands for all of them\n",
+                       r->merged);
     if (rc == 0 && r->closed)
         rc = buf_printf(out,
                         "  minimum useful power-on: %u flash operations, %" PRId64
@@ -156,16 +168,16 @@ static int json_failure(const struct whole_failure *f, bool first, struct buf *o
 
 static int json_counts(const struct whole_result *r, struct buf *out)
 {
-    int rc =
-        buf_printf(out,
-                   ",\"states\":%u,\"resets\":%u,\"flash_states\":%u,\"cloud_states\":%u,"
-                   "\"judge_states\":%u,\"depth\":%u,\"starts\":%" PRIu64 ",\"recalled\":%" PRIu64
-                   ",\"again\":%u,\"heals\":%" PRIu64 ",\"points_executed\":%" PRIu64
-                   ",\"points_decided\":%" PRIu64 ",\"edges\":%" PRIu64
-                   ",\"ends\":{\"new\":%u,\"old\":%u,\"none\":%u},\"boots_needed\":%u",
-                   r->states, r->resets, r->flash_states, r->cloud_states, r->judge_states,
-                   r->depth, r->starts, r->recalled, r->again, r->heals, r->points, r->decided,
-                   r->edges, r->ends_new, r->ends_old, r->ends_other, r->boots_needed);
+    int rc = buf_printf(
+        out,
+        ",\"states\":%u,\"resets\":%u,\"flash_states\":%u,\"cloud_states\":%u,"
+        "\"judge_states\":%u,\"depth\":%u,\"starts\":%" PRIu64 ",\"recalled\":%" PRIu64
+        ",\"again\":%u,\"heals\":%" PRIu64 ",\"merged\":%" PRIu64 ",\"points_executed\":%" PRIu64
+        ",\"points_decided\":%" PRIu64 ",\"edges\":%" PRIu64
+        ",\"ends\":{\"new\":%u,\"old\":%u,\"none\":%u},\"boots_needed\":%u",
+        r->states, r->resets, r->flash_states, r->cloud_states, r->judge_states, r->depth,
+        r->starts, r->recalled, r->again, r->heals, r->merged, r->points, r->decided, r->edges,
+        r->ends_new, r->ends_old, r->ends_other, r->boots_needed);
     if (rc == 0 && r->closed)
         rc = buf_printf(out,
                         ",\"power_on\":{\"operations\":%u,\"virtual_us\":%" PRId64 ",\"times\":%u}",

@@ -194,7 +194,7 @@ static void done_to_other(struct stepping *s, const struct op_key *key, uint32_t
     for (uint32_t i = 0; i < s->n_differ; i++) {
         if (s->differ[i].unit != u)
             continue;
-        s->differ[i].other = closure_set_after(c, s->differ[i].other, key, NULL);
+        s->differ[i].other = whole_set_after(s->t->w, s->differ[i].other, key, NULL);
         if (s->differ[i].other == SET_NONE)
             whole_full(s->t);
         else if (s->differ[i].other == c->tree.unit[u])
@@ -210,7 +210,7 @@ static void one_operation(struct stepping *s, const struct whole_event *e, uint3
     struct whole_taking *t = s->t;
     struct closure *c = t->w->flash;
     uint32_t u = unit_of(c, &e->key), torn[2];
-    uint32_t done = closure_set_after(c, c->tree.unit[u], &e->key, torn);
+    uint32_t done = whole_set_after(t->w, c->tree.unit[u], &e->key, torn);
     uint32_t off = done == SET_NONE ? SET_NONE : sets_off(&c->sets, done);
     if (off == SET_NONE) {
         whole_full(t);
@@ -248,6 +248,11 @@ static void on_reset(struct whole_taking *t, const struct whole_outcome *o, uint
 static void on_idle(struct whole_taking *t, const struct whole_outcome *o)
 {
     struct whole *w = t->w;
+    if (whole_holds_any(w, &w->off)) {
+        w->flash->any_shown = true;
+        (void)whole_looked_at_any(w);
+        return;
+    }
     struct whole_end end = {
         .key = {.cloud = o->cloud, .judge = o->judge}, .severity = o->severity, .run = t->run};
     end.key.flash = states_put(&w->flash->states, &w->off, NULL);

@@ -55,7 +55,7 @@ static bool note_cloud(struct whole_worker *k)
 {
     buf_clear(&k->memory);
     if (k->rc == 0)
-        k->rc = cloud_remember(k->r.g.cloud, &k->memory, &k->err);
+        k->rc = whole_remember_cloud(&k->r.g, &k->memory, &k->err);
     bool same = k->clouds > 0 && k->memory.len_bytes == k->last.len_bytes &&
                 memcmp(k->memory.data, k->last.data, k->memory.len_bytes) == 0;
     if (k->rc != 0 || same)
@@ -228,7 +228,7 @@ static void on_event(void *ctx, enum lane lane, const char *event)
     struct whole_worker *k = ctx;
     if (lane == LANE_DEVICE && strcmp(event, "start") == 0)
         k->booting = false;
-    if (k->log == NULL || k->healing || lane != LANE_CLOUD || strcmp(event, "reply") != 0)
+    if (k->log == NULL || k->healing || !sim_is_reply(lane, event))
         return;
     k->replies++;
     if (!note_cloud(k))
@@ -279,7 +279,7 @@ static int put_memories(struct whole_worker *k, struct sim_run *r, const struct 
     memcpy(&m, pool_at(&k->w->judges, key->judge), sizeof m);
     m.severity = *severity;
     judge_recall(r->g.judge, &m, 0);
-    return cloud_recall(r->g.cloud, cloud + sizeof(uint32_t), get_le32(cloud), 0, &k->err);
+    return whole_recall_cloud(&r->g, cloud + sizeof(uint32_t), get_le32(cloud), &k->err);
 }
 
 static int fresh_network(struct sim_run *r, struct err *err)
@@ -310,8 +310,7 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
     r->g.look_ctx = k;
     r->g.watch = on_event;
     r->g.watch_ctx = k;
-    script_start(r->g.script, 0);
-    (void)script_time(r->g.script, 0);
+    whole_start_script(&r->g);
     return 0;
 }
 

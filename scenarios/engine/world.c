@@ -115,12 +115,21 @@ static bool cut_between(struct sim_run *r, bool idle)
     return true;
 }
 
+bool sim_is_reply(enum lane lane, const char *event)
+{
+    static const char *const names[] = {"reply", "heard", "push"};
+    for (size_t i = 0; lane == LANE_CLOUD && i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(event, names[i]) == 0)
+            return true;
+    return false;
+}
+
 static void watch(void *ctx, enum lane lane, const char *event)
 {
     struct sim_run *r = ctx;
     if (lane == LANE_FLASH) {
         r->replies = 0;
-    } else if (lane == LANE_CLOUD && strcmp(event, "reply") == 0) {
+    } else if (sim_is_reply(lane, event)) {
         r->replies++;
         (void)cut_between(r, false);
     }

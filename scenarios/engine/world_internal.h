@@ -49,7 +49,7 @@ struct sim_run {
     struct armed armed[ARMED_MAX];
     uint32_t n_armed;
     uint32_t next_cut; /* of the token's cuts between operations, the one to come */
-    uint32_t replies;  /* of the cloud since the last operation */
+    uint32_t replies;  /* of the cloud since the last operation: sim_is_reply */
     uint32_t reading;  /* of weak cells at the next power-on */
     /* Told of every flash operation after its event, with its bytes; may be null. */
     void (*flash_op)(void *ctx, const struct nor_op *op);
@@ -70,6 +70,9 @@ void sim_power_on(struct sim_run *r);
 bool sim_run_phase(struct sim_run *r, int64_t until_ns, bool scripted);
 /* Everything is healed; healed: the known-good update runs and the cloud knows. */
 int sim_heal(struct sim_run *r, bool *healed, struct err *err);
+/* What counts for a cut between operations: the cloud has answered over HTTP, has heard a device on
+ * the bus, or has sent it something. */
+bool sim_is_reply(enum lane lane, const char *event);
 /* Gives all weak units of the chip that reading (closure_reading's numbers). */
 void sim_settle(struct nor *n, uint32_t reading);
 
