@@ -65,7 +65,7 @@ static void set_up(struct bench *b, struct store *s)
                                .project_key = "k",
                                .deliver = on_deliver};
     const struct store_sub_device sub = {.device_id = SUB, .gateway_id = DEVICE};
-    struct store_product p = {.product_id = PK, .has_team = true};
+    struct store_product p = {.product_id = PK, .secret = "ps", .has_team = true};
     struct campaign_firmware f = {
         .delta_id = 7, .product_id = PK, .version = "2", .files = &file, .file_count = 1};
     int rc = store_reset(s, NULL);
