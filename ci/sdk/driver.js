@@ -62,14 +62,14 @@ const call = (thing, method, ...args) =>
 
 // ---- the storage ----
 
-// The head must suit clients in C, too: one takes lines of at most 126 bytes, one a head of 1024, and
-// all look for "Content-Length" in this spelling, and take no other coding.
+// The head must suit clients in C, too: one takes lines of at most 126 bytes, one finds its end only
+// within the first 512, and all look for "Content-Length" in this spelling, and take no other coding.
 function checkHead(rs) {
   const lines = [];
   for (let i = 0; i < rs.rawHeaders.length; i += 2)
     lines.push(`${rs.rawHeaders[i]}: ${rs.rawHeaders[i + 1]}\r\n`);
-  const all = lines.join('');
-  if (lines.some((line) => line.length > 126) || all.length > 900
+  const all = `HTTP/1.1 ${rs.statusCode} ${rs.statusMessage}\r\n${lines.join('')}\r\n`;
+  if (lines.some((line) => line.length > 126) || all.length > 512
       || !all.includes('Content-Length: ') || /encoding/i.test(all) || rs.httpVersion !== '1.1')
     fail(`a head that old clients cannot take:\n${all}`);
 }
