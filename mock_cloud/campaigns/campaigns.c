@@ -40,6 +40,9 @@ static int check_firmware(const struct campaign_firmware *f, struct err *err)
     if (f->delta_id < 1 || f->delta_id > CAMPAIGN_ID_LAST)
         return err_set(err, ERR_ARG, "firmware: id %lld, must be 1 to %d", (long long)f->delta_id,
                        CAMPAIGN_ID_LAST);
+    if (f->package_id < 0 || f->package_id > CAMPAIGN_ID_LAST)
+        return err_set(err, ERR_ARG, "firmware: package id %lld, must be 0 to %d",
+                       (long long)f->package_id, CAMPAIGN_ID_LAST);
     const char *wrong = !fits(f->product_id, true) ? "product"
                         : !fits(f->version, true)  ? "version"
                         : !fits(f->module, false)  ? "module"
@@ -62,7 +65,7 @@ static int check_firmware(const struct campaign_firmware *f, struct err *err)
 static int put_file(struct store *s, const struct campaign_firmware *f, uint32_t i, struct err *err)
 {
     const struct campaign_file *from = &f->files[i];
-    struct store_package p = {.delta_id = f->delta_id + i,
+    struct store_package p = {.delta_id = (f->package_id == 0 ? f->delta_id : f->package_id) + i,
                               .kind = f->diff ? PACKAGE_DELTA : PACKAGE_FULL,
                               .bytes = from->bytes,
                               .offered_from_ns = f->uploaded_ns};

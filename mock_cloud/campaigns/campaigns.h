@@ -36,7 +36,8 @@ struct campaign_file {
 
 /* Texts and contents live for the call. */
 struct campaign_firmware {
-    int64_t delta_id; /* 1..CAMPAIGN_ID_LAST; its files take delta_id, delta_id + 1, ... */
+    int64_t delta_id;   /* 1..CAMPAIGN_ID_LAST */
+    int64_t package_id; /* likewise; its files take this id and those that follow; 0: delta_id */
     const char *product_id;
     const char *module; /* null or "": the default module */
     const char *version;

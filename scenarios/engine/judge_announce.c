@@ -24,7 +24,8 @@ enum bad {
     BAD_LATE,
     BAD_SIZE,
     BAD_TRIAL,
-    BAD_MODULE
+    BAD_MODULE,
+    BAD_FILES
 };
 static const struct {
     const char *id, *what;
@@ -41,6 +42,7 @@ static const struct {
     [BAD_SIZE] = {"LIM-01", "was larger than the slot"},
     [BAD_TRIAL] = {"BOT-18", "came while an image was on trial"},
     [BAD_MODULE] = {"CLD-24", "was for another module"},
+    [BAD_FILES] = {"BOT-16", "was of several files, for one slot"},
 };
 
 /* ---- reading payloads: they may be cut, so they are looked into, not parsed ---- */
@@ -171,6 +173,8 @@ static unsigned objections(struct judge *j, const struct announced *a, const cha
         bad |= 1u << BAD_TRIAL;
     if (strcmp(module, c->module) != 0)
         bad |= 1u << BAD_MODULE;
+    if (strstr(payload, "\"files\":[") != NULL)
+        bad |= 1u << BAD_FILES;
     return bad;
 }
 
@@ -283,6 +287,13 @@ void judge_announce_confirmed(struct judge *j)
     j->slots.bad &= ~(1u << BAD_TRIAL);
 }
 
+/* A slow network takes its time for a login and a version report. */
+static int64_t online_limit_ns(const struct judge *j)
+{
+    const struct link_profile *p = &j->setup.scenario->profile;
+    return ONLINE_NS + 20 * (p->one_way_ns + p->jitter_ns);
+}
+
 /* Time has passed. */
 void judge_announce_time(struct judge *j, int64_t now_ns)
 {
@@ -292,7 +303,7 @@ void judge_announce_time(struct judge *j, int64_t now_ns)
                    t->newest.version, (long)((now_ns - t->take_by_ns + TAKE_NS) / NS_PER_S));
         t->take_by_ns = 0;
     }
-    if (t->owed && t->came_online && t->online && now_ns > t->connect_ns + ONLINE_NS) {
+    if (t->owed && t->came_online && t->online && now_ns > t->connect_ns + online_limit_ns(j)) {
         judge_fail(j, "CLD-19", "%ld s after it came online the device has not been told",
                    (long)((now_ns - t->connect_ns) / NS_PER_S));
         t->owed = false;

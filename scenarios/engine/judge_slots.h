@@ -11,7 +11,7 @@ struct announced {
 };
 
 /* Why an announcement must not be taken: one bit each, the table is in judge_announce.c. */
-#define BAD_KINDS 12
+#define BAD_KINDS 13
 
 /* Causes of a failure, by the stage that failed. Sets of them are masks. */
 enum { CAUSE_UPGRADE = 1, CAUSE_DOWNLOAD = 2, CAUSE_VERIFY = 4, CAUSE_BURN = 8 };

@@ -251,19 +251,22 @@ static void on_record(struct judge *j, const struct ev *e)
     const bool upgrading = strcmp(state, record_state_name(RECORD_UPGRADING)) == 0;
     const struct scenario *s = j->setup.scenario;
     const struct judge_package *of = NULL;
-    bool other = false; /* of a module that the device does not have: it waits for ever */
+    bool other = false;  /* of a module that the device does not have: it waits for ever */
+    bool silent = false; /* the device is not told */
     for (size_t i = 0; i < j->n_packages; i++)
         if (j->packages[i].delta_id == ev_int(e, "delta_id", 0)) {
             j->record_open[i] = pending || upgrading;
             of = &j->packages[i];
             other = !of->heal && of->delta_id < BUILD_DELTA_ID + s->n_offers &&
                     strcmp(s->offers[of->delta_id - BUILD_DELTA_ID].module, s->device.module) != 0;
+            silent = !of->heal && of->delta_id < BUILD_DELTA_ID + s->n_offers &&
+                     s->offers[of->delta_id - BUILD_DELTA_ID].silent;
             j->record_open[i] = j->record_open[i] && !other;
         }
     judge_seen(j, "RPT-17");
     if (!j->main_over)
         (void)snprintf(j->record, sizeof j->record, "%s", state);
-    if (pending && !t->online && !other) {
+    if (pending && !t->online && !other && !silent) {
         t->owed = true;
         t->came_online = false;
     }

@@ -80,6 +80,11 @@ struct offer_spec {
     bool over_mqtt;
     char module[DEVICE_TEXT_MAX];
     char extra[EXTRA_TEXT_MAX]; /* extData: text of a JSON object */
+    uint32_t files;             /* the image is announced as so many pieces */
+    /* TASK_BATCH, as struct store_task has them */
+    bool silent, yields;
+    uint32_t retries;
+    int64_t retry_after_ns;
 };
 
 /* What sets a fault off. */
@@ -108,12 +113,13 @@ struct trigger {
     enum cloud_request request; /* TRIGGER_REPLY */
 };
 
-/* Messages for the device that the script sends besides those of the cloud. */
+/* What the script does at the cloud besides: messages for the device, and an operator's deed. */
 enum push_kind {
     PUSH_REPEAT,  /* an upgrade message the cloud has sent before, once more, byte by byte */
     PUSH_FOREIGN, /* the newest of them, under the topic of another device */
     PUSH_TEXT,    /* this text under this topic */
     PUSH_CONFIG,  /* a remote configuration of the product, made at this moment */
+    PUSH_CANCEL,  /* no message: the newest task is cancelled */
     PUSH_KIND_COUNT
 };
 #define PUSH_TEXT_MAX  1024

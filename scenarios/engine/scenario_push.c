@@ -8,7 +8,8 @@ static const char *push_word(int index)
     static const char *const words[] = {[PUSH_REPEAT] = "repeat",
                                         [PUSH_FOREIGN] = "foreign",
                                         [PUSH_TEXT] = "text",
-                                        [PUSH_CONFIG] = "config"};
+                                        [PUSH_CONFIG] = "config",
+                                        [PUSH_CANCEL] = "cancel"};
     return (size_t)index < sizeof words / sizeof words[0] ? words[index] : NULL;
 }
 

@@ -87,6 +87,7 @@ static const struct bad bads[] = {
     {", \"offers\": [{\"kind\": \"diff\"}]}", "$.offers[0].kind: |one of \"delta\", \"full\""},
     {", \"offers\": [{\"tamper\": \"bits\"}]}", "$.offers[0].tamper: |one of \"none\", \"source"},
     {", \"offers\": [{\"on_event\": \"segmnt\"}]}", "$.offers[0].on_event: |one of \"start\""},
+    {", \"offers\": [{\"files\": 2}]}", "$.offers[0].files: |has no meaning with \"cmiot\""},
     {", \"offers\": [{\"on_event\": \"segment\", \"at_ms\": 1}]}",
      "$.offers[0]: has both \"at_ms\" and \"on_event\""},
     {", \"versions\": [{\"version\": \"1\"}], \"offers\": [{}]}", "$.offers[0]: needs \"to\""},

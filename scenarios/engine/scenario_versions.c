@@ -222,11 +222,14 @@ static void offer_init(const struct reader *r, void *item, uint32_t index)
     struct offer_spec *offer = item;
     memset(offer, 0, sizeof *offer);
     offer->full = offer->aliyun = r->s->device.agent != AGENT_CMIOT;
+    offer->files = 1;
 }
 
 static void offers_absent(const struct reader *r)
 {
     r->s->n_offers = r->s->n_versions > 1 ? 1 : 0;
+    if (r->s->n_offers == 0)
+        return;
     offer_init(r, &r->s->offers[0], 0);
     r->s->offers[0].to = r->s->n_offers;
 }
@@ -336,6 +339,9 @@ static int check_cloud(const struct reader *r, const cJSON *obj, const struct of
          offer->tamper == TAMPER_NAME || offer->tamper == TAMPER_ADDRESS))
         return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "tamper"), r->err,
                           "has no meaning for a difference to a slot");
+    if (offer->files > 1 && offer->over_mqtt)
+        return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "files"), r->err,
+                          "has no meaning with \"transport\": \"mqtt\": only one file goes there");
     bool before = offer->campaign != TASK_AGAIN;
     for (const struct offer_spec *o = r->s->offers; o < offer && !before; o++)
         before = o->campaign != TASK_AGAIN && o->to == offer->to;
@@ -377,6 +383,11 @@ static const struct field offer_fields[] = {
     {"transport", FIELD_WORD, OFFER(over_mqtt), .word = transport_word},
     {"module", FIELD_TEXT, OFFER(module)},
     {"ext_data", FIELD_TEXT, OFFER(extra)},
+    {"files", FIELD_INT, OFFER(files), .min = 1, .max = STORE_FILES_MAX},
+    {"silent", FIELD_BOOL, OFFER(silent)},
+    {"yields", FIELD_BOOL, OFFER(yields)},
+    {"retries", FIELD_INT, OFFER(retries), .min = 0, .max = 5},
+    {"retry_after_ms", FIELD_MS, OFFER(retry_after_ns)},
 };
 enum { OFFER_CMS, OFFER_ALIYUN, OFFER_BATCH };
 
@@ -398,8 +409,17 @@ static const char *offer_kind_word(int kind)
         OFFER_BATCH, key, false                                                                    \
     }
 static const struct key_use offer_uses[] = {
-    ALIYUN_KEY("campaign"), ALIYUN_KEY("digest"),   ALIYUN_KEY("transport"),
-    ALIYUN_KEY("module"),   ALIYUN_KEY("ext_data"), {OFFER_BATCH, "verified", false},
+    ALIYUN_KEY("campaign"),
+    ALIYUN_KEY("digest"),
+    ALIYUN_KEY("transport"),
+    ALIYUN_KEY("module"),
+    ALIYUN_KEY("ext_data"),
+    {OFFER_BATCH, "verified", false},
+    ALIYUN_KEY("files"),
+    {OFFER_BATCH, "silent", false},
+    {OFFER_BATCH, "yields", false},
+    {OFFER_BATCH, "retries", false},
+    {OFFER_BATCH, "retry_after_ms", false},
 };
 const struct table offer_table = {.name = "offer",
                                   COUNTED(offer_fields),

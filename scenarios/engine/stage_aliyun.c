@@ -46,21 +46,35 @@ int aliyun_stage_device(struct stage *g, const char *secret, struct err *err)
     return rc == 0 && c->sub_device[0] != '\0' ? put_sub_device(g, err) : rc;
 }
 
+#define PIECES_ID 2000 /* packages of firmware in pieces */
+
+/* The image as it is, or cut into pieces, as a package of several files is. */
 static int upload(struct stage *g, const struct build_package *p, const struct offer_spec *o,
                   struct err *err)
 {
-    const struct campaign_file file = {.content = p->bytes.data,
-                                       .bytes = (uint32_t)p->bytes.len_bytes};
-    const struct campaign_firmware f = {.delta_id = p->row.delta_id,
-                                        .product_id = p->row.product_id,
-                                        .module = o->module,
-                                        .version = p->row.to_version,
-                                        .sign = o->sign,
-                                        .diff = o->aliyun && !o->full,
-                                        .over_mqtt = o->over_mqtt,
-                                        .extra = o->extra[0] == '\0' ? NULL : o->extra,
-                                        .files = &file,
-                                        .file_count = 1};
+    struct campaign_file files[STORE_FILES_MAX] = {{.name = NULL}};
+    char names[STORE_FILES_MAX][16];
+    const uint32_t n = o->files > 1 ? o->files : 1;
+    const size_t all = p->bytes.len_bytes;
+    for (uint32_t i = 0; i < n; i++) {
+        const size_t from = all * i / n, to = all * (i + 1) / n;
+        (void)snprintf(names[i], sizeof names[i], "part%u.bin", i + 1);
+        files[i] = (struct campaign_file){.name = n > 1 ? names[i] : NULL,
+                                          .content = p->bytes.data + from,
+                                          .bytes = (uint32_t)(to - from)};
+    }
+    const struct campaign_firmware f = {
+        .delta_id = p->row.delta_id,
+        .package_id = n > 1 ? PIECES_ID + STORE_FILES_MAX * p->row.delta_id : 0,
+        .product_id = p->row.product_id,
+        .module = o->module,
+        .version = p->row.to_version,
+        .sign = o->sign,
+        .diff = o->aliyun && !o->full,
+        .over_mqtt = o->over_mqtt,
+        .extra = o->extra[0] == '\0' ? NULL : o->extra,
+        .files = files,
+        .file_count = n};
     return campaign_upload(g->store, &f, err);
 }
 
@@ -73,10 +87,15 @@ static int mark_verified(struct stage *g, int64_t delta_id, struct err *err)
     return rc == 0 ? store_put_firmware(g->store, &f, err) : rc;
 }
 
-static int start(struct stage *g, int64_t delta_id, enum task_kind kind, struct err *err)
+static int start(struct stage *g, int64_t delta_id, const struct offer_spec *o, struct err *err)
 {
-    struct store_task t = {.delta_id = delta_id, .kind = kind};
-    if (kind != TASK_BATCH)
+    struct store_task t = {.delta_id = delta_id,
+                           .kind = o->campaign,
+                           .silent = o->silent,
+                           .yields = o->yields,
+                           .retries = (int)o->retries,
+                           .retry_after_ns = o->retry_after_ns};
+    if (t.kind != TASK_BATCH)
         aliyun_stage_identity(&g->s->device, t.device_id);
     return campaign_start(g->cloud, g->now_ns, &t, err);
 }
@@ -98,7 +117,7 @@ int aliyun_stage_publish(struct stage *g, uint32_t offer, struct err *err)
     int rc = again ? 0 : upload(g, p, o, err);
     if (rc == 0 && o->campaign == TASK_BATCH && o->verified)
         rc = mark_verified(g, p->row.delta_id, err);
-    return rc == 0 ? start(g, p->row.delta_id, o->campaign, err) : rc;
+    return rc == 0 ? start(g, p->row.delta_id, o, err) : rc;
 }
 
 bool aliyun_stage_config(struct stage *g)
@@ -107,10 +126,18 @@ bool aliyun_stage_config(struct stage *g)
                              CONFIG_PACKAGE_ID, CONFIG_TEXT, sizeof CONFIG_TEXT - 1, NULL) == 0;
 }
 
+bool aliyun_stage_cancel(struct stage *g)
+{
+    struct store_task t = {.task_id = 0};
+    while (store_next_any_task(g->store, 0, t.task_id, &t, NULL) == 0)
+        ;
+    return t.task_id != 0 && campaign_cancel(g->cloud, g->now_ns, t.task_id, NULL) == 0;
+}
+
 int aliyun_stage_heal(struct stage *g, struct err *err)
 {
     const struct device_config *d = &g->s->device;
-    struct offer_spec plain = {.sign = SIGN_MD5};
+    struct offer_spec plain = {.sign = SIGN_MD5, .campaign = TASK_VERIFY};
     struct build_package known = g->build->heal;
     struct store_product p = {.has_team = true};
     (void)snprintf(plain.module, sizeof plain.module, "%s", d->module);
@@ -121,7 +148,7 @@ int aliyun_stage_heal(struct stage *g, struct err *err)
         rc = aliyun_stage_device(g, d->device_secret, err);
     if (rc == 0)
         rc = upload(g, &known, &plain, err);
-    return rc == 0 ? start(g, BUILD_HEAL_ID, TASK_VERIFY, err) : rc;
+    return rc == 0 ? start(g, BUILD_HEAL_ID, &plain, err) : rc;
 }
 
 bool aliyun_stage_healed(struct stage *g)

@@ -89,11 +89,16 @@ static bool send_push(struct stage *g, const struct push_rule *r)
 {
     struct stage_pushes *p = g->pushes;
     const struct device_config *d = &g->s->device;
-    static const char *const names[PUSH_KIND_COUNT] = {"repeat", "foreign", "text", "config"};
+    static const char *const names[PUSH_KIND_COUNT] = {"repeat", "foreign", "text", "config",
+                                                       "cancel"};
     char identity[MQTT_IDENTITY_MAX];
     char topic[MQTT_TOPIC_MAX];
     struct mqtt_message m = {.topic = topic, .qos = 1};
     const struct trace_field f[] = {F_STR("do", names[r->kind])};
+    if (r->kind == PUSH_CANCEL) {
+        stage_event(g, g->now_ns, LANE_BENCH, "cancel", NULL, 0);
+        return aliyun_stage_cancel(g);
+    }
     stage_event(g, g->now_ns, LANE_BENCH, "push", f, 1);
     if (r->kind == PUSH_CONFIG)
         return aliyun_stage_config(g);

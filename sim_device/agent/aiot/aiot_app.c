@@ -137,6 +137,8 @@ static void on_announcement(void *handle, const aiot_ota_recv_t *const msg, void
     struct kit_offer o = offer_of(msg);
     const char *why = "";
     (void)handle;
+    if (msg->task_desc->file_id > 0)
+        return; /* of several files: the first one has decided */
     enum kit_verdict v = kit_upgrade_judge(&a->upgrade, &o, &why);
     kit_log(a->board, "announcement of %.32s: %s", o.version, why);
     switch (v) {
