@@ -27,7 +27,7 @@
 #define TURNS_MAX 100000 /* of the daemon per edge_run: busy strangers cannot hold the caller */
 /* The same where real clients come in, up to 128 of them in a turn: the owner has other edges,
  * whose clients wait for it as well. */
-#define WIRE_TURNS_MAX 4
+#define WIRE_TURNS_MAX 16
 
 /* What is asked of real clients, see edge.h. */
 #define SLOWEST_BYTES_PER_S 16

@@ -509,35 +509,66 @@ static size_t mqtt_fds(const struct serve *s, struct pollfd *out)
     return s->broker == NULL ? 0 : broker_poll_fds(s->broker, out);
 }
 
+/* An edge, or MQTT, and when to run it: it costs some system calls, also in vain. */
+struct turn {
+    struct edge *edge; /* null: MQTT, or not there */
+    bool ready;        /* something has arrived */
+    int64_t due_ns;
+};
+
+static bool is_up(struct turn *t, int64_t now_ns)
+{
+    bool up = t->ready || t->due_ns <= now_ns;
+    t->ready = false;
+    if (up)
+        t->due_ns = now_ns + WAIT_MAX_NS; /* the libraries have time-outs of their own */
+    return up;
+}
+
+static int run_mqtt(struct serve *s, int64_t now_ns, struct err *err)
+{
+    if (s->remote != NULL)
+        run_remote(s, now_ns);
+    return s->broker == NULL ? 0 : broker_run(s->broker, now_ns, err);
+}
+
+enum { HTTP_TURN, HTTPS_TURN, ADMIN_TURN, EDGE_TURNS };
+
 int serve_run(struct serve *s, int64_t until_ns, int stop_fd, struct err *err)
 {
+    struct turn mqtt = {.ready = true};
+    struct turn edges[EDGE_TURNS] = {[HTTP_TURN] = {.edge = s->http, .ready = true},
+                                     [HTTPS_TURN] = {.edge = s->https, .ready = true},
+                                     [ADMIN_TURN] = {.edge = s->admin_edge, .ready = true}};
     for (;;) {
-        int64_t now_ns = serve_now_ns(s), edge_ns = VTIME_NEVER;
-        int rc = s->broker == NULL ? 0 : broker_run(s->broker, now_ns, err);
+        int64_t now_ns = serve_now_ns(s);
+        int rc = is_up(&mqtt, now_ns) ? run_mqtt(s, now_ns, err) : 0;
         if (rc != 0)
             return rc;
-        if (s->remote != NULL)
-            run_remote(s, now_ns);
-        edge_ns = vtime_min(edge_run(s->http, now_ns), edge_run(s->https, now_ns));
-        if (s->admin_edge != NULL)
-            edge_ns = vtime_min(edge_ns, edge_run(s->admin_edge, now_ns));
+        int64_t wake_ns = vtime_min(until_ns, mqtt.due_ns);
+        for (struct turn *t = edges; t < edges + EDGE_TURNS; t++) {
+            if (t->edge != NULL && is_up(t, now_ns))
+                t->due_ns = vtime_min(t->due_ns, edge_run(t->edge, now_ns));
+            if (t->edge != NULL)
+                wake_ns = vtime_min(wake_ns, t->due_ns);
+        }
         if (cloud_due_ns(s->cloud) <= now_ns)
             (void)cloud_tick(s->cloud, now_ns);
         if (now_ns >= until_ns)
             return 0;
-        int64_t wake_ns = vtime_min(vtime_min(until_ns, edge_ns),
-                                    vtime_min(cloud_due_ns(s->cloud), now_ns + WAIT_MAX_NS));
-        struct pollfd fds[BROKER_FDS + REMOTE_FDS + 4];
-        size_t n = mqtt_fds(s, fds);
-        fds[n++] = (struct pollfd){.fd = edge_fd(s->http), .events = POLLIN};
-        fds[n++] = (struct pollfd){.fd = edge_fd(s->https), .events = POLLIN};
-        if (s->admin_edge != NULL)
-            fds[n++] = (struct pollfd){.fd = edge_fd(s->admin_edge), .events = POLLIN};
+        wake_ns = vtime_min(wake_ns, cloud_due_ns(s->cloud));
+        struct pollfd fds[BROKER_FDS + REMOTE_FDS + EDGE_TURNS + 1];
+        size_t n_mqtt = mqtt_fds(s, fds), n = n_mqtt;
+        for (size_t i = 0; i < EDGE_TURNS; i++)
+            fds[n++] = (struct pollfd){.fd = edges[i].edge == NULL ? -1 : edge_fd(edges[i].edge),
+                                       .events = POLLIN};
         fds[n] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
         int64_t wait_ms = wake_ns <= now_ns ? 0 : (wake_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
         if (poll(fds, (nfds_t)n + 1, (int)wait_ms) < 0 && errno != EINTR)
             return err_set(err, ERR_IO, "cannot wait: %s", strerror(errno));
         if (fds[n].revents != 0)
             return 1;
+        for (size_t i = 0; i < n; i++)
+            *(i < n_mqtt ? &mqtt.ready : &edges[i - n_mqtt].ready) |= fds[i].revents != 0;
     }
 }
