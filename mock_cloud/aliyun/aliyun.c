@@ -1,5 +1,6 @@
 #include "mock_cloud/aliyun/aliyun.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -138,6 +139,26 @@ static int do_block(struct call *call)
     return 0;
 }
 
+/* What a device without a clock asks before it can check a certificate. */
+static int do_time(struct call *call)
+{
+    char text[256];
+    const cJSON *root = call->m.doc.root;
+    int64_t ms = 0;
+    int rc = aliyun_message_number(&call->m, root, "deviceSendTime", 0, INT64_C(1) << 50, &ms,
+                                   &call->err);
+    if (rc != 0)
+        return rc;
+    int64_t now_ms = aliyun_message_id(call->c, call->now_ns);
+    int len = snprintf(text, sizeof text,
+                       "{\"deviceSendTime\":\"%" PRId64 "\",\"serverRecvTime\":\"%" PRId64
+                       "\",\"serverSendTime\":\"%" PRId64 "\"}",
+                       ms, now_ms, now_ms);
+    aliyun_send(call->c, call->now_ns, call->via, TOPIC_TIME_REPLY, &call->name, text, (size_t)len,
+                0);
+    return 0;
+}
+
 /* What each topic is counted as and does; neither: taken and forgotten. */
 static const struct {
     enum cloud_request rq;
@@ -164,6 +185,8 @@ static const struct {
     [TOPIC_LOGIN] = {RQ_MESSAGE, NULL, aliyun_combine_login},
     [TOPIC_LOGOUT] = {RQ_MESSAGE, NULL, aliyun_combine_logout},
     [TOPIC_POST] = {RQ_MESSAGE, NULL, aliyun_take_post},
+    [TOPIC_TIME] = {RQ_MESSAGE, do_time, NULL},
+    [TOPIC_TIME_REPLY] = {RQ_MESSAGE, NULL, NULL},
     [TOPIC_OTHER] = {RQ_MESSAGE, NULL, NULL},
 };
 

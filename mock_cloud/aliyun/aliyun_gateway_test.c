@@ -257,6 +257,22 @@ static void posts_are_acknowledged(void)
     bench_close(&b);
 }
 
+static void the_time_is_told(void)
+{
+    struct bench b;
+    bench_open(&b);
+    b.now_ns = 5 * NS_PER_S;
+    publish(&b, DEVICE, "/ext/ntp/" PK "/dev1/request", "{\"deviceSendTime\":\"1571724098000\"}");
+    CHECK_STR(b.sent[0].topic, "/ext/ntp/" PK "/dev1/response");
+    CHECK_STR(payload(&b, 0), "{\"deviceSendTime\":\"1571724098000\",\"serverRecvTime\":"
+                              "\"1700000005000\",\"serverSendTime\":\"1700000005000\"}");
+    publish(&b, DEVICE, "/ext/ntp/" PK "/dev1/request", "{\"deviceSendTime\":7}");
+    CHECK_HAS(payload(&b, 1), "\"deviceSendTime\":\"7\"");
+    publish(&b, DEVICE, "/ext/ntp/" PK "/dev1/request", "{}");
+    CHECK_INT(b.sent_count, 2);
+    bench_close(&b);
+}
+
 static const struct test tests[] = {
     {"a gateway adds, lists and deletes", a_gateway_adds_lists_and_deletes},
     TEST_ROWS("adding", adding_is_refused, refusals, refusal_name),
@@ -269,5 +285,6 @@ static const struct test tests[] = {
     {"another gateway takes over", another_gateway_takes_over},
     {"a sub-device is no gateway", a_sub_device_is_no_gateway},
     {"posts are acknowledged", posts_are_acknowledged},
+    {"the time is told", the_time_is_told},
 };
 TEST_MAIN("aliyun gateways", tests)

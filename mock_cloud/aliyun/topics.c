@@ -34,8 +34,8 @@ static const struct aliyun_topic_row rows[] = {
     {TOPIC_OTHER, "/{p}/{d}/user/#", true, true},
     {TOPIC_OTHER, "/shadow/update/{p}/{d}", true, false},
     {TOPIC_OTHER, "/shadow/get/{p}/{d}", false, true},
-    {TOPIC_OTHER, "/ext/ntp/{p}/{d}/request", true, false},
-    {TOPIC_OTHER, "/ext/ntp/{p}/{d}/response", false, true},
+    {TOPIC_TIME, "/ext/ntp/{p}/{d}/request", true, false},
+    {TOPIC_TIME_REPLY, "/ext/ntp/{p}/{d}/response", false, true},
 };
 
 const struct aliyun_topic_row *aliyun_topic_at(size_t index)

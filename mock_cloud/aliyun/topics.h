@@ -30,7 +30,9 @@ enum aliyun_topic {
     TOPIC_PRODUCT_REGISTER,
     TOPIC_LOGIN, /* of sub-devices */
     TOPIC_LOGOUT,
-    TOPIC_POST,  /* properties, events and tags: acknowledged */
+    TOPIC_POST, /* properties, events and tags: acknowledged */
+    TOPIC_TIME, /* asks for it */
+    TOPIC_TIME_REPLY,
     TOPIC_OTHER, /* things of the platform that have nothing to do with updates */
     TOPIC_COUNT
 };
