@@ -210,8 +210,10 @@ static void on_announcement(struct judge *j, const struct ev *e, const char *top
     }
     const bool waits = strcmp(a.version, t->version) != 0 && !t->final && !t->chosen &&
                        strcmp(a.version, t->refused) != 0;
-    if (strcmp(a.version, t->refused) == 0)
+    if (strcmp(a.version, t->refused) == 0) {
         judge_seen(j, "BOT-14");
+        t->causes |= CAUSE_UPGRADE; /* refused for that */
+    }
     if (waits && t->take_by_ns == 0)
         t->take_by_ns = e->now_ns + TAKE_NS;
     if (strcmp(a.version, t->newest.version) != 0 || a.size_bytes != t->newest.size_bytes)

@@ -32,12 +32,15 @@ static uint64_t durable_bytes(const struct judge *j)
         return 0;
     const uint32_t area = j->setup.update_address(j->setup.ctx);
     const uint8_t *flash = j->setup.flash(j->setup.ctx) + area;
+    const uint32_t page = j->setup.scenario->device.geometry.page_bytes;
     uint64_t n = 0;
-    while (n < j->package->len_bytes && n < j->setup.package_limit &&
-           flash[n] == j->package->bytes[n])
+    while (n < j->package->len_bytes && n < j->setup.package_limit) {
+        if (n % page == 0 && j->setup.look != NULL)
+            j->setup.look(j->setup.ctx, area + (uint32_t)n, page); /* no further than needed */
+        if (flash[n] != j->package->bytes[n])
+            break;
         n++;
-    if (j->setup.look != NULL)
-        j->setup.look(j->setup.ctx, area, (uint32_t)n + 1);
+    }
     return n;
 }
 

@@ -399,6 +399,9 @@ int whole_conclude(struct whole *w, struct whole_result *out, struct err *err)
     bool done = !w->stopped && w->queue_at == w->queue.count && w->next_queue.count == 0;
     if (r->unconfirmed > 0 && w->bound == NULL)
         w->bound = "failures were not repeated by a run from the start";
+    r->boots_needed = boots_needed(w);
+    if (r->boots_needed >= BOOTS_MAX && w->bound == NULL)
+        w->bound = "there are states from which the device resets itself without end";
     r->bound = w->bound;
     r->closed = done && w->bound == NULL && r->failing == 0;
     r->states = r->resets = 0;
@@ -415,7 +418,6 @@ int whole_conclude(struct whole *w, struct whole_result *out, struct err *err)
     r->judge_states = w->judges.count;
     r->edges = w->edges.count;
     r->memory_bytes = whole_memory(w);
-    r->boots_needed = boots_needed(w);
     if (r->closed)
         rc = whole_measure(w, r);
     *out = *r;

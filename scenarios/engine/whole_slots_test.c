@@ -1,0 +1,360 @@
+/*
+ * Closure of whole updates of small devices with two slots on the Aliyun cloud: what is right
+ * closes, what is broken is found and repeated, merging what is erased unseen changes nothing, and
+ * all agrees with every sequence of two cuts run one by one.
+ */
+#include "scenarios/engine/whole.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/testing/testing.h"
+#include "scenarios/engine/explore.h"
+#include "scenarios/engine/token.h"
+
+#define NOTHING   (1u << TEAR_NOTHING)
+#define SCRAMBLED (1u << TEAR_SCRAMBLED)
+#define HALF      (1u << TEAR_HALF_ERASED)
+#define DONE      (1u << TEAR_DONE)
+
+struct bench {
+    struct scenario *s;
+    struct run_options run;
+    struct whole_result r;
+    uint32_t begun_again;
+    char cache[TEST_PATH_MAX];
+};
+
+/* An image of so many bytes in a slot of its erase units, and members of device and document. */
+static void set_up(struct bench *b, const char *agent, uint32_t image_bytes, const char *device,
+                   const char *rest)
+{
+    char text[2048];
+    struct err err = {.text = ""};
+    uint32_t slot = (image_bytes + 0xfff) / 0x1000 * 0x1000;
+    memset(b, 0, sizeof *b);
+    (void)snprintf(
+        text, sizeof text,
+        "{\"otabench\": 1, \"text\": \"t\", \"device\": {\"agent\": \"%s\", \"rounds\": 2, "
+        "\"app_bytes\": %u, \"user_bytes\": 4096, \"chip_bytes\": %u%s}, \"versions\": "
+        "[{\"version\": \"1.0\", \"images\": [{\"generate\": {\"bytes\": %u}}]}, "
+        "{\"version\": \"1.1\"}]%s}",
+        agent, slot, 2 * slot + 0xe000, device, image_bytes, rest);
+    test_tmpdir(b->cache);
+    b->run.cache_dir = b->cache;
+    b->s = calloc(1, sizeof *b->s);
+    REQUIRE(b->s != NULL);
+    REQUIRE_OK(scenario_parse(b->s, text, strlen(text), "tiny", &err), &err);
+}
+
+static void tear_down(struct bench *b)
+{
+    free(b->s);
+}
+
+static void run_all(struct whole *w)
+{
+    struct err err = {.text = ""};
+    struct buf log;
+    struct whole_worker *k = whole_worker_new(w, &err);
+    REQUIRE(k != NULL);
+    buf_init(&log, WHOLE_LOG_BYTES_MAX);
+    uint32_t tasks[32], n;
+    while ((n = whole_begin(w, tasks, sizeof tasks / sizeof tasks[0], &err)) > 0)
+        for (uint32_t i = 0; i < n; i++) {
+            buf_clear(&log);
+            REQUIRE_OK(whole_work(k, tasks[i], &log, &err), &err);
+            REQUIRE_OK(whole_take(w, log.data, log.len_bytes, NULL, &err), &err);
+        }
+    CHECK_STR(err.text, "");
+    whole_worker_free(k);
+    buf_free(&log);
+}
+
+static void close_it(struct bench *b, const struct whole_options *options)
+{
+    struct err err = {.text = ""};
+    struct whole_options o = *options;
+    struct whole *w = whole_new(b->s, &o, &b->run, &err);
+    REQUIRE(w != NULL);
+    run_all(w);
+    if (whole_again(w)) {
+        b->begun_again++;
+        whole_free(w);
+        o.keep_dead = true;
+        w = whole_new(b->s, &o, &b->run, &err);
+        REQUIRE(w != NULL);
+        run_all(w);
+        CHECK(!whole_again(w));
+    }
+    REQUIRE_OK(whole_conclude(w, &b->r, &err), &err);
+    whole_free(w);
+}
+
+/* ---- what is right closes ---- */
+
+struct closed_row {
+    const char *name, *agent, *device, *rest;
+    uint32_t tears;
+};
+static const struct closed_row closed_rows[] = {
+    {"Link SDK 3.x", "iot-ota", "", "", NOTHING},
+    {"Link SDK 4.x", "aiot", "", "", NOTHING | SCRAMBLED},
+    {"uOTA", "uota", "", "", NOTHING},
+    {"file over MQTT", "aiot", "", ", \"offers\": [{\"transport\": \"mqtt\"}]", NOTHING},
+    {"a server error at the first request", "aiot", "",
+     ", \"cloud\": {\"faults\": [{\"on\": \"download\", \"do\": \"status\", \"code\": 503}]}",
+     NOTHING},
+};
+
+static const char *closed_name(const void *row)
+{
+    return ((const struct closed_row *)row)->name;
+}
+
+static void closes(const void *row)
+{
+    const struct closed_row *c = row;
+    struct bench b;
+    struct buf text;
+    buf_init(&text, 1u << 16);
+    set_up(&b, c->agent, 700, c->device, c->rest);
+    close_it(&b, &(struct whole_options){.tears = c->tears, .max_states = 100000});
+    CHECK_INT(b.r.failing, 0);
+    CHECK(b.r.closed);
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), "pass");
+    CHECK_STR(b.r.new_version, "1.1");
+    CHECK(b.r.states > 30 && b.r.ends_new > 0 && b.r.ends_other == 0);
+    CHECK(b.r.ends_old > 0); /* enough cuts use a trial up */
+    CHECK(b.r.work_ops > 0 && b.r.work_ns > 0 && b.r.work_boots > 1);
+    CHECK_INT(b.begun_again, 0);
+    CHECK_INT(whole_describe(&b.r, "tiny", &text), 0);
+    CHECK_HAS((const char *)text.data, "signed URLs");
+    buf_free(&text);
+    tear_down(&b);
+}
+
+/* ---- what is broken is found ---- */
+
+struct broken_row {
+    const char *name, *agent;
+    uint32_t image_bytes;
+    const char *device, *id;
+    uint32_t cuts; /* of the shortest way there */
+};
+static const struct broken_row broken_rows[] = {
+    {"chosen before it is verified", "iot-ota", 700, ", \"quirks\": [\"boot-before-verify\"]",
+     "BOT-08", 0},
+    {"the boot record in one copy", "aiot", 700, ", \"breaks\": [\"slots-single-copy\"]", "BOT-09",
+     1},
+    {"the keys in one copy", "uota", 24000, ", \"breaks\": [\"kv-single-copy\"]", "PWR-05", 1},
+    {"no resume", "uota", 24000, ", \"quirks\": [\"no-resume\"]", "PWR-05", 1},
+};
+
+static const char *broken_name(const void *row)
+{
+    return ((const struct broken_row *)row)->name;
+}
+
+/* The token alone repeats it. */
+static bool repeats(struct bench *b, const struct whole_failure *f, const char *id)
+{
+    struct token t;
+    struct err err = {.text = ""};
+    struct run_result *r = calloc(1, sizeof *r);
+    struct world *w = world_new(&err);
+    struct run_options o = b->run;
+    bool found = false;
+    REQUIRE(r != NULL && w != NULL);
+    REQUIRE_OK(token_parse(&t, f->token, &err), &err);
+    o.seed = t.seed;
+    o.n_cuts = t.n_cuts;
+    memcpy(o.cuts, t.cuts, sizeof o.cuts);
+    world_run(w, b->s, &o, r);
+    for (uint32_t i = 0; i < r->n_checks; i++)
+        found = found || (r->checks[i].verdict == VERDICT_FAIL && strcmp(r->checks[i].id, id) == 0);
+    world_free(w);
+    free(r);
+    return found;
+}
+
+static void is_found(const void *row)
+{
+    const struct broken_row *c = row;
+    struct bench b;
+    set_up(&b, c->agent, c->image_bytes, c->device, "");
+    memcpy(b.s->expect.fails[0], c->id, strlen(c->id) + 1);
+    b.s->expect.n_fails = 1;
+    close_it(&b, &(struct whole_options){.tears = NOTHING | HALF, .max_states = 20000});
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), "expected-fail");
+    b.s->expect.n_fails = 0; /* or it would be an expected failure */
+    const struct whole_failure *f = NULL;
+    for (uint32_t i = 0; i < b.r.n_failures && f == NULL; i++)
+        for (uint32_t k = 0; k < b.r.failures[i].n_ids; k++)
+            if (strcmp(b.r.failures[i].ids[k], c->id) == 0)
+                f = &b.r.failures[i];
+    CHECK(f != NULL);
+    if (f != NULL) {
+        CHECK(f->confirmed);
+        CHECK_INT(f->n_cuts, c->cuts);
+        CHECK(repeats(&b, f, c->id));
+    }
+    tear_down(&b);
+}
+
+/* ---- a reset without end is no proof ---- */
+
+static void resets_without_end_are_told(void)
+{
+    struct bench b;
+    set_up(&b, "aiot", 700,
+           ", \"fates\": [{\"fate\": \"crashes\"}], \"breaks\": [\"slots-no-count\"]", "");
+    close_it(&b, &(struct whole_options){.tears = NOTHING, .max_states = 20000});
+    CHECK(!b.r.closed);
+    CHECK_HAS(b.r.bound, "resets itself without end");
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), "inconclusive");
+    tear_down(&b);
+}
+
+/* ---- what is merged would have behaved the same ---- */
+
+static void merging_changes_nothing(void)
+{
+    struct bench b;
+    struct whole_options o = {.tears = NOTHING, .max_states = 100000};
+    set_up(&b, "aiot", 5000, "", "");
+    close_it(&b, &o);
+    struct whole_result with = b.r;
+    o.keep_dead = true;
+    close_it(&b, &o);
+    CHECK(with.closed && b.r.closed);
+    CHECK(with.merged > 0);
+    CHECK_INT(b.r.merged, 0);
+    CHECK(with.states < b.r.states);
+    CHECK_INT(with.cloud_states, b.r.cloud_states);
+    CHECK_INT(with.judge_states, b.r.judge_states);
+    CHECK_INT(with.boots_needed, b.r.boots_needed);
+    CHECK_INT(with.work_ops, b.r.work_ops);
+    CHECK_INT(with.work_ns, b.r.work_ns);
+    CHECK_STR(with.new_version, b.r.new_version);
+    tear_down(&b);
+}
+
+/* ---- against every sequence of two cuts ---- */
+
+struct naive_row {
+    const char *name, *agent, *device;
+};
+static const struct naive_row naive_rows[] = {
+    {"as it should be, SDK 3.x", "iot-ota", ""},
+    {"as it should be, uOTA", "uota", ""},
+    {"the boot record in one copy", "aiot", ", \"breaks\": [\"slots-single-copy\"]"},
+};
+
+static const char *naive_name(const void *row)
+{
+    return ((const struct naive_row *)row)->name;
+}
+
+#define NAIVE_STEP 3 /* first cuts that are run: every one takes all second ones with it */
+
+/* Runs them until one cut alone fails; the cuts of the shortest that fails, 0 for none. */
+static uint32_t naive(struct bench *b, const char *tears, bool *is_old, bool *is_new)
+{
+    struct exploration x;
+    struct explore_options o;
+    struct err err = {.text = ""};
+    struct world *w = world_new(&err);
+    struct explore_result *r = calloc(1, sizeof *r);
+    uint32_t least = 0;
+    explore_options_default(&o);
+    o.depth = 2;
+    o.kinds = EXPLORE_FLASH;
+    REQUIRE(w != NULL && r != NULL);
+    REQUIRE_OK(explore_parse_tears(&o, tears, &err), &err);
+    REQUIRE_OK(explore_prepare(&x, b->s, &o, w, &b->run, &err), &err);
+    for (uint32_t i = 0; i < x.n_points && least != 1; i += NAIVE_STEP) {
+        memset(r, 0, sizeof *r);
+        explore_run(&x, b->s, &o, w, &b->run, i, r);
+        for (uint32_t k = 0; k < r->n_failures; k++) {
+            CHECK(r->failures[k].outcome != EXPLORE_BENCH_ERROR);
+            if (least == 0 || r->failures[k].n_cuts < least)
+                least = r->failures[k].n_cuts;
+        }
+        *is_old = *is_old || r->point.counts[EXPLORE_OLD] > 0;
+        *is_new = *is_new || r->point.counts[EXPLORE_NEW] > 0;
+    }
+    explore_free(&x);
+    world_free(w);
+    free(r);
+    return least;
+}
+
+static void agrees_with_a_naive_search(const void *row)
+{
+    const struct naive_row *c = row;
+    struct bench b;
+    bool is_old = false, is_new = false;
+    set_up(&b, c->agent, 700, c->device, "");
+    uint32_t least = naive(&b, "half-erased", &is_old, &is_new);
+    close_it(&b, &(struct whole_options){.tears = HALF, .max_states = 100000, .max_cuts = 2});
+    bool found = b.r.n_failures > 0 && b.r.failures[0].confirmed;
+    CHECK(found == (least > 0));
+    if (found)
+        CHECK(b.r.failures[0].n_cuts <= least);
+    else {
+        CHECK(is_new && b.r.ends_new > 0);
+        CHECK(!is_old || b.r.ends_old > 0);
+    }
+    tear_down(&b);
+}
+
+/* ---- what is refused ---- */
+
+struct refused_row {
+    const char *name, *rest, *why;
+};
+static const struct refused_row refused_rows[] = {
+    {"messages of the script",
+     ", \"cloud\": {\"pushes\": [{\"when\": {\"event\": \"device/progress\"}, \"do\": "
+     "\"repeat\"}]}",
+     "script's messages"},
+    {"messages held back",
+     ", \"cloud\": {\"faults\": [{\"on\": \"push\", \"do\": \"delay\", \"for_ms\": 5}]}",
+     "held back"},
+    {"a device that the cloud does not know", ", \"cloud\": {\"registered\": false}", "login"},
+    {"network rules",
+     ", \"network\": {\"faults\": [{\"when\": {\"at_ms\": 5}, \"do\": \"outage\", \"for_ms\": 9}]}",
+     "network rules"},
+};
+
+static const char *refused_name(const void *row)
+{
+    return ((const struct refused_row *)row)->name;
+}
+
+static void is_refused(const void *row)
+{
+    const struct refused_row *c = row;
+    struct bench b;
+    struct err err = {.text = ""};
+    set_up(&b, "aiot", 700, "", c->rest);
+    const char *why = whole_refuses(b.s);
+    CHECK(why != NULL);
+    CHECK_HAS(why == NULL ? "" : why, c->why);
+    CHECK(whole_new(b.s, &(struct whole_options){.max_states = 9}, &b.run, &err) == NULL);
+    CHECK_HAS(err.text, c->why);
+    tear_down(&b);
+}
+
+static const struct test tests[] = {
+    TEST_ROWS("closes", closes, closed_rows, closed_name),
+    TEST_ROWS("broken", is_found, broken_rows, broken_name),
+    {"resets without end are told", resets_without_end_are_told},
+    {"merging changes nothing", merging_changes_nothing},
+    TEST_ROWS("agrees with a naive search", agrees_with_a_naive_search, naive_rows, naive_name),
+    TEST_ROWS("refused", is_refused, refused_rows, refused_name),
+};
+
+TEST_MAIN("engine whole slots", tests)
