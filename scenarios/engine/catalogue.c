@@ -63,6 +63,7 @@ static const struct requirement rows[] = {
     {"DWN-20", "The segment size follows the configured index", "CMS-OTA V1.5 §3.4.2"},
     {"DWN-24", "An expired URL is not retried for ever", "bench default"},
     {"DWN-25", "A cut or edited URL is reported as a failure", "Aliyun IoT device OTA"},
+    {"DWN-26", "A missing file is reported as a failure", "bench default"},
     {"DWN-27", "Redirects follow the declared policy (none) and end", "bench default"},
     {"DWN-33", "A newer announcement replaces an older one cleanly", "bench default"},
     {"DWN-34", "Three updates in a row succeed", "bench default"},

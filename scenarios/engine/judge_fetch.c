@@ -248,6 +248,7 @@ static void on_reply(struct judge *j, const struct ev *e)
     t->causes |= CAUSE_DOWNLOAD;
     j->refused_in_row++;
     t->expired = t->expired || status == 403;
+    t->missing = t->missing || (status == 404 && !j->main_over);
     t->cause_to_restart = t->cause_to_restart || status == 416;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (status >= rows[i].from && status <= rows[i].to)

@@ -64,6 +64,7 @@ struct judge_slots {
     /* download */
     char version[DEVICE_TEXT_MAX];     /* being fetched */
     bool bad_body;                     /* the last reply was no data */
+    bool missing;                      /* a 404 was answered, in this run */
     bool expired;                      /* a 403 was answered, and nothing better since */
     bool repeat_in_download;           /* announced again while it is fetched */
     bool cause_to_restart;             /* the next range may begin at 0 */

@@ -384,6 +384,9 @@ void judge_talk_main_over(struct judge *j, int64_t now_ns)
     if (j->faults_hit[CF_UPPER_DIGEST] > 0 && x->has_version)
         JUDGE(j, "INT-06", there, "a digest in upper case was announced, and version %s runs",
               j->main_version);
+    if (t->missing)
+        JUDGE(j, "DWN-26", j->n_failures > 0 || j->restored_count > 0,
+              "the file is missing, and the cloud was not told");
     if (j->faults_hit[CF_FORGED] > 0)
         JUDGE(j, "DWN-25", j->n_failures > 0 || j->restored_count > 0,
               "an edited address was refused, and the cloud was not told");

@@ -225,6 +225,7 @@ struct scenario {
     bool registered; /* CLOUD_CMS: its OID is this device's, false: another one's (2103);
                         CLOUD_ALIYUN: the cloud knows the device */
     int64_t url_lifetime_ns;
+    uint32_t refusals_max; /* of an expired address until the cloud ends the upgrade; 0: never */
     struct cloud_fault faults[SCENARIO_RULES_MAX];
     uint32_t n_faults;
     struct push_rule pushes[PUSHES_MAX];

@@ -199,6 +199,7 @@ static const struct field cloud_fields[] = {
     {"certificate", FIELD_WORD, MEMBER(struct scenario, certificate), .word = certificate_word},
     {"image_key", FIELD_WORD, MEMBER(struct scenario, image_key), .word = image_key_word},
     {"url_lifetime_ms", FIELD_MS, MEMBER(struct scenario, url_lifetime_ns)},
+    {"refusals", FIELD_INT, MEMBER(struct scenario, refusals_max), .max = 1000000},
     {"faults", FIELD_LIST, MEMBER(struct scenario, faults), .table = &cloud_fault_table,
      .max = SCENARIO_RULES_MAX, .count_offset = offsetof(struct scenario, n_faults)},
     {"pushes", FIELD_LIST, MEMBER(struct scenario, pushes), .table = &push_table, .max = PUSHES_MAX,
@@ -245,6 +246,7 @@ static const struct key_use cloud_uses[] = {
     CMS_KEY("restore_block_bytes"),
     CMS_KEY("window_bytes"),
     {CLOUD_ALIYUN, "pushes", false},
+    {CLOUD_ALIYUN, "refusals", false},
     {CLOUD_ALIYUN, "certificate", false},
     {CLOUD_ALIYUN, "image_key", false},
 };

@@ -298,7 +298,7 @@ static const char rich_slots[] =
     " \"transport\": \"http\", \"module\": \"\", \"ext_data\": \"\", \"files\": 2}],"
     "\"cloud\": {\"variant\": \"aliyun\", \"product_id\": \"p2\", \"secret\": \"s2\","
     " \"registered\": false, \"certificate\": \"expired\", \"image_key\": \"other\", "
-    "\"url_lifetime_ms\": 60000,"
+    "\"url_lifetime_ms\": 60000, \"refusals\": 5,"
     " \"faults\": [], \"pushes\": [{\"when\": {\"at_ms\": 9}, \"do\": \"repeat\", \"of\": 2},"
     "  {\"when\": {\"event\": \"cloud/push\", \"plus_ops\": 0, \"nth\": 3}, \"do\": \"text\","
     "   \"topic\": \"/a\", \"text\": \"{\"},"

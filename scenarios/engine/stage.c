@@ -343,6 +343,7 @@ static int set_up_cloud(struct stage *g, bool listen, struct err *err)
                              .download_port = s->device.tls ? 443 : 80,
                              .download_tls = s->device.tls,
                              .unix_start_s = STAGE_UTC_START_S,
+                             .refusals_max = s->refusals_max,
                              .task_timeout_ns = 15 * 60 * NS_PER_S,
                              .project_key = s->product.secret,
                              .event = stage_event,
