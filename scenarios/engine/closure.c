@@ -115,7 +115,7 @@ static void lists_of(struct closure *c, struct list_shape out[LISTS])
         {&c->edges, sizeof(uint32_t), EDGES_MAX},
         {&c->heads, sizeof(struct head), HEADS_MAX},
         {&c->branches, sizeof(struct branch), NONE - 1},
-        {&c->torn, sizeof(uint32_t), NONE - 1},
+        {&c->torn, 2 * sizeof(uint32_t), NONE - 1},
         {&c->torn_units, sizeof(uint32_t), NONE - 1},
         {&c->set_after, 3 * sizeof(uint32_t), NONE - 1},
         {&c->segments, sizeof(struct segment), NONE - 1},

@@ -148,10 +148,10 @@ struct closure {
 
     struct list nodes, runs, ops, edges, heads, branches;
     struct pool data, torn_keys; /* programmed bytes; (content before, operation) */
-    struct list torn;            /* per key: where its results begin in torn_units */
+    struct list torn;            /* per key: content after; its place in torn_units */
     struct list torn_units;      /* contents after: done, then each variant */
     struct pool set_keys;        /* (set before, operation) */
-    struct list set_after;       /* per key: set when done, set when torn */
+    struct list set_after;       /* per key: set when done, sets when torn */
     struct pool head_pool, ram_pages, pairs;
     uint32_t *head_words; /* room for a head's record */
     uint8_t *ram_before;  /* RAM as last interned, and the numbers up to each of its pages */

@@ -83,6 +83,12 @@ static void add_each_tear(struct closure *c, const struct op_key *op, struct cut
     }
 }
 
+/* No further cut is looked at. */
+static bool is_deep_enough(const struct closure *c)
+{
+    return c->options.max_depth != 0 && node_at(c, c->now_state)->depth + 1 > c->options.max_depth;
+}
+
 static void add_successors(struct closure *c, const struct op_key *op, uint32_t done, uint32_t torn)
 {
     struct tear_variant v[VARIANTS_MAX];
@@ -93,7 +99,7 @@ static void add_successors(struct closure *c, const struct op_key *op, uint32_t 
     const struct node found = {
         .run = c->now_run, .depth = node_at(c, c->now_state)->depth + 1, .op = c->now_ops};
     c->now_points += n;
-    if (c->options.max_depth != 0 && found.depth > c->options.max_depth) {
+    if (is_deep_enough(c)) {
         c->bound = "the number of cuts in a row was reached";
         return;
     }
@@ -131,8 +137,9 @@ static void copy_edges(struct closure *c)
 /* The next operation of the start: its successors, and then the tree with it done. */
 static void operate(struct closure *c, const struct step_op *did)
 {
-    uint32_t u = unit_of(c, &did->key), torn[2];
-    uint32_t done = closure_set_after(c, c->tree.unit[u], &did->key, torn);
+    uint32_t u = unit_of(c, &did->key), torn[2] = {SET_NONE, SET_NONE};
+    bool is_cut = c->now_ops >= c->copy_ops && !is_deep_enough(c);
+    uint32_t done = closure_set_after(c, c->tree.unit[u], &did->key, is_cut ? torn : NULL);
     struct op_log *log = c->rc != 0 ? NULL : list_add(&c->ops);
     if (log == NULL) {
         (void)no_room(c);

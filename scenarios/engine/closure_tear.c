@@ -12,6 +12,14 @@
 #define EVERY_BORDER_UP_TO 32u
 #define EARLY_BORDER       16u
 
+#define NOT_ASKED (SET_NONE - 1) /* what a set's tears are */
+
+/* An operation on a content. torn: where its results begin in torn_units; NONE: nobody asked. */
+struct after {
+    uint32_t done, torn;
+};
+_Static_assert(sizeof(struct after) == 2 * sizeof(uint32_t), "as the list has it");
+
 static uint32_t granule_of(const struct closure *c)
 {
     return c->subject.geometry.granule_bytes;
@@ -112,10 +120,12 @@ static bool take_page(struct closure *c, const struct nor *chip, uint32_t unit_a
     struct states *s = &c->states;
     uint32_t at = index * s->shape.page_bytes;
     nor_raw_get(chip, unit_addr + at, s->shape.page_bytes, c->page, c->page_weak);
-    settle_none(c, at, c->page, c->page_weak, c->marks);
+    uint32_t weak = page_number(s, c->page_weak, words[s->unit_pages + index]);
+    if (weak != s->clean_page)
+        settle_none(c, at, c->page, c->page_weak, c->marks);
     words[index] = page_number(s, c->page, words[index]);
-    words[s->unit_pages + index] = page_number(s, c->page_weak, words[s->unit_pages + index]);
-    return words[index] != POOL_NONE && words[s->unit_pages + index] != POOL_NONE;
+    words[s->unit_pages + index] = weak;
+    return words[index] != POOL_NONE && weak != POOL_NONE;
 }
 
 static uint32_t put_words(struct closure *c, uint32_t *words)
@@ -211,31 +221,49 @@ static uint32_t torn_unit(struct closure *c, uint32_t unit, const struct op_key 
     return number_after;
 }
 
-const uint32_t *closure_after(struct closure *c, uint32_t unit, const struct op_key *op)
+/* What is known of the operation on that content; it is done at least. Null and c->rc on failure.
+ */
+static struct after *after_of(struct closure *c, uint32_t unit, const struct op_key *op)
 {
     const uint32_t key[4] = {unit, op->addr, op->len_bytes << 1 | op->kind, op->data};
-    struct tear_variant v[1 + VARIANTS_MAX] = {{.tear = TEAR_DONE}};
     bool fresh;
     uint32_t number = pool_put(&c->torn_keys, key, &fresh);
-    if (number == POOL_NONE) {
+    struct after *after = NULL;
+    if (number != POOL_NONE)
+        after = fresh ? list_add(&c->torn) : (struct after *)c->torn.items + number;
+    if (after == NULL)
         (void)no_room(c);
-        return NULL;
-    }
-    if (fresh) {
-        uint32_t n = 1 + closure_variants(c, op, v + 1), *at = list_add(&c->torn);
-        if (at != NULL)
-            *at = (uint32_t)c->torn_units.count;
-        for (uint32_t i = 0; i < n && c->rc == 0; i++) {
-            uint32_t *out = at == NULL ? NULL : list_add(&c->torn_units);
-            if (out == NULL)
-                (void)no_room(c);
-            else
-                *out = v[i].tear == TEAR_NOTHING ? unit : torn_unit(c, unit, op, &v[i]);
+    else if (fresh)
+        *after = (struct after){
+            .done = torn_unit(c, unit, op, &(struct tear_variant){.tear = TEAR_DONE}),
+            .torn = NONE};
+    return c->rc == 0 ? after : NULL;
+}
+
+/* Most contents are never cut: their tears are worked out when somebody asks. */
+const uint32_t *closure_after(struct closure *c, uint32_t unit, const struct op_key *op)
+{
+    struct tear_variant v[VARIANTS_MAX];
+    struct after *after = after_of(c, unit, op);
+    if (after != NULL && after->torn == NONE) {
+        uint32_t n = closure_variants(c, op, v), *out = list_add(&c->torn_units);
+        after->torn = (uint32_t)c->torn_units.count - 1;
+        if (out != NULL)
+            *out = after->done;
+        for (uint32_t i = 0; i < n && out != NULL && c->rc == 0; i++) {
+            uint32_t is = v[i].tear == TEAR_NOTHING ? unit
+                          : v[i].tear == TEAR_DONE  ? after->done
+                                                    : torn_unit(c, unit, op, &v[i]);
+            out = list_add(&c->torn_units);
+            if (out != NULL)
+                *out = is;
         }
+        if (out == NULL)
+            (void)no_room(c);
     }
     if (c->rc != 0)
         return NULL;
-    return (const uint32_t *)c->torn_units.items + ((const uint32_t *)c->torn.items)[number];
+    return (const uint32_t *)c->torn_units.items + after->torn;
 }
 
 /* ---- elements and sets ---- */
@@ -249,11 +277,11 @@ static uint32_t reading_after(const struct closure *c, uint32_t content, uint32_
 uint32_t closure_element_after(struct closure *c, uint32_t element, const struct op_key *op)
 {
     const struct element e = *sets_element(&c->sets, element);
-    const uint32_t *after = closure_after(c, e.content, op);
+    const struct after *after = after_of(c, e.content, op);
     if (after == NULL)
         return POOL_NONE;
-    const struct element done = {.content = after[0],
-                                 .reading = reading_after(c, after[0], e.reading)};
+    const struct element done = {.content = after->done,
+                                 .reading = reading_after(c, after->done, e.reading)};
     uint32_t number = pool_put(&c->sets.elements, &done, NULL);
     if (number == POOL_NONE)
         (void)no_room(c);
@@ -317,17 +345,18 @@ uint32_t closure_set_after(struct closure *c, uint32_t set, const struct op_key 
         return SET_NONE;
     }
     if (fresh) {
-        uint32_t done = set_done(c, set, op);
-        after[0] = done;
-        after[1] = after[2] = SET_NONE;
-        if (c->rc == 0 && !c->options.no_sets) {
-            uint32_t before = sets_off(&c->sets, set), after_off = sets_off(&c->sets, done);
-            if (before == SET_NONE || after_off == SET_NONE) {
-                (void)no_room(c);
-            } else {
-                after[1] = set_torn(c, before, after_off, op, torn_tears & ~apart);
-                after[2] = apart == 0 ? SET_NONE : set_torn(c, before, after_off, op, apart);
-            }
+        after[0] = set_done(c, set, op);
+        after[1] = NOT_ASKED;
+        after[2] = SET_NONE;
+    }
+    if (torn != NULL && after[1] == NOT_ASKED && c->rc == 0) {
+        uint32_t before = sets_off(&c->sets, set), after_off = sets_off(&c->sets, after[0]);
+        after[1] = SET_NONE;
+        if (before == SET_NONE || after_off == SET_NONE) {
+            (void)no_room(c);
+        } else if (!c->options.no_sets) {
+            after[1] = set_torn(c, before, after_off, op, torn_tears & ~apart);
+            after[2] = apart == 0 ? SET_NONE : set_torn(c, before, after_off, op, apart);
         }
     }
     if (torn != NULL)
