@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/err.h"
 
@@ -11,6 +12,7 @@
 #define FIRST_SLOTS  1024u
 #define CHUNKS_MAX   (1u << 16)
 #define FIRST_CHUNKS 16u
+#define HUGE_BYTES   ((size_t)2 << 20)
 #define MIX_A        UINT64_C(0x9e3779b97f4a7c15)
 #define MIX_B        UINT64_C(0xd6e8feb86659fd93)
 
@@ -73,11 +75,26 @@ size_t pool_memory(const struct pool *p)
            (size_t)p->slot_count * sizeof *p->slots + p->chunk_cap * sizeof *p->chunks;
 }
 
+/* Zeroed. Tables are read all over the place: in large pages their translations stay at hand. */
+static uint64_t *slots_new(uint32_t count)
+{
+    size_t bytes = count * sizeof(uint64_t);
+    if (bytes < HUGE_BYTES / 2)
+        return calloc(count, sizeof(uint64_t));
+    bytes = (bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
+    uint64_t *slots = aligned_alloc(HUGE_BYTES, bytes);
+    if (slots == NULL)
+        return NULL;
+    (void)madvise(slots, bytes, MADV_HUGEPAGE);
+    memset(slots, 0, bytes);
+    return slots;
+}
+
 /* Slots are found again from the hash's upper half alone, so growing reads no record. */
 static bool grow(struct pool *p)
 {
     uint32_t bigger = p->slot_count * 2;
-    uint64_t *slots = bigger == 0 ? NULL : calloc(bigger, sizeof *slots);
+    uint64_t *slots = bigger == 0 ? NULL : slots_new(bigger);
     if (slots == NULL)
         return false;
     for (uint32_t i = 0; i < p->slot_count; i++) {
