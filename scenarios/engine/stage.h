@@ -41,6 +41,7 @@ struct stage {
     bool rule_reported[LINK_RULES_MAX];
     uint32_t n_link_rules;
     uint64_t bytes_down;
+    bool cut_due;         /* power is about to go: what moves until then is no message any more */
     bool counts_messages; /* set by a world that calls stage_arrived, over in the heal phase */
     uint64_t n_messages;
     uint32_t cut_rule[RUN_CUTS_MAX]; /* link rule of each CUT_NETWORK of the token */

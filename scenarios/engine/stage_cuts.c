@@ -3,7 +3,7 @@
 
 void stage_message(struct stage *g, bool reply, uint32_t connection)
 {
-    if (!g->counts_messages)
+    if (!g->counts_messages || g->cut_due)
         return;
     const struct stage_script *x = g->script_ctx;
     const struct run_options *o = g->o;

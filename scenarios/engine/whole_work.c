@@ -323,7 +323,7 @@ static void start(struct whole_worker *k, const struct whole_task *t)
     struct log_end end = {.how = WHOLE_IDLED};
     put_flash(k, r->g.nor, k->chip_unit, t->base);
     r->g.now_ns = 0;
-    r->was_reset = r->cut_now = false;
+    r->was_reset = r->g.cut_due = false;
     sim_board_rewind(r->board, 0);
     k->rc = put_memories(k, r, &n->key, &n->severity);
     if (k->rc == 0)

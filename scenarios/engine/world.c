@@ -86,7 +86,7 @@ static void cut_at_once(struct sim_run *r)
     static const struct power_rule of_token = {.tear = TEAR_NOTHING, .off_ns = NS_PER_S};
     bool scripted = r->cut_rule < SCENARIO_RULES_MAX;
     const struct power_rule *p = scripted ? &r->g.s->power[r->cut_rule] : &of_token;
-    r->cut_now = false;
+    r->g.cut_due = false;
     if (!r->on)
         return; /* power is off already: this cut never happened */
     script_hit_power(r->g.script, r->cut_rule);
@@ -102,7 +102,7 @@ static bool cut_between(struct sim_run *r, bool idle)
 {
     while (r->next_cut < r->g.o->n_cuts && r->g.o->cuts[r->next_cut].kind != CUT_BETWEEN)
         r->next_cut++;
-    if (r->next_cut == r->g.o->n_cuts || r->cut_now)
+    if (r->next_cut == r->g.o->n_cuts || r->g.cut_due)
         return false;
     const struct run_cut *c = &r->g.o->cuts[r->next_cut];
     if (c->op != nor_op_count(r->g.nor) || c->after != (idle ? RUN_CUT_IDLE : r->replies))
@@ -111,7 +111,7 @@ static bool cut_between(struct sim_run *r, bool idle)
     r->cut_token = c;
     r->reading = c->reading;
     r->cut_rule = SCENARIO_RULES_MAX;
-    r->cut_now = true;
+    r->g.cut_due = true;
     return true;
 }
 
@@ -150,7 +150,7 @@ static void script_cut_now(void *ctx, int64_t now_ns, uint32_t rule)
 {
     struct sim_run *r = ctx;
     (void)now_ns;
-    r->cut_now = true;
+    r->g.cut_due = true;
     r->cut_rule = rule;
     r->cut_message = r->g.n_messages;
     r->cut_token = NULL;
@@ -256,14 +256,14 @@ void sim_take_down(struct sim_run *r)
  * looked at again. */
 static bool run_device(struct sim_run *r, int64_t *next_ns)
 {
-    if (r->cut_now)
+    if (r->g.cut_due)
         cut_at_once(r);
     if (!r->on || r->idle)
         return false;
     enum sim_state st = sim_board_run(r->board, r->g.now_ns, next_ns);
     switch (st) {
     case SIM_CUT:
-        r->cut_now = false;
+        r->g.cut_due = false;
         armed_cut_fired(r);
         return true;
     case SIM_RESET:
@@ -282,7 +282,7 @@ static bool run_device(struct sim_run *r, int64_t *next_ns)
     case SIM_OFF:
         break;
     }
-    return r->cut_now;
+    return r->g.cut_due;
 }
 
 /* Runs until the device is idle and nothing scripted is left, or `until`. False when it spins. */
@@ -297,7 +297,7 @@ bool sim_run_phase(struct sim_run *r, int64_t until_ns, bool scripted)
         stage_collect(&r->g);
         if (cloud_requests(r->g.cloud, RQ_ANY) > SPIN_REQUESTS)
             return false;
-        if (moved || r->cut_now)
+        if (moved || r->g.cut_due)
             continue;
         int64_t script = scripted ? script_next(r->g.script) : VTIME_NEVER;
         if (r->idle && r->power_on_ns == VTIME_NEVER && script == VTIME_NEVER) {
@@ -333,7 +333,7 @@ int sim_heal(struct sim_run *r, bool *healed, struct err *err)
 {
     *healed = false;
     r->n_armed = 0;
-    r->cut_now = false;
+    r->g.cut_due = false;
     nor_arm_cut(r->g.nor, 0, TEAR_NOTHING, 0);
     r->healed = r->g.s->device;
     stage_heal_device(&r->healed);

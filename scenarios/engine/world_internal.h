@@ -42,7 +42,6 @@ struct sim_run {
     bool on, idle;
     bool stop_at_reset; /* a reset ends the phase like idling, and was_reset tells */
     bool was_reset;
-    bool cut_now;
     uint32_t cut_rule; /* SCENARIO_RULES_MAX: the token's, at that message or behind operation op */
     uint64_t cut_message;
     const struct run_cut *cut_token; /* CUT_BETWEEN; null: a message */

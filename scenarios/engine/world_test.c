@@ -315,6 +315,33 @@ static void cuts_of_a_token_happen(void)
     fixture_free(f);
 }
 
+static void count_message(void *ctx, bool reply, uint32_t connection)
+{
+    (void)reply;
+    (void)connection;
+    ++*(uint32_t *)ctx;
+}
+
+/* Where requests and replies take no time: behind a cut no message passes in the same instant. */
+static void cuts_at_one_message_and_the_next_happen(void)
+{
+    struct fixture *f = fixture_new();
+    const char *text = SCENARIO("");
+    uint32_t messages = 0;
+    struct run_options plain = {.probe = {.message = count_message, .ctx = &messages}};
+    check_passed(run_with(f, text, plain));
+    CHECK(messages > 10);
+    for (uint32_t m = 1; m < messages; m++) {
+        struct run_options o = {
+            .n_cuts = 2,
+            .cuts = {{.kind = CUT_MESSAGE, .op = m}, {.kind = CUT_MESSAGE, .op = m + 1}}};
+        check_passed(run_with(f, text, o));
+        CHECK_INT(f->r.cut_missed, 0);
+        CHECK_INT(f->r.cuts, 2);
+    }
+    fixture_free(f);
+}
+
 static void the_flash_can_be_kept(void)
 {
     struct fixture *f = fixture_new();
@@ -392,6 +419,7 @@ static const struct test tests[] = {
     TEST_ROWS("inconclusive without", a_run_without_its_fault_is_inconclusive, misses, missed_name),
     {"a failure outweighs a missed fault", a_failure_outweighs_a_missed_fault},
     {"cuts of a token happen", cuts_of_a_token_happen},
+    {"cuts at one message and the next happen", cuts_at_one_message_and_the_next_happen},
     {"the flash can be kept", the_flash_can_be_kept},
     {"a bench fault is an error and no more", a_bench_fault_is_an_error_and_no_more},
     {"a refused configuration ends the run", a_refused_configuration_ends_the_run},
