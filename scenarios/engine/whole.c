@@ -179,6 +179,7 @@ struct whole *whole_new(const struct scenario *s, const struct whole_options *o,
     }
     w->options = *o;
     w->run = *run;
+    w->options.no_sets = o->no_sets || o->no_recall;
     w->run.n_cuts = 0;
     w->run.mode = RUN_SIM;
     if (w->options.tears == 0)
@@ -441,13 +442,4 @@ enum verdict whole_verdict(const struct whole_result *r)
     return found == r->n_fails ? VERDICT_EXPECTED_FAIL
            : r->closed         ? VERDICT_UNEXPECTED_PASS
                                : VERDICT_INCONCLUSIVE;
-}
-
-bool whole_state(const struct whole *w, uint32_t number, uint32_t *depth, bool *failed)
-{
-    if (number >= w->nodes.count)
-        return false;
-    *depth = whole_node_at(w, number)->depth;
-    *failed = whole_node_at(w, number)->failed;
-    return true;
 }

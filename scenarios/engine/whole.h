@@ -41,6 +41,7 @@
 #define OTABENCH_ENGINE_WHOLE_H
 
 #include "common/bytes.h"
+#include "common/digest.h"
 #include "scenarios/engine/run.h"
 
 #define WHOLE_LOG_BYTES_MAX (64u << 20) /* of one task */
@@ -57,6 +58,7 @@ struct whole_options {
     bool no_sets;       /* every tear a state of its own, every reading a start */
     bool no_recall;     /* run every start; with no_sets */
     bool keep_dead;     /* follow what is erased unseen as well; see whole_again */
+    bool all_failures;  /* go on after a counter-example, also behind it */
 };
 
 /* One step of a path to a counter-example. */
@@ -169,8 +171,10 @@ enum verdict whole_verdict(const struct whole_result *r);
 int whole_describe(const struct whole_result *r, const char *name, struct buf *out);
 int whole_json(const struct whole_result *r, const char *name, struct buf *out);
 
-/* For tests: outcome of state `number` (breadth first), its depth and whether a run of it failed.
- */
-bool whole_state(const struct whole *w, uint32_t number, uint32_t *depth, bool *failed);
+/* For tests: every content that a node stands for, with what cloud and judge remember, as a
+ * fingerprint, and the node's depth. It may come several times. ERR_LIMIT: a node stands for too
+ * many. */
+typedef void whole_content(void *ctx, const uint8_t sha256[SHA256_BYTES], uint32_t depth);
+int whole_contents(const struct whole *w, whole_content *each, void *ctx);
 
 #endif

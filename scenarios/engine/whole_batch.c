@@ -340,7 +340,7 @@ static int take_part(struct whole *w, const struct whole_todo *of, const struct 
     bool blamed = whole_outcome_of(w, k->behaviour)->blame != NONE;
     if (of->end == NONE)
         whole_begin_part(&t, k);
-    if (t.rc == 0 && blamed && whole_tell_failure(&t, of, k)) {
+    if (t.rc == 0 && blamed && whole_tell_failure(&t, of, k) && !w->options.all_failures) {
         if (of->end == NONE)
             whole_node_at(w, of->node)->failed = true;
         if (whole_found_enough(w))

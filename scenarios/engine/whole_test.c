@@ -17,12 +17,50 @@
 #define DONE      (1u << TEAR_DONE)
 #define PLAIN     (NOTHING | 1u << TEAR_PREFIX)
 
+struct content {
+    uint8_t sha256[SHA256_BYTES];
+    uint32_t depth;
+};
+
 struct bench {
     struct scenario *s;
     struct run_options run;
     struct whole_result r;
     char cache[TEST_PATH_MAX];
+    struct content *contents; /* what states stand for, if they are wanted */
+    size_t n_contents, contents_cap;
+    bool wants_contents;
 };
+
+static void add_content(void *ctx, const uint8_t sha256[SHA256_BYTES], uint32_t depth)
+{
+    struct bench *b = ctx;
+    if (b->n_contents == b->contents_cap) {
+        b->contents_cap = b->contents_cap == 0 ? 1024 : 2 * b->contents_cap;
+        b->contents = realloc(b->contents, b->contents_cap * sizeof *b->contents);
+        REQUIRE(b->contents != NULL);
+    }
+    memcpy(b->contents[b->n_contents].sha256, sha256, SHA256_BYTES);
+    b->contents[b->n_contents++].depth = depth;
+}
+
+static int by_content(const void *a, const void *b)
+{
+    const struct content *x = a, *y = b;
+    int order = memcmp(x->sha256, y->sha256, sizeof x->sha256);
+    return order != 0 ? order : (x->depth > y->depth) - (x->depth < y->depth);
+}
+
+/* Each once, with the least depth, in order. */
+static void sort_contents(struct bench *b)
+{
+    size_t n = 0;
+    qsort(b->contents, b->n_contents, sizeof *b->contents, by_content);
+    for (size_t i = 0; i < b->n_contents; i++)
+        if (n == 0 || memcmp(b->contents[n - 1].sha256, b->contents[i].sha256, SHA256_BYTES) != 0)
+            b->contents[n++] = b->contents[i];
+    b->n_contents = n;
+}
 
 /* Members of the device besides the usual, and of the document. */
 static void set_up(struct bench *b, const char *device, const char *rest)
@@ -65,6 +103,11 @@ static void close_it(struct bench *b, const struct whole_options *o, uint32_t ev
         }
     CHECK_STR(err.text, "");
     REQUIRE_OK(whole_conclude(w, &b->r, &err), &err);
+    b->n_contents = 0;
+    if (b->wants_contents) {
+        REQUIRE_OK(whole_contents(w, add_content, b), &err);
+        sort_contents(b);
+    }
     whole_worker_free(k);
     whole_free(w);
     buf_free(&log);
@@ -72,6 +115,7 @@ static void close_it(struct bench *b, const struct whole_options *o, uint32_t ev
 
 static void tear_down(struct bench *b)
 {
+    free(b->contents);
     free(b->s);
 }
 
@@ -256,6 +300,62 @@ static void recall_changes_nothing(void)
     tear_down(&b);
 }
 
+/* ---- sets stand for what every tear alone leads to ---- */
+
+struct same_row {
+    const char *name, *device, *rest;
+    uint32_t tears, cuts;
+};
+#define FULL ", \"offers\": [{\"from\": \"1.0\", \"to\": \"1.1\", \"kind\": \"full\"}]"
+static const struct same_row same_rows[] = {
+    {"all tears", "", "", 0, 1},
+    {"all tears, full package", "", FULL, 0, 1},
+    {"weak, two cuts", "", "", 1u << TEAR_WEAK, 2},
+    {"half-erased, full package, any number", "", FULL, 1u << TEAR_HALF_ERASED, 0},
+    {"torn, a device that registers", ", \"variant\": \"direct\"", "", PLAIN, 0},
+    {"broken: no backup", ", \"breaks\": [\"boot-skip-backup\"]", "", PLAIN, 1},
+    {"the vendor's record", ", \"personality\": \"vendor\"", "", PLAIN, 1},
+};
+
+static const char *same_name(const void *row)
+{
+    return ((const struct same_row *)row)->name;
+}
+
+/* Every choice of contents run by itself, nothing recalled, nothing joined. */
+static void sets_are_exact(const void *row)
+{
+    const struct same_row *c = row;
+    struct bench b, naive;
+    set_up(&b, c->device, c->rest);
+    set_up(&naive, c->device, c->rest);
+    b.wants_contents = naive.wants_contents = true;
+    struct whole_options o = {
+        .tears = c->tears, .max_cuts = c->cuts, .max_states = 200000, .all_failures = true};
+    close_it(&b, &o, 0);
+    o.no_recall = true;
+    close_it(&naive, &o, 0);
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), verdict_name(whole_verdict(&naive.r)));
+    CHECK_INT(b.r.closed, naive.r.closed);
+    CHECK_INT(b.r.failing > 0, naive.r.failing > 0);
+    CHECK_INT(b.r.depth, naive.r.depth);
+    CHECK_INT(b.r.ends_new > 0, naive.r.ends_new > 0);
+    CHECK_INT(b.r.ends_old > 0, naive.r.ends_old > 0);
+    CHECK_INT(b.r.ends_other > 0, naive.r.ends_other > 0);
+    CHECK_INT(b.r.boots_needed, naive.r.boots_needed);
+    CHECK_INT(naive.r.recalled, 0);
+    CHECK(b.r.states <= naive.r.states && b.r.starts <= naive.r.starts);
+    if (naive.r.failing == 0)
+        CHECK(b.r.closed == (c->cuts == 0) && b.r.starts < naive.r.starts);
+    CHECK_INT(b.n_contents, naive.n_contents);
+    bool same = b.n_contents == naive.n_contents;
+    for (size_t i = 0; i < b.n_contents && same; i++)
+        same = by_content(&b.contents[i], &naive.contents[i]) == 0;
+    CHECK(same);
+    tear_down(&b);
+    tear_down(&naive);
+}
+
 /* ---- against every sequence of two cuts ---- */
 
 struct naive_row {
@@ -331,6 +431,7 @@ static const struct test tests[] = {
     {"what depends on time is refused", what_depends_on_time_is_refused},
     {"workers change nothing", workers_change_nothing},
     {"recall changes nothing", recall_changes_nothing},
+    TEST_ROWS("sets are exact", sets_are_exact, same_rows, same_name),
     TEST_ROWS("broken", is_found, broken_rows, broken_name),
     TEST_ROWS("agrees with a naive search", agrees_with_a_naive_search, naive_rows, naive_name),
     TEST_ROWS("closes", closes, closed_rows, closed_name),
