@@ -53,7 +53,7 @@ static int upload(struct stage *g, const struct build_package *p, const struct o
                   struct err *err)
 {
     struct campaign_file files[STORE_FILES_MAX] = {{.name = NULL}};
-    char names[STORE_FILES_MAX][16];
+    char names[STORE_FILES_MAX][24];
     const uint32_t n = o->files > 1 ? o->files : 1;
     const size_t all = p->bytes.len_bytes;
     for (uint32_t i = 0; i < n; i++) {
