@@ -1,12 +1,13 @@
 /*
- * The parsers of the face alone, without a cloud around them: names, client ids, topics, messages
- *, the query
+ * The parsers of the face alone, without a cloud around them: names, client ids, topics, messages,
+ * the query
  * of a signed URL and the form of a registration. The first byte chooses, the rest is the text.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/http_date.h"
 #include "mock_cloud/aliyun/login.h"
 #include "mock_cloud/aliyun/message.h"
 #include "mock_cloud/aliyun/register.h"
@@ -64,6 +65,12 @@ static void read_message(const uint8_t *data, size_t size)
 static void read_query(const char *text)
 {
     struct storage_query q;
+    int64_t unix_s = 0;
+    char date[HTTP_DATE_BYTES];
+    if (http_date_read(text, &unix_s)) { /* of a condition, like a query from a stranger */
+        http_date_put(unix_s, date);
+        assert(strlen(date) == HTTP_DATE_BYTES - 1);
+    }
     if (storage_query_parse(text, &q))
         assert(strlen(q.expires) < sizeof q.expires && strlen(q.signature) < sizeof q.signature);
 }

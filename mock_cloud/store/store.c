@@ -273,6 +273,10 @@ static const char *const statements[ST_COUNT] = {
                        " (SELECT count(DISTINCT o.changed_ns) FROM record o"
                        " WHERE o.changed_ns < r.changed_ns) FROM record r ORDER BY sequence",
     [ST_ALL_VERSIONS] = "SELECT device_id, module, version FROM module ORDER BY device_id, module",
+    [ST_ALL_TAKEN] = "SELECT device_id, delta_id, task_id, tries FROM taken"
+                     " ORDER BY device_id, delta_id",
+    [ST_NO_TAKEN] = "DELETE FROM taken",
+    [ST_NO_OVERTAKEN] = "DELETE FROM overtaken",
     [ST_ALL_TASKS] = "SELECT task_id, state FROM task ORDER BY task_id",
     [ST_ALL_VERIFIED] = "SELECT delta_id, verified FROM firmware ORDER BY delta_id",
     [ST_SET_TASK_STATE] = "UPDATE task SET state = ? WHERE task_id = ? RETURNING task_id",
