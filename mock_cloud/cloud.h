@@ -73,6 +73,7 @@ enum cloud_fault_kind {
     CF_FOREIGN,       /* push: under the topic of another device */
     CF_WRONG_SIGN,    /* announcement: another sign, the md5 is right */
     CF_UPPER_DIGEST,  /* announcement: md5 and sign in upper case */
+    CF_LONG_URL,      /* announcement: the URL is lengthened to `bytes` */
     CF_SIGN_METHOD,   /* announcement: signMethod is `text` */
     CF_OMIT,          /* announcement: without the member `text` */
     CF_KIND_COUNT
@@ -87,6 +88,7 @@ const char *cloud_fault_scope(enum cloud_fault_kind k);
 #define CLOUD_FAULTS_MAX 64
 #define CLOUD_EXTRA_MAX  ((int64_t)1 << 20) /* of CF_EXTRA */
 #define CLOUD_COPIES_MAX 16                 /* of CF_DUPLICATE */
+#define CLOUD_URL_MAX    1000               /* CF_LONG_URL */
 struct cloud_fault {
     enum cloud_request request;
     enum cloud_fault_kind kind;

@@ -58,6 +58,7 @@ static const struct {
     [CF_FOREIGN] = {"foreign", PUSH},
     [CF_WRONG_SIGN] = {"wrong-sign", ANNOUNCEMENT},
     [CF_UPPER_DIGEST] = {"upper-digest", ANNOUNCEMENT},
+    [CF_LONG_URL] = {"long-url", ANNOUNCEMENT},
     [CF_SIGN_METHOD] = {"sign-method", ANNOUNCEMENT},
     [CF_OMIT] = {"omit", ANNOUNCEMENT},
 };
@@ -158,6 +159,8 @@ static bool values_allowed(const struct cloud_fault *f)
         return f->text[0] != '\0';
     case CF_DUPLICATE:
         return f->bytes >= 1 && f->bytes <= CLOUD_COPIES_MAX;
+    case CF_LONG_URL:
+        return f->bytes >= 1 && f->bytes <= CLOUD_URL_MAX;
     case CF_OVERSIZED:
     case CF_DEEP:
         return f->bytes >= 1 && f->bytes <= MQTT_PAYLOAD_MAX / 2;

@@ -66,9 +66,21 @@ struct words {
     char md5[DIGEST_HEX_MAX], sign[DIGEST_HEX_MAX];
     const char *sign_method;
     char method_text[STORE_TEXT_MAX];
-    char url[ALIYUN_URL_MAX];
+    char url[CLOUD_URL_MAX + 1];
     const char *name;
 };
+
+_Static_assert(CLOUD_URL_MAX >= ALIYUN_URL_MAX, "room for a URL as it is made");
+
+/* The storage passes over a member of the query that it does not know. */
+static void lengthen(char url[CLOUD_URL_MAX + 1], size_t to_bytes)
+{
+    static const char pad[] = "&pad=";
+    size_t len = strlen(url);
+    for (size_t i = 0; len < to_bytes; i++)
+        url[len++] = i < sizeof pad - 1 ? pad[i] : '0';
+    url[len] = '\0';
+}
 
 static void map_hex(char *hex, const char *to)
 {
@@ -107,6 +119,9 @@ static void spoil(struct cloud *c, struct words *w)
         (void)snprintf(w->method_text, sizeof w->method_text, "%s", f->text);
         w->sign_method = w->method_text;
     }
+    f = w->url[0] == '\0' ? NULL : cloud_hit(c, CF_LONG_URL);
+    if (f != NULL)
+        lengthen(w->url, (size_t)f->bytes);
     f = cloud_hit(c, CF_WRONG_SIZE);
     if (f != NULL)
         w->size += f->bytes;

@@ -90,6 +90,7 @@ static const char *const cloud_texts[] = {
     [CF_FOREIGN] = "a push under the topic of another device",
     [CF_WRONG_SIGN] = "announces another sign beside the right MD5",
     [CF_UPPER_DIGEST] = "announces digests in upper case",
+    [CF_LONG_URL] = "announces a longer URL",
     [CF_SIGN_METHOD] = "announces another signMethod",
     [CF_OMIT] = "announces without one member",
 };

@@ -134,6 +134,7 @@ static const struct requirement rows[] = {
     {"LIM-01", "A package larger than the area is refused before anything is erased",
      "CMS-OTA V1.5 §3.2.2.8, .10"},
     {"LIM-02", "Exactly the area size fits; one byte more does not", "bench default"},
+    {"LIM-04", "A URL of more than 254 bytes works", "aiot_ota_api.h"},
     {"LIM-05", "20 files work; 21 are refused", "CMS-OTA V1.5 §3.4.2"},
     {"LIM-08", "An impossible size is refused", "bench default"},
     {"LIM-09", "The retry count is exact", "CMS-OTA V1.5 §3.2.2.2"},

@@ -138,6 +138,8 @@ void judge_announce_fault(struct judge *j, enum cloud_fault_kind kind, const cha
         t->spoils |= 1u << BAD_METHOD;
     if (kind == CF_UPPER_DIGEST)
         judge_seen(j, "INT-06");
+    if (kind == CF_LONG_URL)
+        judge_seen(j, "LIM-04");
     if (kind == CF_OVERSIZED)
         judge_seen(j, "LIM-16");
     if (kind == CF_DUPLICATE || kind == CF_REPLAY || kind == CF_DELAY) {
@@ -158,7 +160,10 @@ static unsigned objections(struct judge *j, const struct announced *a, const cha
     const struct device_config *c = &j->setup.scenario->device;
     char module[DEVICE_TEXT_MAX];
     unsigned bad = t->spoils;
-    (void)payload_text(payload, "module", module, sizeof module);
+    /* Nothing in extData is a member of the announcement. */
+    const char *extra = strstr(payload, "\"extData\""), *at = strstr(payload, "\"module\"");
+    if (!payload_text(payload, "module", module, sizeof module) || (extra != NULL && at > extra))
+        module[0] = '\0';
     if (!topic_is_own(j, topic))
         bad |= 1u << BAD_FOREIGN;
     if (a->version[0] == '\0')

@@ -303,6 +303,8 @@ static void on_state(struct judge *j, const char *code)
     /* "All received" comes before "digest matched" (aiot_ota_api.h). */
     if (strcmp(code, "-0x0902") == 0 && j->phase == PHASE_DOWNLOAD && !j->main_over)
         j->slots.publish_failed = true;
+    if (strcmp(code, "-0x0904") == 0) /* STATE_OTA_DIGEST_MISMATCH */
+        j->slots.causes |= CAUSE_VERIFY;
     if (strcmp(code, "-0x091F") == 0)
         j->slots.finished = true;
     else if (strcmp(code, "-0x0901") == 0) {
@@ -380,6 +382,10 @@ void judge_talk_main_over(struct judge *j, int64_t now_ns)
               j->main_version);
     if (t->late_or_again && x->has_version)
         JUDGE(j, "NET-15", there, "messages came late or repeated, and version %s runs",
+              j->main_version);
+    if (j->faults_hit[CF_LONG_URL] > 0 && t->newest.version[0] != '\0')
+        JUDGE(j, "LIM-04", strcmp(j->main_version, t->newest.version) == 0,
+              "version %s was announced with a long URL, and %s runs", t->newest.version,
               j->main_version);
     if (j->faults_hit[CF_UPPER_DIGEST] > 0 && x->has_version)
         JUDGE(j, "INT-06", there, "a digest in upper case was announced, and version %s runs",

@@ -50,18 +50,17 @@ static const struct {
     [CF_DUPLICATE] = {1, CLOUD_COPIES_MAX},
     [CF_OVERSIZED] = {1, MQTT_PAYLOAD_MAX / 2},
     [CF_DEEP] = {1, MQTT_PAYLOAD_MAX / 2},
+    [CF_LONG_URL] = {1, CLOUD_URL_MAX},
 };
 
 static const struct key_use fault_uses[] = {
-    {CF_CODE, "code", true},          {CF_MESSAGE, "text", true},
-    {CF_STATUS, "code", true},        {CF_TRUNCATE, "bytes", true},
-    {CF_EXTRA, "bytes", true},        {CF_SHIFT, "bytes", true},
-    {CF_SHIFT_SILENT, "bytes", true}, {CF_CORRUPT, "bytes", false},
-    {CF_WRONG_SIZE, "bytes", true},   {CF_STALE_VERSION, "text", true},
-    {CF_NOT_JSON, "text", false},     {CF_REDIRECT, "text", true},
-    {CF_DELAY, "for_ms", true},       {CF_DUPLICATE, "bytes", true},
-    {CF_OVERSIZED, "bytes", true},    {CF_DEEP, "bytes", true},
-    {CF_SIGN_METHOD, "text", true},   {CF_OMIT, "text", true},
+    {CF_CODE, "code", true},          {CF_MESSAGE, "text", true},    {CF_STATUS, "code", true},
+    {CF_TRUNCATE, "bytes", true},     {CF_EXTRA, "bytes", true},     {CF_SHIFT, "bytes", true},
+    {CF_SHIFT_SILENT, "bytes", true}, {CF_CORRUPT, "bytes", false},  {CF_WRONG_SIZE, "bytes", true},
+    {CF_STALE_VERSION, "text", true}, {CF_NOT_JSON, "text", false},  {CF_REDIRECT, "text", true},
+    {CF_DELAY, "for_ms", true},       {CF_DUPLICATE, "bytes", true}, {CF_OVERSIZED, "bytes", true},
+    {CF_DEEP, "bytes", true},         {CF_LONG_URL, "bytes", true},  {CF_SIGN_METHOD, "text", true},
+    {CF_OMIT, "text", true},
 };
 
 static void fault_init(const struct reader *r, void *item, uint32_t index)
