@@ -21,7 +21,7 @@ static const char help[] =
     "flash\n"
     "state appears. Prints the proof, or the shortest sequence of cuts that breaks the device.\n\n"
     "  --tears LIST   what cuts leave, with commas: nothing, prefix, all-but-last, scrambled,\n"
-    "                 half-erased, weak, done (default: all)\n"
+    "                 half-erased, weak, done (default: these), all-but-bit, disturb\n"
     "  --states MAX   give up after so many flash states (default 4000000)\n"
     "  --memory MIB   give up above about so much memory (default 4096)\n"
     "  --cuts MAX     at most so many cuts in a row (default: any number)\n"
@@ -55,7 +55,7 @@ static int parse_tears(const char *list, uint32_t *out)
             return ERR_FORMAT;
         memcpy(name, list, len);
         name[len] = '\0';
-        if (nor_tear_parse(name, &tear) != 0 || tear >= TEAR_PLAIN)
+        if (nor_tear_parse(name, &tear) != 0 || !(CLOSURE_TEARS_KNOWN & 1u << tear))
             return ERR_FORMAT;
         *out |= 1u << tear;
         list += len + (list[len] == ',');
@@ -98,7 +98,8 @@ static int parse(int argc, char **argv, struct wanted *w)
         else if (c == 'j')
             w->json = optarg;
         else if (c == 't' && parse_tears(optarg, &w->options.tears) != 0)
-            return cli_usage("closure", "--tears %s: not a list of tears", optarg);
+            return cli_usage("closure", "--tears %s: not a list of tears that a closure follows",
+                             optarg);
         else if (c == 's' && !cli_number(optarg, 1, 100000000, &number))
             return cli_usage("closure", "--states %s: a number from 1 to 100000000", optarg);
         else if (c == 's')

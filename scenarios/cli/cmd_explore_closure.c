@@ -36,7 +36,8 @@ static const char help[] =
     "length.\n"
     "\n"
     "  --tears LIST    all (default), or some of nothing, prefix, all-but-last, scrambled,\n"
-    "                  half-erased, weak, done, between commas\n"
+    "                  half-erased, weak, done, between commas; also all-but-bit, disturb, and\n"
+    "                  prefix.each: borders as otabench closure has them, not half alone\n"
     "  --depth N       at most N cuts in a row (default: any number)\n"
     "  --states N      at most N states (default 1000000)\n"
     "  --memory MIB    stop when so much is used, about (default 4096)\n"
@@ -433,9 +434,18 @@ static int take_tears(struct closure_command *c)
     if (explore_parse_tears(&o, optarg, &err) != 0)
         return cli_usage("explore", "--tears %s: %s", optarg, err.text);
     c->options.tears = 0;
+    if (strcmp(optarg, "all") == 0)
+        return 0;
     for (uint32_t i = 0; i < o.n_tears; i++) {
-        if (o.tears[i].arg != 0)
+        if (o.tears[i].arg != 0 || o.tears[i].spread == SPREAD_ANY)
             return cli_usage("explore", "--tears %s: with --closure a tear has no number", optarg);
+        if (!(CLOSURE_TEARS_KNOWN & 1u << o.tears[i].tear))
+            return cli_usage(
+                "explore",
+                "--tears %s: what %s leaves is no matter of one erase unit, and is not "
+                "closed",
+                optarg, nor_tear_name(o.tears[i].tear));
+        c->options.borders = c->options.borders || o.tears[i].spread == SPREAD_EACH;
         c->options.tears |= 1u << o.tears[i].tear;
     }
     return 0;

@@ -39,7 +39,9 @@
 
 #define CLOSURE_WEAK_UNITS 3  /* with no_sets: combined; more are read alike */
 #define CLOSURE_PATH_MAX   16 /* cuts of a counter-example that are told */
-#define CLOSURE_TEARS_ALL  ((1u << TEAR_PLAIN) - 1) /* others are no matter of the cells alone */
+#define CLOSURE_TEARS_ALL  ((1u << TEAR_PLAIN) - 1)
+/* And those on request. Others are no matter of the unit's own content: docs/closure.md. */
+#define CLOSURE_TEARS_KNOWN (CLOSURE_TEARS_ALL | 1u << TEAR_ALL_BUT_BIT | 1u << TEAR_DISTURB)
 
 /* A file's image; where it lies is in the boot loader's configuration. */
 struct closure_image {

@@ -63,8 +63,8 @@ uint32_t closure_variants(const struct closure *c, const struct op_key *op,
                           struct tear_variant out[VARIANTS_MAX])
 {
     uint32_t n = 0, tears = c->options.tears, borders[EVERY_BORDER_UP_TO];
-    for (int t = 0; t < TEAR_PLAIN; t++) {
-        if (!(tears & 1u << t))
+    for (int t = 0; t < TEAR_COUNT; t++) {
+        if (!(tears & CLOSURE_TEARS_KNOWN & 1u << t))
             continue;
         /* For a program these two are one. */
         if (t == TEAR_HALF_ERASED && op->kind == NOR_OP_PROGRAM && tears & 1u << TEAR_SCRAMBLED)
@@ -193,7 +193,7 @@ static uint32_t torn_unit(struct closure *c, uint32_t unit, const struct op_key 
     uint32_t at = op->addr % shape->erase_bytes;
     uint32_t from = 0, to = s->unit_pages;
     uint64_t number = closure_draw((enum nor_op_kind)op->kind, op->addr);
-    if (op->kind == NOR_OP_PROGRAM) {
+    if (op->kind == NOR_OP_PROGRAM && v->tear != TEAR_DISTURB) {
         from = at / shape->page_bytes;
         to = from + 1;
     }

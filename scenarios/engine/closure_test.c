@@ -33,6 +33,9 @@ static const struct small rows[] = {
     {"spi up, weak and half, two cuts", SPI, SMALL_UP, 1, 1, WEAK | BIT(TEAR_HALF_ERASED), 2},
     {"spi up, all tears", SPI, SMALL_UP, 2, 1, CLOSURE_TEARS_ALL, 1},
     {"spi down wide, all tears", SPI, SMALL_DOWN, 4, 2, CLOSURE_TEARS_ALL, 1},
+    {"spi up, all but a bit, two cuts", SPI, SMALL_UP, 1, 1, BIT(TEAR_ALL_BUT_BIT), 2},
+    {"spi full, a neighbour disturbed", SPI, SMALL_FULL, 2, 1, CLEAN | BIT(TEAR_DISTURB), 1},
+    {"spi down, a neighbour disturbed, two cuts", SPI, SMALL_DOWN, 2, 1, BIT(TEAR_DISTURB), 2},
     {"once up, clean, two cuts", ONCE, SMALL_UP, 1, 1, CLEAN, 2},
     {"once full, torn", ONCE, SMALL_FULL, 2, 1, TORN, 1},
     {"once down, weak", ONCE, SMALL_DOWN, 2, 1, WEAK, 1},
@@ -40,6 +43,7 @@ static const struct small rows[] = {
     {"ecc up, torn", ECC, SMALL_UP, 2, 1, TORN | REST, 1},
     {"ecc full, scrambled, two cuts", ECC, SMALL_FULL, 1, 1, BIT(TEAR_SCRAMBLED), 2},
     {"ecc full, weak", ECC, SMALL_FULL, 2, 1, WEAK, 1},
+    {"ecc up, all but a bit", ECC, SMALL_UP, 1, 1, BIT(TEAR_ALL_BUT_BIT), 1},
     {"ecc full, all tears", ECC, SMALL_FULL, 1, 1, CLOSURE_TEARS_ALL, 1},
 };
 

@@ -96,7 +96,7 @@ static int make_flash(struct whole *w, struct err *err)
                                 .weak_apart = true,
                                 .tell_all = true,
                                 .no_sets = w->options.no_sets,
-                                .one_border = true};
+                                .one_border = !w->options.borders};
     w->flash = closure_new(&subject, &o, err);
     if (w->flash == NULL)
         return ERR_NOMEM;
@@ -183,7 +183,7 @@ struct whole *whole_new(const struct scenario *s, const struct whole_options *o,
     w->run.n_cuts = 0;
     w->run.mode = RUN_SIM;
     if (w->options.tears == 0)
-        w->options.tears = WHOLE_TEARS_ALL;
+        w->options.tears = CLOSURE_TEARS_ALL;
     /* Between an operation and the next the cloud may be told something. */
     w->options.tears |= 1u << TEAR_DONE;
     int rc = take_scenario(w, s, err);

@@ -42,16 +42,18 @@
 
 #include "common/bytes.h"
 #include "common/digest.h"
+#include "scenarios/engine/closure.h"
 #include "scenarios/engine/run.h"
 
 #define WHOLE_LOG_BYTES_MAX (64u << 20) /* of one task */
 #define WHOLE_PATH_MAX      64
 #define WHOLE_FAILURES_MAX  16 /* kept; all are counted */
 #define WHOLE_IDS_MAX       16
-#define WHOLE_TEARS_ALL     ((1u << TEAR_COUNT) - 1)
 
 struct whole_options {
-    uint32_t tears; /* 1 << enum nor_tear each; 0: all. TEAR_DONE always is */
+    uint32_t tears; /* 1 << enum nor_tear each, of CLOSURE_TEARS_KNOWN; 0: CLOSURE_TEARS_ALL.
+                       TEAR_DONE always is */
+    bool borders; /* a prefix has the borders that the closure of the restore has, not half alone */
     uint32_t max_states;
     uint64_t max_bytes; /* of memory, about; 0: any */
     uint32_t max_cuts;  /* in a row; 0: any number */

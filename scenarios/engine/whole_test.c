@@ -161,7 +161,8 @@ static void closes(const void *row)
 
 struct broken_row {
     const char *name, *device, *id;
-    uint32_t cuts; /* of the shortest way there */
+    uint32_t cuts;  /* of the shortest way there */
+    uint32_t tears; /* 0: nothing and scrambled */
 };
 static const struct broken_row broken_rows[] = {
     {"no journal", ", \"breaks\": [\"no-journal\"], \"segment_index\": 3", "PWR-05", 1},
@@ -169,6 +170,8 @@ static const struct broken_row broken_rows[] = {
      "PWR-04", 1},
     {"no backup", ", \"breaks\": [\"boot-skip-backup\"]", "PWR-02", 1},
     {"no journal in the boot loader", ", \"breaks\": [\"boot-skip-journal\"]", "BOT-01", 1},
+    {"believes a record without its CRC", ", \"breaks\": [\"record-no-check\"]", "INT-16", 1,
+     PLAIN},
     {"forgets its report", ", \"breaks\": [\"forget-report\"]", "PWR-08", 1},
 };
 
@@ -206,7 +209,10 @@ static void is_found(const void *row)
     set_up(&b, c->device, "");
     memcpy(b.s->expect.fails[0], c->id, strlen(c->id) + 1);
     b.s->expect.n_fails = 1;
-    close_it(&b, &(struct whole_options){.tears = NOTHING | SCRAMBLED, .max_states = 3000}, 0);
+    struct whole_options o = {.tears = c->tears != 0 ? c->tears : NOTHING | SCRAMBLED,
+                              .borders = c->tears != 0,
+                              .max_states = 3000};
+    close_it(&b, &o, 0);
     CHECK_STR(verdict_name(whole_verdict(&b.r)), "expected-fail");
     b.s->expect.n_fails = 0; /* or it would be an expected failure */
     const struct whole_failure *f = NULL;
