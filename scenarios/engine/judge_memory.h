@@ -54,9 +54,9 @@ enum judge_slots_flag {
 };
 struct judge_slots_memory {
     int64_t newest_bytes;
-    uint64_t stored_at_cut; /* where an image is long enough for a resume to matter */
-    int32_t codes_told[16], codes_arrived[16];
-    uint32_t n_told, n_arrived;
+    uint64_t stored_at_cut;    /* where an image is long enough for a resume to matter */
+    int32_t codes_arrived[16]; /* failure codes that the device had not told */
+    uint32_t n_arrived, zero1;
     uint32_t refused_in_row;
     uint8_t chosen_slot, back_to, zero0[2];
     uint8_t flags[16];

@@ -9,7 +9,7 @@ _Static_assert(sizeof(struct judge_slots_memory) ==
                    offsetof(struct judge_slots_memory, confirmed) + DEVICE_TEXT_MAX,
                "no padding");
 
-_Static_assert(sizeof(((struct judge_slots_memory *)NULL)->codes_told) ==
+_Static_assert(sizeof(((struct judge_slots_memory *)NULL)->codes_arrived) ==
                    JUDGE_CODES_MAX * sizeof(int32_t),
                "room for all");
 
@@ -45,6 +45,21 @@ static void leave_out(const struct judge *j, struct judge_memory *out)
     memset(out->restored_to, 0, sizeof out->restored_to);
 }
 
+/* Codes that were told before they arrived are settled, and what was told and did not arrive is not
+ * waited for beyond a start. */
+static void put_codes(const struct judge_slots *t, struct judge_slots_memory *m)
+{
+    uint32_t i = 0, at = 0;
+    for (; i < t->n_arrived; i++, at++) {
+        while (at < t->n_told && t->codes_told[at] != t->codes_arrived[i])
+            at++;
+        if (at == t->n_told)
+            break;
+    }
+    for (; i < t->n_arrived; i++)
+        m->codes_arrived[m->n_arrived++] = t->codes_arrived[i];
+}
+
 void judge_remember_slots(const struct judge *j, struct judge_memory *out)
 {
     const struct judge_slots *t = &j->slots;
@@ -67,12 +82,7 @@ void judge_remember_slots(const struct judge *j, struct judge_memory *out)
     m->refused_in_row = j->refused_in_row < REFUSED_MAX ? j->refused_in_row : REFUSED_MAX;
     m->chosen_slot = (uint8_t)(t->chosen ? t->chosen_slot : 0);
     m->back_to = (uint8_t)(t->rolled_back ? t->back_to : 0);
-    m->n_told = t->n_told;
-    m->n_arrived = t->n_arrived;
-    for (uint32_t i = 0; i < t->n_told; i++)
-        m->codes_told[i] = t->codes_told[i];
-    for (uint32_t i = 0; i < t->n_arrived; i++)
-        m->codes_arrived[i] = t->codes_arrived[i];
+    put_codes(t, m);
     put_text(m->newest, t->newest.version);
     put_text(m->refused, t->refused);
     put_text(m->interrupted, t->interrupted);
@@ -97,12 +107,9 @@ void judge_recall_slots(struct judge *j, const struct judge_memory *memory)
     t->mqtt_fault = m->flags[SLOTS_MQTT_FAULT];
     t->fault_in_download = m->flags[SLOTS_FAULT_IN_DOWNLOAD];
     t->publish_failed = m->flags[SLOTS_PUBLISH_FAILED];
-    t->n_told = m->n_told;
     t->n_arrived = m->n_arrived;
-    for (uint32_t i = 0; i < JUDGE_CODES_MAX; i++) {
-        t->codes_told[i] = m->codes_told[i];
+    for (uint32_t i = 0; i < JUDGE_CODES_MAX; i++)
         t->codes_arrived[i] = m->codes_arrived[i];
-    }
     t->newest.size_bytes = m->newest_bytes;
     t->stored_at_cut = m->stored_at_cut;
     j->refused_in_row = m->refused_in_row;
@@ -124,11 +131,11 @@ const char *judge_slots_memory_wrong(const struct judge_slots_memory *m)
     for (size_t i = 0; i < sizeof m->flags; i++)
         if (m->flags[i] > (i < SLOTS_FLAGS))
             return "a flag of the slots";
-    if (m->n_told > JUDGE_CODES_MAX || m->n_arrived > JUDGE_CODES_MAX)
+    if (m->n_arrived > JUDGE_CODES_MAX)
         return "a number of codes";
     if (m->chosen_slot > 1 || m->back_to > 1)
         return "a slot";
     if (m->refused_in_row > REFUSED_MAX)
         return "a number of refusals";
-    return m->zero0[0] != 0 || m->zero0[1] != 0 ? "padding of the slots" : NULL;
+    return m->zero0[0] != 0 || m->zero0[1] != 0 || m->zero1 != 0 ? "padding of the slots" : NULL;
 }

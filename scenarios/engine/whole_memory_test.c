@@ -239,7 +239,7 @@ static const struct wrong_row wrong_rows[] = {
     {"padding", AT(zero0), "padding"},
     {"flag of the slots", AT(slots.flags), "flag of the slots"},
     {"slot", AT(slots.chosen_slot), "slot"},
-    {"codes", AT(slots.n_told), "codes"},
+    {"codes", AT(slots.n_arrived), "codes"},
 };
 
 static const char *wrong_name(const void *row)
