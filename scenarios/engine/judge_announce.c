@@ -150,6 +150,14 @@ void judge_announce_fault(struct judge *j, enum cloud_fault_kind kind, const cha
         t->owed = false; /* the device is told late or never */
 }
 
+/* A slow network takes its time for a login and a version report, or for a connection to the
+ * storage. */
+static int64_t link_ns(const struct judge *j)
+{
+    const struct link_profile *p = &j->setup.scenario->profile;
+    return 20 * (p->one_way_ns + p->jitter_ns);
+}
+
 /* ---- pushes ---- */
 
 /* Everything that speaks against taking it. */
@@ -220,7 +228,7 @@ static void on_announcement(struct judge *j, const struct ev *e, const char *top
         t->causes |= CAUSE_UPGRADE; /* refused for that */
     }
     if (waits && t->take_by_ns == 0)
-        t->take_by_ns = e->now_ns + TAKE_NS;
+        t->take_by_ns = e->now_ns + TAKE_NS + link_ns(j);
     if (strcmp(a.version, t->newest.version) != 0 || a.size_bytes != t->newest.size_bytes)
         t->newest = a;
     t->good = true;
@@ -294,23 +302,17 @@ void judge_announce_confirmed(struct judge *j)
     j->slots.bad &= ~(1u << BAD_TRIAL);
 }
 
-/* A slow network takes its time for a login and a version report. */
-static int64_t online_limit_ns(const struct judge *j)
-{
-    const struct link_profile *p = &j->setup.scenario->profile;
-    return ONLINE_NS + 20 * (p->one_way_ns + p->jitter_ns);
-}
-
 /* Time has passed. */
 void judge_announce_time(struct judge *j, int64_t now_ns)
 {
     struct judge_slots *t = &j->slots;
     if (t->take_by_ns > 0 && now_ns > t->take_by_ns && t->online) {
         judge_fail(j, "CLD-14", "version %s was announced %ld s ago and nothing is fetched",
-                   t->newest.version, (long)((now_ns - t->take_by_ns + TAKE_NS) / NS_PER_S));
+                   t->newest.version,
+                   (long)((now_ns - t->take_by_ns + TAKE_NS + link_ns(j)) / NS_PER_S));
         t->take_by_ns = 0;
     }
-    if (t->owed && t->came_online && t->online && now_ns > t->connect_ns + online_limit_ns(j)) {
+    if (t->owed && t->came_online && t->online && now_ns > t->connect_ns + ONLINE_NS + link_ns(j)) {
         judge_fail(j, "CLD-19", "%ld s after it came online the device has not been told",
                    (long)((now_ns - t->connect_ns) / NS_PER_S));
         t->owed = false;

@@ -7,8 +7,9 @@
 #include "sim_device/agent/link_kit/credentials.h"
 #include "sim_device/port/alios/alios_port.h"
 
-#define OPEN_NS         (20 * NS_PER_S)
-#define ACK_NS          (10 * NS_PER_S)
+/* In receive time-outs of the device: a login takes several round trips. */
+#define OPEN_TIMES      4
+#define ACK_TIMES       2
 #define RECEIVE_NS      (60 * NS_PER_S)
 #define PAUSE_FIRST_NS  NS_PER_S
 #define PAUSE_MAX_NS    (60 * NS_PER_S)
@@ -44,6 +45,11 @@ static void tell(struct board *b, const char *what, int64_t code)
     BOARD_EVENT(b, LANE_DEVICE, "mqtt", F_STR("what", what), F_INT("code", code));
 }
 
+static int64_t patience_ns(const struct alios *a, int64_t times)
+{
+    return times * (int64_t)a->config->try_time_ms * NS_PER_MS;
+}
+
 static int open_client(struct alios_mqtt *m)
 {
     struct board *b = m->a->board;
@@ -58,7 +64,7 @@ static int open_client(struct alios_mqtt *m)
                                           .password = m->login.password,
                                           .keep_alive_s = m->login.keep_alive_s,
                                           .clean_session = m->login.clean_session};
-    m->client = b->mqtt->open(b, &cfg, OPEN_NS, &connack, &present);
+    m->client = b->mqtt->open(b, &cfg, patience_ns(m->a, OPEN_TIMES), &connack, &present);
     if (m->client < 0) {
         m->client = NO_CLIENT;
         tell(b, connack != 0 ? "refused" : "down", connack);
@@ -81,7 +87,8 @@ static bool subscribe_again(struct alios_mqtt *m)
 {
     struct board *b = m->a->board;
     for (uint32_t i = 0; i < m->n_subs && m->client != NO_CLIENT; i++)
-        if (b->mqtt->subscribe(b, m->client, m->subs[i].topic, 0, ACK_NS) != BOARD_OK)
+        if (b->mqtt->subscribe(b, m->client, m->subs[i].topic, 0, patience_ns(m->a, ACK_TIMES)) !=
+            BOARD_OK)
             return false;
     return m->client != NO_CLIENT;
 }
@@ -206,7 +213,8 @@ int ota_hal_mqtt_publish(char *topic, int qos, void *data, int len)
         (data == NULL && len > 0) || a->mqtt->client == NO_CLIENT)
         return -1;
     struct board *b = a->board;
-    int rc = b->mqtt->publish(b, a->mqtt->client, topic, data, (size_t)len, (uint8_t)qos, ACK_NS);
+    int rc = b->mqtt->publish(b, a->mqtt->client, topic, data, (size_t)len, (uint8_t)qos,
+                              patience_ns(a, ACK_TIMES));
     return rc == BOARD_OK ? 0 : -1;
 }
 
@@ -226,7 +234,7 @@ int ota_hal_mqtt_subscribe(char *topic, subscriber *cb, void *ctx)
     s->ctx = ctx;
     m->n_subs++; /* a message may come before the acknowledgement */
     struct board *b = a->board;
-    if (b->mqtt->subscribe(b, m->client, topic, 0, ACK_NS) == BOARD_OK)
+    if (b->mqtt->subscribe(b, m->client, topic, 0, patience_ns(a, ACK_TIMES)) == BOARD_OK)
         return 0;
     if (a->mqtt == m && m->n_subs > 0)
         m->n_subs--;
