@@ -159,35 +159,30 @@ static void tell_expiry(struct story *s, const struct story_event *e)
 
 /* ---- boot ---- */
 
-static char slot(const struct story_event *e, const char *key)
-{
-    return story_number(e, key) == 0 ? 'A' : 'B';
-}
-
 static void tell_run(struct story *s, const struct story_event *e)
 {
-    (void)story_say(s, e, "run", MOOD_GOOD, "starts slot %c", slot(e, "slot"));
+    (void)story_say(s, e, "run", MOOD_GOOD, "starts slot %c", story_slot(e, "slot"));
 }
 
 static void tell_trial(struct story *s, const struct story_event *e)
 {
     (void)story_say(s, e, "trial", MOOD_PLAIN, "slot %c, trial %" PRId64 " of %" PRId64,
-                    slot(e, "slot"), story_number(e, "start"), story_number(e, "of"));
+                    story_slot(e, "slot"), story_number(e, "start"), story_number(e, "of"));
 }
 
 static void tell_set_boot(struct story *s, const struct story_event *e)
 {
-    (void)story_say(s, e, "set_boot", MOOD_GOOD, "slot %c is next", slot(e, "slot"));
+    (void)story_say(s, e, "set_boot", MOOD_GOOD, "slot %c is next", story_slot(e, "slot"));
 }
 
 static void tell_confirm(struct story *s, const struct story_event *e)
 {
-    (void)story_say(s, e, "confirm", MOOD_GOOD, "slot %c is confirmed", slot(e, "slot"));
+    (void)story_say(s, e, "confirm", MOOD_GOOD, "slot %c is confirmed", story_slot(e, "slot"));
 }
 
 static void tell_rollback(struct story *s, const struct story_event *e)
 {
-    (void)story_say(s, e, "rollback", MOOD_BAD, "ROLLBACK to slot %c: %.60s", slot(e, "to"),
+    (void)story_say(s, e, "rollback", MOOD_BAD, "ROLLBACK to slot %c: %.60s", story_slot(e, "to"),
                     story_text(e, "reason"));
 }
 

@@ -13,6 +13,11 @@ int64_t story_number(const struct story_event *e, const char *key)
     return cJSON_IsNumber(v) ? (int64_t)v->valuedouble : 0;
 }
 
+char story_slot(const struct story_event *e, const char *key)
+{
+    return story_number(e, key) == 0 ? 'A' : 'B';
+}
+
 const char *story_text(const struct story_event *e, const char *key)
 {
     const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(e->fields, key));
@@ -379,11 +384,10 @@ static void tell_boot_verify(struct story *s, const struct story_event *e)
 {
     bool slots = cJSON_HasObjectItem(e->fields, "slot");
     if (story_number(e, "ok") != 0 && slots)
-        (void)story_say(s, e, "check", MOOD_GOOD, "slot %c is sound",
-                        story_number(e, "slot") == 0 ? 'A' : 'B');
+        (void)story_say(s, e, "check", MOOD_GOOD, "slot %c is sound", story_slot(e, "slot"));
     else if (slots)
         (void)story_say(s, e, "check bad", MOOD_BAD, "slot %c is not: %.100s",
-                        story_number(e, "slot") == 0 ? 'A' : 'B', story_text(e, "reason"));
+                        story_slot(e, "slot"), story_text(e, "reason"));
     else if (story_number(e, "ok") != 0)
         (void)story_say(s, e, "check", MOOD_GOOD, "package is sound");
     else

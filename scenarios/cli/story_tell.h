@@ -28,6 +28,8 @@ extern const size_t story_iot_tellers_count;
 /* A field of the event; 0 or "" when it is missing. */
 int64_t story_number(const struct story_event *e, const char *key);
 const char *story_text(const struct story_event *e, const char *key);
+/* The letter of the slot that the field is the number of. */
+char story_slot(const struct story_event *e, const char *key);
 /* Tells one cell with its own text; how often it came is appended. Null when the story is full. */
 struct story_cell *story_say(struct story *s, const struct story_event *e, const char *key,
                              enum story_mood mood, const char *fmt, ...)

@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 
+#include "sim_device/board/mqtt_inbox.h"
 #include "sim_device/board/posix_board.h"
 
 enum task_state {
@@ -72,8 +73,7 @@ struct posix_mqtt {
     uint16_t keep_alive_s;
     int64_t heard_ns;
     struct posix_mqtt_wait waits[BOARD_TASKS];
-    struct board_mqtt_message queue[BOARD_MQTT_QUEUE_MAX]; /* oldest first */
-    size_t n_queue;
+    struct mqtt_inbox inbox;
 };
 
 /*

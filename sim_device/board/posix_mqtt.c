@@ -93,18 +93,11 @@ static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_me
     struct board_mqtt_message in = {.qos = (uint8_t)msg->qos};
     (void)m;
     size_t topic_len = strlen(msg->topic), n = (size_t)msg->payloadlen;
-    if (n > BOARD_MQTT_BYTES_MAX || topic_len >= sizeof in.topic ||
-        k->n_queue == BOARD_MQTT_QUEUE_MAX)
-        return;
-    in.payload = board_alloc(&k->board->board, n == 0 ? 1 : n);
-    if (in.payload == NULL)
+    if (n > BOARD_MQTT_BYTES_MAX || topic_len >= sizeof in.topic || mqtt_inbox_is_full(&k->inbox))
         return;
     memcpy(in.topic, msg->topic, topic_len + 1);
-    if (n > 0)
-        memcpy(in.payload, msg->payload, n);
-    in.payload_bytes = n;
-    k->queue[k->n_queue++] = in;
-    news(k);
+    if (mqtt_inbox_put(&k->inbox, &k->board->board, &in, msg->payload, n))
+        news(k);
 }
 
 static void acknowledged(struct posix_mqtt *k, int mid, int code)
@@ -142,7 +135,7 @@ static bool has_pending(const struct posix_mqtt *k)
 static bool await_socket(struct posix_mqtt *k)
 {
     struct posix_board *p = k->board;
-    bool room = k->n_queue < BOARD_MQTT_QUEUE_MAX;
+    bool room = !mqtt_inbox_is_full(&k->inbox);
     bool pending = room && has_pending(k);
     bool write = !k->began || mosquitto_want_write(k->m);
     short events = (short)((room ? POLLIN : 0) | (write ? POLLOUT : 0));
@@ -202,8 +195,7 @@ static void give_up(struct board *b, struct posix_mqtt *k)
 {
     if (k->reader != NULL)
         (void)b->ops->task_free(b, k->reader);
-    for (size_t i = 0; i < k->n_queue; i++)
-        board_free(b, k->queue[i].payload);
+    mqtt_inbox_drop(&k->inbox, b);
     news(k);
     clear(k);
 }
@@ -367,17 +359,14 @@ static int op_receive(struct board *b, int client, struct board_mqtt_message *ou
     if (k == NULL)
         return BOARD_ERROR;
     int64_t deadline_ns = vtime_after(posix_now_ns(k->board), timeout_ns);
-    while (k->n_queue == 0) {
+    while (k->inbox.n == 0) {
         if (k->state != POSIX_MQTT_UP)
             return BOARD_ERROR;
         int rc = await(k, deadline_ns);
-        if (rc == BOARD_ERROR || (rc == BOARD_TIMEOUT && k->n_queue == 0))
+        if (rc == BOARD_ERROR || (rc == BOARD_TIMEOUT && k->inbox.n == 0))
             return rc;
     }
-    *out = k->queue[0];
-    k->n_queue--;
-    memmove(&k->queue[0], &k->queue[1], k->n_queue * sizeof k->queue[0]);
-    if (k->n_queue == BOARD_MQTT_QUEUE_MAX - 1)
+    if (mqtt_inbox_take(&k->inbox, out))
         posix_kick(k->board, k); /* the reader waits for room */
     return BOARD_OK;
 }

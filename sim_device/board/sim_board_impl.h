@@ -7,6 +7,7 @@
 
 #include "common/bytes.h"
 #include "sim_device/board/fiber.h"
+#include "sim_device/board/mqtt_inbox.h"
 #include "sim_device/board/sim_board.h"
 
 enum task_state { TASK_FREE, TASK_STOPPED, TASK_READY, TASK_RUNNING, TASK_WAITING };
@@ -65,8 +66,7 @@ struct sim_mqtt {
     uint16_t last_id;
     struct sim_mqtt_wait waits[BOARD_TASKS];
     struct buf rx, tx;
-    struct board_mqtt_message queue[BOARD_MQTT_QUEUE_MAX]; /* oldest first */
-    size_t n_queue;
+    struct mqtt_inbox inbox;
 };
 
 struct sim_board {

@@ -36,7 +36,7 @@ static void clear(struct sim_mqtt *k)
     k->connack = 0;
     k->session_present = false;
     k->last_id = 0;
-    k->n_queue = 0;
+    k->inbox.n = 0;
     memset(k->waits, 0, sizeof k->waits);
     buf_clear(&k->rx);
     buf_clear(&k->tx);
@@ -106,13 +106,9 @@ static void on_publish(struct sim_mqtt *k, const struct mqtt_packet *p)
     struct board_mqtt_message m = {.qos = p->qos, .dup = p->dup};
     if (p->payload.len_bytes <= BOARD_MQTT_BYTES_MAX &&
         mqtt_text_copy(m.topic, sizeof m.topic, p->topic)) {
-        size_t n = p->payload.len_bytes;
-        m.payload = board_alloc(&k->board->board, n == 0 ? 1 : n);
-        if (m.payload == NULL)
+        /* What there is no memory for is not acknowledged: it comes again. */
+        if (!mqtt_inbox_put(&k->inbox, &k->board->board, &m, p->payload.data, p->payload.len_bytes))
             return;
-        memcpy(m.payload, p->payload.data, n);
-        m.payload_bytes = n;
-        k->queue[k->n_queue++] = m;
         news(k);
     }
     if (p->qos > 0)
@@ -167,7 +163,7 @@ static bool on_packet(struct sim_mqtt *k, const struct mqtt_packet *p)
 /* Handles whole packets while there is room for a message. False: the connection must end. */
 static bool handle_received(struct sim_mqtt *k)
 {
-    while (k->n_queue < BOARD_MQTT_QUEUE_MAX) {
+    while (!mqtt_inbox_is_full(&k->inbox)) {
         struct mqtt_packet p;
         int64_t n = mqtt_decode(k->rx.data, k->rx.len_bytes, MQTT_PACKET_BYTES_MAX, &p);
         if (n == 0)
@@ -190,7 +186,7 @@ static bool keep_alive(struct sim_mqtt *k)
     int64_t now_ns = k->board->now_ns;
     if (k->keep_alive_s == 0 || k->state != SIM_MQTT_UP)
         return true;
-    bool reading = k->n_queue < BOARD_MQTT_QUEUE_MAX; /* else the silence is our own */
+    bool reading = !mqtt_inbox_is_full(&k->inbox); /* else the silence is our own */
     if (reading && now_ns - k->heard_ns >= silence_ns(k))
         return false;
     if (now_ns - k->sent_ns < k->keep_alive_s * NS_PER_S)
@@ -211,7 +207,7 @@ static bool read_some(struct sim_mqtt *k)
 {
     struct sim_board *s = k->board;
     int64_t duty_ns = next_duty(k);
-    if (k->n_queue == BOARD_MQTT_QUEUE_MAX) {
+    if (mqtt_inbox_is_full(&k->inbox)) {
         k->heard_ns = s->now_ns;
         (void)sim_block(s, k,
                         vtime_after(k->sent_ns, k->keep_alive_s == 0 ? VTIME_NEVER
@@ -261,8 +257,7 @@ static void give_up(struct board *b, struct sim_mqtt *k)
         (void)b->ops->task_free(b, k->reader);
     if (k->fd >= 0)
         (void)sim_sock_close(b, k->fd);
-    for (size_t i = 0; i < k->n_queue; i++)
-        board_free(b, k->queue[i].payload);
+    mqtt_inbox_drop(&k->inbox, b);
     clear(k);
     news(k);
 }
@@ -401,17 +396,14 @@ static int op_receive(struct board *b, int client, struct board_mqtt_message *ou
     if (k == NULL)
         return BOARD_ERROR;
     int64_t deadline_ns = vtime_after(k->board->now_ns, timeout_ns);
-    while (k->n_queue == 0) {
+    while (k->inbox.n == 0) {
         if (k->state != SIM_MQTT_UP)
             return BOARD_ERROR;
         int rc = await(k, deadline_ns);
-        if (rc == BOARD_ERROR || (rc == BOARD_TIMEOUT && k->n_queue == 0))
+        if (rc == BOARD_ERROR || (rc == BOARD_TIMEOUT && k->inbox.n == 0))
             return rc;
     }
-    *out = k->queue[0];
-    k->n_queue--;
-    memmove(&k->queue[0], &k->queue[1], k->n_queue * sizeof k->queue[0]);
-    if (k->n_queue == BOARD_MQTT_QUEUE_MAX - 1)
+    if (mqtt_inbox_take(&k->inbox, out))
         news(k); /* the reader waits for room */
     return BOARD_OK;
 }
