@@ -54,7 +54,8 @@ static uint64_t resume_slack(const struct judge *j)
  * slack can cost too much, so nobody asks there. */
 bool judge_slots_resume_matters(const struct judge *j)
 {
-    return j->package != NULL && j->package->len_bytes > resume_slack(j);
+    return j->package != NULL && j->package->len_bytes > resume_slack(j) &&
+           j->setup.scenario->device.agent == AGENT_UOTA; /* others forget it at a start */
 }
 
 void judge_slots_stored(struct judge *j)
