@@ -49,6 +49,10 @@ struct nor_cut {
 };
 
 struct nor_unit_copy;
+struct nor_saved_unit {
+    struct nor_unit_copy *copy; /* null: never */
+    uint64_t version;           /* that it is of */
+};
 
 /* One per chip, held by its snapshots as well: those of two chips never look like one's. */
 struct nor_origin {
@@ -92,10 +96,10 @@ struct nor {
     char fault[160];
     uint8_t before[NOR_PAGE_MAX]; /* scratch: content the operation found, while faults may hit */
 
-    struct nor_unit_copy **saved; /* per unit: the saved state it still equals, or null */
     struct nor_origin *origin;
     uint64_t *version; /* per unit: of the changes, the last one that was there */
     uint64_t changes;
+    struct nor_saved_unit *saved; /* per unit: as last saved or restored */
 };
 
 #define UNIT_WEAK 1u /* may hold weak cells */
@@ -161,14 +165,11 @@ void nor_corrupt(struct nor *n, const struct nor_op *op, const uint8_t *before);
 /* nor_snapshot.c */
 int nor_snapshots_init(struct nor *n); /* 0 or ERR_NOMEM */
 void nor_snapshots_free(struct nor *n);
-void nor_unit_unshare(struct nor *n, uint32_t unit);
 
 /* The unit is about to change. */
 static inline void nor_unit_touch(struct nor *n, uint32_t unit)
 {
     n->version[unit] = ++n->changes;
-    if (n->saved[unit] != NULL)
-        nor_unit_unshare(n, unit);
 }
 
 #endif

@@ -21,10 +21,7 @@ struct nor_snapshot {
     bool on;
     uint32_t units;
     struct nor_origin *origin;
-    struct saved_unit {
-        struct nor_unit_copy *copy;
-        uint64_t version;
-    } unit[];
+    struct nor_saved_unit unit[];
 };
 
 static void unref(struct nor_unit_copy *c)
@@ -41,7 +38,7 @@ static void origin_unref(struct nor_origin *o)
 
 int nor_snapshots_init(struct nor *n)
 {
-    n->saved = calloc(n->units, sizeof(struct nor_unit_copy *));
+    n->saved = calloc(n->units, sizeof *n->saved);
     n->version = calloc(n->units, sizeof(uint64_t));
     n->origin = calloc(1, sizeof *n->origin);
     if (n->saved == NULL || n->version == NULL || n->origin == NULL)
@@ -53,16 +50,26 @@ int nor_snapshots_init(struct nor *n)
 void nor_snapshots_free(struct nor *n)
 {
     for (uint32_t unit = 0; n->saved != NULL && unit < n->units; unit++)
-        unref(n->saved[unit]);
+        unref(n->saved[unit].copy);
     free(n->saved);
     free(n->version);
     origin_unref(n->origin);
 }
 
-void nor_unit_unshare(struct nor *n, uint32_t unit)
+static bool is_saved(const struct nor *n, uint32_t unit)
 {
-    unref(n->saved[unit]);
-    n->saved[unit] = NULL;
+    return n->saved[unit].copy != NULL && n->saved[unit].version == n->version[unit];
+}
+
+/* The unit equals that copy now. The one that it had before is mostly the same. */
+static void set_saved(const struct nor *n, uint32_t unit, struct nor_unit_copy *c)
+{
+    struct nor_unit_copy *before = n->saved[unit].copy;
+    n->saved[unit] = (struct nor_saved_unit){.copy = c, .version = n->version[unit]};
+    if (before == c)
+        return;
+    c->refs++;
+    unref(before);
 }
 
 /* The pieces of a unit's state, in the order they lie in a copy. */
@@ -96,7 +103,7 @@ static struct nor_unit_copy *copy_out(const struct nor *n, uint32_t unit)
     struct nor_unit_copy *c = malloc(sizeof(*c) + total);
     if (c == NULL)
         return NULL;
-    c->refs = 1;
+    c->refs = 0;
     uint8_t *p = c->bytes;
     for (int i = 0; i < PIECES; i++) {
         if (pieces[i].len_bytes > 0)
@@ -137,14 +144,14 @@ struct nor_snapshot *nor_save(const struct nor *n)
     s->origin = n->origin;
     s->origin->refs++;
     for (uint32_t unit = 0; unit < n->units; unit++) {
-        if (n->saved[unit] == NULL)
-            n->saved[unit] = copy_out(n, unit);
-        if (n->saved[unit] == NULL) {
+        struct nor_unit_copy *c = is_saved(n, unit) ? n->saved[unit].copy : copy_out(n, unit);
+        if (c == NULL) {
             nor_snapshot_free(s);
             return NULL;
         }
-        n->saved[unit]->refs++;
-        s->unit[unit] = (struct saved_unit){.copy = n->saved[unit], .version = n->version[unit]};
+        set_saved(n, unit, c);
+        c->refs++;
+        s->unit[unit] = n->saved[unit];
     }
     return s;
 }
@@ -156,15 +163,14 @@ int nor_restore(struct nor *n, const struct nor_snapshot *s)
         s->geo.policy != n->geo.policy)
         return ERR_ARG;
     for (uint32_t unit = 0; unit < n->units; unit++) {
-        const struct saved_unit *u = &s->unit[unit];
-        if (n->saved[unit] == u->copy)
+        const struct nor_saved_unit *u = &s->unit[unit];
+        if (n->saved[unit].copy == u->copy && is_saved(n, unit))
             continue;
         nor_unit_touch(n, unit);
         copy_in(n, unit, u->copy);
-        n->saved[unit] = u->copy;
-        n->saved[unit]->refs++;
         if (s->origin == n->origin)
             n->version[unit] = u->version;
+        set_saved(n, unit, u->copy);
     }
     nor_meta_set_ops(n, s->ops);
     nor_meta_set_power_ons(n, s->power_ons);
