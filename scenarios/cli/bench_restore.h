@@ -6,7 +6,8 @@
 
 /* Goals; 0: none. */
 struct bench_restore_goals {
-    uint64_t executed_per_s, memoised_per_s, decided_per_s;
+    uint64_t executed_per_s, memoised_per_s;
+    uint64_t first_per_s, decided_per_s; /* decided: first losses alone; in closures */
     uint64_t clean_ms, torn_ms;
 };
 

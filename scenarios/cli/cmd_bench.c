@@ -35,8 +35,9 @@ static const char help[] =
     "(the device really ran) and decided ones apart, beside the way without saved states.\n\n"
     "  --restore              measure that instead\n"
     "  --stride N             execute every N-th operation's cut (default 8)\n"
-    "  --min-executed R, --min-memoised R, --min-decided R\n"
-    "                         exit 1 below so many points per second\n"
+    "  --min-executed R, --min-memoised R, --min-first R, --min-decided R\n"
+    "                         exit 1 below so many points per second: executed, the same with\n"
+    "                         digests remembered, first losses decided, decided in closures\n"
     "  --max-clean-ms T, --max-torn-ms T\n"
     "                         exit 1 when a closure takes longer\n\n"
     "With --wire: one 'otabench cloud' as a process of its own, with Mosquitto and a database in "
@@ -91,6 +92,7 @@ static int parse(int argc, char **argv, struct bench *b)
                                           {"stride", required_argument, NULL, 'S'},
                                           {"min-executed", required_argument, NULL, 'e'},
                                           {"min-memoised", required_argument, NULL, 'm'},
+                                          {"min-first", required_argument, NULL, 'f'},
                                           {"min-decided", required_argument, NULL, 'd'},
                                           {"max-clean-ms", required_argument, NULL, 'c'},
                                           {"max-torn-ms", required_argument, NULL, 't'},
@@ -113,6 +115,7 @@ static int parse(int argc, char **argv, struct bench *b)
                    {'S', &b->stride, 100000},
                    {'e', &b->goals.executed_per_s, UINT32_MAX},
                    {'m', &b->goals.memoised_per_s, UINT32_MAX},
+                   {'f', &b->goals.first_per_s, UINT32_MAX},
                    {'d', &b->goals.decided_per_s, UINT32_MAX},
                    {'c', &b->goals.clean_ms, UINT32_MAX},
                    {'t', &b->goals.torn_ms, UINT32_MAX},
