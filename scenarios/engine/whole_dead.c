@@ -98,7 +98,7 @@ static uint32_t forget_dead(struct whole_taking *t, const struct whole_behaviour
         const struct whole_event *e = whole_event_at(w, b->first_event + i);
         uint32_t u = unit_of(c, &e->key);
         if (e->kind != WHOLE_OP || e->key.kind != NOR_OP_ERASE || c->tree.unit[u] == w->any ||
-            c->tree.unit[u] == w->blank || looks_at(w, b, u))
+            looks_at(w, b, u))
             continue;
         if (!closure_set_unit(c, u, w->any) || !states_set(&c->states, &w->off, u, w->any))
             whole_full(t);
