@@ -14,8 +14,8 @@
 static const char help[] =
     "usage: otabench device --cloud ENDPOINTS --agent NAME --secret SECRET [option...]\n"
     "\n"
-    "Runs the emulated device alone, in real time, against 'otabench cloud' or any Aliyun IoT "
-    "cloud:\n"
+    "Runs the emulated device alone, in real time, against 'otabench cloud' or any Aliyun IoT or "
+    "CMS-OTA cloud:\n"
     "it reports its version, takes the upgrade it is told of, starts it and reports again. One "
     "line\n"
     "per event: seconds, flash operations so far, lane, event. Ends when all rounds are done; "
@@ -27,10 +27,12 @@ static const char help[] =
     "                          says\n"
     "  --agent NAME            whose client it runs: iot-ota (Link SDK 2 and 3), aiot (Link SDK "
     "4),\n"
-    "                          uota (AliOS Things). cmiot runs in scenarios only\n"
+    "                          uota (AliOS Things), cmiot (CMS-OTA; LIST is then one http://)\n"
     "  --product KEY           product key (default demo)\n"
     "  --device NAME           device name (default device1)\n"
-    "  --secret SECRET         device secret, as the cloud has it\n"
+    "  --secret SECRET         device secret, as the cloud has it; cmiot: the product's, left out "
+    "by\n"
+    "                          products of the tunnel, where the device has an OID\n"
     "  --ca FILE               PEM file of the CA that mqtts:// and https:// are checked with\n"
     "  --flash FILE            keep the flash there between runs; made with the factory image "
     "when\n"
@@ -185,7 +187,10 @@ static int choose_agent(struct request *r)
     static const struct {
         const char *word;
         enum device_agent agent;
-    } words[] = {{"iot-ota", AGENT_IOT_OTA}, {"aiot", AGENT_AIOT}, {"uota", AGENT_UOTA}};
+    } words[] = {{"iot-ota", AGENT_IOT_OTA},
+                 {"aiot", AGENT_AIOT},
+                 {"uota", AGENT_UOTA},
+                 {"cmiot", AGENT_CMIOT}};
     for (size_t i = 0; r->agent != NULL && i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(r->agent, words[i].word) != 0)
             continue;
@@ -195,11 +200,7 @@ static int choose_agent(struct request *r)
         r->config.check_interval_ms = 5000;
         return 0;
     }
-    if (r->agent != NULL && strcmp(r->agent, "cmiot") == 0)
-        return cli_usage("device",
-                         "--agent cmiot: runs in scenarios only; must be iot-ota, aiot or "
-                         "uota here");
-    return cli_usage("device", "--agent %s: must be iot-ota, aiot or uota",
+    return cli_usage("device", "--agent %s: must be iot-ota, aiot, uota or cmiot",
                      r->agent == NULL ? "is missing" : r->agent);
 }
 
@@ -230,10 +231,18 @@ static int check_cloud(struct request *r)
 {
     struct err err = {.text = ""};
     if (r->cloud == NULL)
-        return cli_usage("device", "--cloud is missing: mqtt://HOST:PORT, as otabench cloud prints "
-                                   "it");
+        return cli_usage("device", "--cloud is missing: mqtt://HOST:PORT, or with cmiot "
+                                   "http://HOST:PORT, as otabench cloud prints it");
     if (lone_device_endpoints(&r->config, r->cloud, &err) != 0)
         return cli_usage("device", "--cloud %s", err.text);
+    if (r->config.agent == AGENT_CMIOT) {
+        /* A product with a secret registers its devices; one without is known by OID. */
+        r->config.variant = r->secret ? DEVICE_DIRECT : DEVICE_CMS;
+        if (r->secret)
+            (void)snprintf(r->config.product_key, sizeof r->config.product_key, "%s",
+                           r->config.device_secret);
+        return 0;
+    }
     if (!r->secret)
         return cli_usage("device",
                          "--secret is missing: the device's, as otabench cloud prints it");
@@ -247,7 +256,7 @@ static int check_cloud(struct request *r)
 static int run(struct request *r)
 {
     static char ca_pem[CA_PEM_MAX];
-    char own_dir[] = "/tmp/otabench-device-XXXXXX", own_flash[64] = "", own_meta[80];
+    char own_dir[] = "/tmp/otabench-device-XXXXXX", own_flash[64] = "", own_meta[80], own_label[80];
     struct err err = {.text = ""};
     struct lone_device_result result = {.alive = false};
     struct buf image;
@@ -266,6 +275,7 @@ static int run(struct request *r)
             rc = err_set(&err, ERR_IO, "no temporary directory");
         (void)snprintf(own_flash, sizeof own_flash, "%s/flash.bin", own_dir);
         (void)snprintf(own_meta, sizeof own_meta, "%s.meta", own_flash);
+        (void)snprintf(own_label, sizeof own_label, "%s.version", own_flash);
         r->lone.flash_path = own_flash;
     }
     if (rc == 0)
@@ -273,6 +283,7 @@ static int run(struct request *r)
     if (own_flash[0] != '\0') {
         (void)unlink(own_flash);
         (void)unlink(own_meta);
+        (void)unlink(own_label);
         (void)rmdir(own_dir);
     }
     buf_free(&image);

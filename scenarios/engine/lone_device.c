@@ -7,13 +7,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/package.h"
 #include "mock_cloud/packages/packages.h"
 #include "scenarios/engine/factory.h"
 #include "scenarios/engine/token.h"
+#include "sim_device/agent/cmiot/cmiot_user.h"
 #include "sim_device/board/posix_board.h"
 
 #define FACTORY_SEED 1
 #define CHIP_SEED    1 /* what torn cells read */
+#define PATH_BYTES   4200
 #define HOST_CHARS   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
 
 struct lone_device {
@@ -68,6 +71,7 @@ static bool read_address(const char *at, size_t len, char host[2 * DEVICE_TEXT_M
 
 int lone_device_endpoints(struct device_config *c, const char *list, struct err *err)
 {
+    const bool cms = c->agent == AGENT_CMIOT;
     int found = 0;
     for (const char *at = list;; at++) {
         size_t len = strcspn(at, ",");
@@ -80,7 +84,11 @@ int lone_device_endpoints(struct device_config *c, const char *list, struct err 
                            "\"%.*s\" is no endpoint: must be mqtt://HOST:PORT, mqtts://, http:// "
                            "or https://, separated by commas",
                            (int)(len > 80 ? 80 : len), at);
-        if (s->mqtt) {
+        if (cms && !s->mqtt && !s->tls && strlen(host) < sizeof c->host) {
+            found++;
+            (void)snprintf(c->host, sizeof c->host, "%.*s", (int)sizeof c->host - 1, host);
+            c->port = port;
+        } else if (!cms && s->mqtt) {
             found++;
             memcpy(c->mqtt_host, host, sizeof host);
             c->mqtt_port = port;
@@ -90,9 +98,11 @@ int lone_device_endpoints(struct device_config *c, const char *list, struct err 
         if (*at == '\0')
             break;
     }
-    return found == 1 ? 0
-                      : err_set(err, ERR_ARG, "%d MQTT endpoints, must be one: mqtt:// or mqtts://",
-                                found);
+    if (found == 1)
+        return 0;
+    return cms ? err_set(err, ERR_ARG, "%d HTTP endpoints, must be one: http://", found)
+               : err_set(err, ERR_ARG, "%d MQTT endpoints, must be one: mqtt:// or mqtts://",
+                         found);
 }
 
 int lone_device_cuts(struct lone_device_options *o, const char *text, struct err *err)
@@ -125,6 +135,84 @@ int lone_device_cuts(struct lone_device_options *o, const char *text, struct err
 
 /* ---- flash ---- */
 
+/*
+ * A device that restores in place has no record of what runs. Beside its flash lies a line: length,
+ * SHA-256 and version of the image; what a package has made is named by the package.
+ */
+static bool label_path(const struct lone_device *d, char out[PATH_BYTES])
+{
+    return snprintf(out, PATH_BYTES, "%s.version", d->o->flash_path) < PATH_BYTES;
+}
+
+static const uint8_t *part_bytes(const struct lone_device *d, const char *name)
+{
+    const struct partition *p = partition_find(&d->o->config->partitions, name);
+    return nor_peek(d->nor) + p->offset;
+}
+
+static bool image_is(const struct lone_device *d, uint32_t len_bytes,
+                     const uint8_t want[SHA256_BYTES])
+{
+    const struct boot_file *f = &d->o->config->files[0];
+    uint8_t got[SHA256_BYTES];
+    if (len_bytes == 0 || len_bytes > f->area_bytes)
+        return false;
+    digest_of(DIGEST_SHA256, nor_peek(d->nor) + f->address, len_bytes, got);
+    return memcmp(got, want, sizeof got) == 0;
+}
+
+static int write_label(const struct lone_device *d, uint32_t len_bytes,
+                       const uint8_t sha256[SHA256_BYTES], const char *version)
+{
+    char path[PATH_BYTES], hex[DIGEST_HEX_MAX];
+    FILE *f = label_path(d, path) ? fopen(path, "w") : NULL;
+    if (f == NULL)
+        return ERR_IO;
+    hex_encode(hex, sha256, SHA256_BYTES);
+    int n = fprintf(f, "%u %s %s\n", (unsigned)len_bytes, hex, version);
+    return fclose(f) == 0 && n > 0 ? 0 : ERR_IO;
+}
+
+static bool label_fits(struct lone_device *d)
+{
+    char path[PATH_BYTES], line[160] = "", hex[65], version[SLOTS_VERSION_MAX];
+    uint8_t sha256[SHA256_BYTES];
+    unsigned len_bytes = 0;
+    FILE *f = label_path(d, path) ? fopen(path, "r") : NULL;
+    if (f == NULL)
+        return false;
+    bool read = fgets(line, sizeof line, f) != NULL;
+    (void)fclose(f);
+    if (!read || sscanf(line, "%u %64[0-9a-f] %31s", &len_bytes, hex, version) != 3 ||
+        strlen(hex) != 64 || !hex_decode(sha256, sizeof sha256, hex) ||
+        !image_is(d, len_bytes, sha256))
+        return false;
+    memcpy(d->version, version, sizeof d->version);
+    return true;
+}
+
+/* What the package in the download area has made of the image, when it has. */
+static bool package_fits(struct lone_device *d)
+{
+    const uint8_t *at = part_bytes(d, cmiot_download_name());
+    struct package_head h;
+    struct package_file f;
+    if (package_head_decode(&h, at, NULL) != 0 ||
+        package_file_decode(&f, &h, at + PACKAGE_HEAD_BYTES, NULL) != 0 ||
+        !image_is(d, f.new_bytes, f.new_sha256))
+        return false;
+    (void)snprintf(d->version, sizeof d->version, "%s", h.to_version);
+    return write_label(d, f.new_bytes, f.new_sha256, d->version) == 0;
+}
+
+static int make_label(const struct lone_device *d, const struct buf *image, struct err *err)
+{
+    uint8_t sha256[SHA256_BYTES];
+    digest_of(DIGEST_SHA256, image->data, image->len_bytes, sha256);
+    int rc = write_label(d, (uint32_t)image->len_bytes, sha256, d->o->config->firmware_version);
+    return rc == 0 ? 0 : err_set(err, rc, "%s.version cannot be written", d->o->flash_path);
+}
+
 static int make_flash(struct lone_device *d, struct err *err)
 {
     const struct device_config *c = d->o->config;
@@ -147,7 +235,9 @@ static int make_flash(struct lone_device *d, struct err *err)
         if (rc == 0)
             rc = nor_load(d->nor, app->offset, image->data, (uint32_t)image->len_bytes);
         if (rc == 0)
-            rc = factory_slots(d->nor, c, image, c->firmware_version, err);
+            rc = c->agent == AGENT_CMIOT
+                     ? make_label(d, image, err)
+                     : factory_slots(d->nor, c, image, c->firmware_version, err);
         if (rc != 0)
             (void)err_set(err, rc, "the factory image cannot be written to flash");
     }
@@ -159,6 +249,8 @@ static bool peek_version(struct lone_device *d)
 {
     const struct device_config *c = d->o->config;
     struct slots_record r;
+    if (c->agent == AGENT_CMIOT)
+        return package_fits(d) || label_fits(d);
     if (!slots_peek(nor_peek(d->nor), &c->geometry, &c->partitions, &r))
         return false;
     memcpy(d->version, r.image[slots_record_running(&r)].version, sizeof d->version);
@@ -173,8 +265,10 @@ static const char *version_now(void *ctx)
 
 static void remove_flash(const char *path)
 {
-    char meta[4200];
+    char meta[PATH_BYTES];
     (void)unlink(path);
+    if (snprintf(meta, sizeof meta, "%s.version", path) < (int)sizeof meta)
+        (void)unlink(meta);
     if (snprintf(meta, sizeof meta, "%s.meta", path) < (int)sizeof meta)
         (void)unlink(meta);
 }
@@ -197,7 +291,11 @@ static int open_flash(struct lone_device *d, struct err *err)
         d->out->made = true;
     } else if (!peek_version(d)) {
         return err_set(err, ERR_ARG,
-                       "%s holds no boot record: it is not the flash of such a device", path);
+                       d->o->config->agent == AGENT_CMIOT
+                           ? "%s holds no image that %s.version names: it is not the flash of such "
+                             "a device"
+                           : "%s holds no boot record: it is not the flash of such a device",
+                       path, path);
     }
     return 0;
 }
@@ -276,8 +374,6 @@ int lone_device_run(const struct lone_device_options *o, struct lone_device_resu
     struct lone_device d = {.o = o, .out = out};
     enum posix_end end = POSIX_CUT;
     *out = (struct lone_device_result){.alive = false};
-    if (o->config->agent == AGENT_CMIOT)
-        return err_set(err, ERR_ARG, "agent: cmiot cannot run alone, only devices with two slots");
     if (device_config_check(o->config, err) != 0)
         return ERR_ARG;
     (void)clock_gettime(CLOCK_MONOTONIC, &d.start);

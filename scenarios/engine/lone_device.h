@@ -2,8 +2,9 @@
  * The emulated device alone, in real time, against any cloud: threads, real sockets, names that
  * resolve for real. Its flash is a file that is kept.
  *
- * Devices with two slots only: their boot record tells which version runs, whatever the cloud has
- * sent. A CMS-OTA device knows that from its images, and those of a foreign cloud are not here.
+ * With two slots the boot record tells which version runs, whatever the cloud has sent. Of a
+ * CMS-OTA device the last package tells, and "FLASH.version" beside the flash; a package that is
+ * not in the container of common/package.h is no use to its boot loader anyway.
  *
  * A power cut stops the device inside a flash operation; after LONE_DEVICE_OFF_NS it is powered on
  * again. One lone device per process.
@@ -39,7 +40,8 @@ struct lone_device_result {
     char version[SLOTS_VERSION_MAX]; /* that runs at the end */
 };
 
-/* Takes "mqtt://host[:port]" or "mqtts://..." out of a list separated by commas into c (mqtt_host,
+/* With AGENT_CMIOT: exactly one http://, into host and port. Else:
+ * takes "mqtt://host[:port]" or "mqtts://..." out of a list separated by commas into c (mqtt_host,
  * mqtt_port, tls). http:// and https:// are allowed and checked, but downloads go where the cloud's
  * URLs say. ERR_ARG: no such list, or not exactly one MQTT endpoint. */
 int lone_device_endpoints(struct device_config *c, const char *list, struct err *err);

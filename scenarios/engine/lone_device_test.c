@@ -204,15 +204,36 @@ static void a_chip_without_a_record_is_refused(void)
     end(&x);
 }
 
-static void a_cms_device_is_refused(void)
+/* No boot record: what runs is told by a line beside the flash, as long as it is true. */
+static void a_cms_device_keeps_its_version(void)
 {
     struct bench x;
     struct err err = {.text = ""};
     struct lone_device_result r;
+    char label[sizeof x.flash + 8];
     begin(&x);
     device_config_default_for(&x.config, AGENT_CMIOT);
+    REQUIRE_OK(lone_device_endpoints(&x.config, "http://127.0.0.1:1", &err), &err);
+    x.config.rounds = x.config.tries = 1;
+    x.config.try_count = 0;
+    x.config.try_time_ms = x.config.check_interval_ms = 10;
+    REQUIRE_OK(lone_device_run(&x.o, &r, &err), &err);
+    CHECK(r.made && r.alive);
+    CHECK_STR(x.started, "1.0");
+    memcpy(x.config.firmware_version, "3.0", sizeof "3.0");
+    REQUIRE_OK(lone_device_run(&x.o, &r, &err), &err);
+    CHECK_STR(r.version, "1.0");
+    (void)snprintf(label, sizeof label, "%s.version", x.flash);
+    FILE *f = fopen(label, "w");
+    REQUIRE(f != NULL);
+    (void)fputs("65536 00 9.9\n", f);
+    (void)fclose(f);
     CHECK_INT(lone_device_run(&x.o, &r, &err), ERR_ARG);
-    CHECK(access(x.flash, F_OK) != 0);
+    CHECK_HAS(err.text, "flash.bin.version names");
+    (void)unlink(label);
+    CHECK_INT(lone_device_run(&x.o, &r, &err), ERR_ARG);
+    CHECK_INT(lone_device_endpoints(&x.config, "mqtt://127.0.0.1:1", &err), ERR_ARG);
+    CHECK_HAS(err.text, "must be one: http://");
     end(&x);
 }
 
@@ -222,6 +243,6 @@ static const struct test tests[] = {
     {"the flash is made once and kept", flash_is_kept},
     {"an image that is too large leaves no flash", too_large_an_image_leaves_no_flash},
     {"a chip without a boot record is refused and left", a_chip_without_a_record_is_refused},
-    {"a CMS-OTA device is refused", a_cms_device_is_refused},
+    {"a CMS-OTA device keeps its version", a_cms_device_keeps_its_version},
 };
 TEST_MAIN("lone device", tests)
