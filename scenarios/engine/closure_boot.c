@@ -2,7 +2,6 @@
  * Where the boot loader leads from a flash, without what cuts leave: its steps are recalled, or the
  * device is asked, until it ends; elements that it does not tell apart stay together.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,8 @@
 /*
  * Inside a closure: what its parts share. closure.c is its life, closure_start.c walks starts and
  * finds successors, closure_learn.c has the device do what nobody did before, closure_path.c
- * recalls what somebody did, closure_tear.c works out what a cut leaves, closure_end.c judges,
+ * recalls what somebody did, closure_boot.c follows the boot loader alone, closure_tear.c works out
+ * what a cut leaves, closure_end.c judges,
  * closure_graph.c reads the finished graph, closure_confirm.c repeats a counter-example,
  * closure_report.c tells.
  */

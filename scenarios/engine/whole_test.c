@@ -320,7 +320,6 @@ static const struct same_row same_rows[] = {
     {"half-erased, full package, any number", "", FULL, 1u << TEAR_HALF_ERASED, 0},
     {"torn, a device that registers", ", \"variant\": \"direct\"", "", PLAIN, 0},
     {"broken: no backup", ", \"breaks\": [\"boot-skip-backup\"]", "", PLAIN, 1},
-    {"the vendor's record", ", \"personality\": \"vendor\"", "", PLAIN, 1},
 };
 
 static const char *same_name(const void *row)

@@ -1,6 +1,6 @@
 /*
  * Inside the simulated world: a run that can be taken step by step. world.c runs scenarios with it
- * from the start to the end; whole_run.c runs single power-ons of the same world.
+ * from the start to the end; whole_work.c runs single power-ons of the same world.
  */
 #ifndef OTABENCH_ENGINE_WORLD_INTERNAL_H
 #define OTABENCH_ENGINE_WORLD_INTERNAL_H
