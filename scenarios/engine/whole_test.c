@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "common/testing/testing.h"
-#include "scenarios/engine/explore.h"
-#include "scenarios/engine/token.h"
+#include "scenarios/engine/whole_testing.h"
 
 #define NOTHING   (1u << TEAR_NOTHING)
 #define SCRAMBLED (1u << TEAR_SCRAMBLED)
@@ -180,28 +179,6 @@ static const char *broken_name(const void *row)
     return ((const struct broken_row *)row)->name;
 }
 
-/* The token alone repeats it. */
-static bool repeats(struct bench *b, const struct whole_failure *f, const char *id)
-{
-    struct token t;
-    struct err err = {.text = ""};
-    struct run_result *r = calloc(1, sizeof *r);
-    struct world *w = world_new(&err);
-    struct run_options o = b->run;
-    bool found = false;
-    REQUIRE(r != NULL && w != NULL);
-    REQUIRE_OK(token_parse(&t, f->token, &err), &err);
-    o.seed = t.seed;
-    o.n_cuts = t.n_cuts;
-    memcpy(o.cuts, t.cuts, sizeof o.cuts);
-    world_run(w, b->s, &o, r);
-    for (uint32_t i = 0; i < r->n_checks; i++)
-        found = found || (r->checks[i].verdict == VERDICT_FAIL && strcmp(r->checks[i].id, id) == 0);
-    world_free(w);
-    free(r);
-    return found;
-}
-
 static void is_found(const void *row)
 {
     const struct broken_row *c = row;
@@ -224,7 +201,7 @@ static void is_found(const void *row)
     if (f != NULL) {
         CHECK(f->confirmed);
         CHECK_INT(f->n_cuts, c->cuts);
-        CHECK(repeats(&b, f, c->id));
+        CHECK(repeats(b.s, &b.run, f, c->id));
     }
     tear_down(&b);
 }
@@ -378,47 +355,13 @@ static const char *naive_name(const void *row)
     return ((const struct naive_row *)row)->name;
 }
 
-#define NAIVE_STEP 3 /* first cuts that are run: every one takes all second ones with it */
-
-/* Runs them until one cut alone fails; the cuts of the shortest that fails, 0 for none. */
-static uint32_t naive(struct bench *b, const char *tears, bool *is_old, bool *is_new)
-{
-    struct exploration x;
-    struct explore_options o;
-    struct err err = {.text = ""};
-    struct world *w = world_new(&err);
-    struct explore_result *r = calloc(1, sizeof *r);
-    uint32_t least = 0;
-    explore_options_default(&o);
-    o.depth = 2;
-    o.kinds = EXPLORE_FLASH;
-    REQUIRE(w != NULL && r != NULL);
-    REQUIRE_OK(explore_parse_tears(&o, tears, &err), &err);
-    REQUIRE_OK(explore_prepare(&x, b->s, &o, w, &b->run, &err), &err);
-    for (uint32_t i = 0; i < x.n_points && least != 1; i += NAIVE_STEP) {
-        memset(r, 0, sizeof *r);
-        explore_run(&x, b->s, &o, w, &b->run, i, r);
-        for (uint32_t k = 0; k < r->n_failures; k++) {
-            CHECK(r->failures[k].outcome != EXPLORE_BENCH_ERROR);
-            if (least == 0 || r->failures[k].n_cuts < least)
-                least = r->failures[k].n_cuts;
-        }
-        *is_old = *is_old || r->point.counts[EXPLORE_OLD] > 0;
-        *is_new = *is_new || r->point.counts[EXPLORE_NEW] > 0;
-    }
-    explore_free(&x);
-    world_free(w);
-    free(r);
-    return least;
-}
-
 static void agrees_with_a_naive_search(const void *row)
 {
     const struct naive_row *c = row;
     struct bench b;
     bool is_old = false, is_new = false;
     set_up(&b, c->device, "");
-    uint32_t least = naive(&b, "done", &is_old, &is_new);
+    uint32_t least = naive_two_cuts(b.s, &b.run, "done", &is_old, &is_new);
     close_it(&b, &(struct whole_options){.tears = DONE, .max_states = 100000, .max_cuts = 2}, 0);
     bool found = b.r.n_failures > 0 && b.r.failures[0].confirmed;
     CHECK(found == (least > 0));
