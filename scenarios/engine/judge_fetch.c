@@ -208,6 +208,26 @@ static void on_range(struct judge *j, const struct ev *e)
     j->phase = PHASE_DOWNLOAD;
 }
 
+/* Addresses that the script spoils, which the storage itself has to refuse. */
+static const struct {
+    enum cloud_fault_kind kind;
+    const char *id;
+} spoilt[] = {{CF_EXPIRED, "DWN-24"}, {CF_FORGED, "DWN-25"}};
+
+static void note_spoilt(struct judge *j)
+{
+    for (size_t i = 0; i < sizeof spoilt / sizeof spoilt[0]; i++)
+        j->slots.spoilt_before[i] = j->faults_hit[spoilt[i].kind];
+}
+
+static void check_spoilt(struct judge *j, int status)
+{
+    for (size_t i = 0; i < sizeof spoilt / sizeof spoilt[0]; i++)
+        if (j->faults_hit[spoilt[i].kind] > j->slots.spoilt_before[i])
+            JUDGE(j, spoilt[i].id, status == 403,
+                  "the storage answered %d to an address that is no longer good", status);
+}
+
 static void on_request(struct judge *j, const struct ev *e)
 {
     const bool download = strcmp(ev_text(e, "rq"), cloud_request_name(RQ_DOWNLOAD)) == 0;
@@ -221,8 +241,10 @@ static void on_request(struct judge *j, const struct ev *e)
         j->requests[kind]++;
     if (kind == RQ_OTHER && j->faults_hit[CF_REDIRECT] > 0)
         judge_fail(j, "DWN-27", "followed a redirect to %s", ev_text(e, "path"));
-    if (download)
-        on_range(j, e);
+    if (!download)
+        return;
+    note_spoilt(j);
+    on_range(j, e);
 }
 
 static void on_reply(struct judge *j, const struct ev *e)
@@ -236,6 +258,7 @@ static void on_reply(struct judge *j, const struct ev *e)
     const int status = (int)ev_int(e, "status", 0);
     if (strcmp(ev_text(e, "rq"), cloud_request_name(RQ_DOWNLOAD)) != 0)
         return;
+    check_spoilt(j, status);
     j->last_download_http = status;
     j->resume_expected = true; /* whatever follows goes on where this ended */
     if (status >= 500 || status == 429)

@@ -66,6 +66,7 @@ struct judge_slots {
     bool bad_body;                     /* the last reply was no data */
     bool missing;                      /* a 404 was answered, in this run */
     bool expired;                      /* a 403 was answered, and nothing better since */
+    uint32_t spoilt_before[2];         /* addresses spoilt before this request, by kind */
     bool repeat_in_download;           /* announced again while it is fetched */
     bool cause_to_restart;             /* the next range may begin at 0 */
     uint64_t stored_at_cut;            /* bytes of it that flash held at the start behind it */
