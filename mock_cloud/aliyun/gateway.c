@@ -230,18 +230,20 @@ static enum aliyun_code check_under(const struct aliyun_request *r, const struct
     return is_under(r, e) ? ALIYUN_OK : ALIYUN_NO_TOPOLOGY;
 }
 
-static enum aliyun_code delete (const struct aliyun_request *r, const struct entry *e,
-                                struct buf *data) {
+static enum aliyun_code take_off(const struct aliyun_request *r, const struct entry *e,
+                                 struct buf *data)
+{
     struct err err = {""};
     int rc = has_session(r, e) ? store_drop_session(cloud_store(r->c), e->identity, &err) : 0;
-    if (rc == 0) rc = store_drop_sub_device(cloud_store(r->c), e->identity, &err);
+    if (rc == 0)
+        rc = store_drop_sub_device(cloud_store(r->c), e->identity, &err);
     put_name(data, &e->name);
     return rc == 0 ? ALIYUN_OK : failed(r, &err);
 }
 
 void aliyun_topo_delete(const struct aliyun_request *r)
 {
-    walk(r, r->m->list, check_under, delete);
+    walk(r, r->m->list, check_under, take_off);
 }
 
 void aliyun_topo_get(const struct aliyun_request *r)
