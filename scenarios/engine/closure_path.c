@@ -404,19 +404,11 @@ static uint32_t compare_base(const struct closure *c, const struct segment *g,
 {
     const struct states *s = &c->states;
     const uint32_t *groups = pool_at(&c->bases, g->walk_base);
-    uint32_t n = 0;
-    for (uint32_t k = 0; k < s->group_count; k++) {
-        if (c->tree.group[k] == groups[k])
-            continue;
-        const uint32_t *units = pool_at(&s->groups, groups[k]);
-        for (uint32_t i = 0; i < STATES_GROUP && k * STATES_GROUP + i < s->shape.units; i++) {
-            uint32_t u = k * STATES_GROUP + i;
-            if (c->tree.unit[u] == units[i])
-                continue;
-            if (n == DIFFER_MAX)
-                return DIFFER_MAX + 1;
-            out[n++] = (struct differ){.unit = u, .mine = c->tree.unit[u], .its = units[i]};
-        }
+    uint32_t n = 0, its;
+    for (uint32_t u = 0; states_next_other(s, &c->tree, groups, &u, &its); u++) {
+        if (n == DIFFER_MAX)
+            return DIFFER_MAX + 1;
+        out[n++] = (struct differ){.unit = u, .mine = c->tree.unit[u], .its = its};
     }
     return n;
 }

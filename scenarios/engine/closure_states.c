@@ -279,3 +279,21 @@ void states_get(const struct states *s, uint32_t state, struct states_tree *t)
                STATES_GROUP * sizeof *t->unit);
     }
 }
+
+bool states_next_other(const struct states *s, const struct states_tree *t, const uint32_t *groups,
+                       uint32_t *unit, uint32_t *number)
+{
+    for (uint32_t u = *unit; u < s->shape.units; u++) {
+        const uint32_t g = u / STATES_GROUP;
+        if (groups[g] == t->group[g]) {
+            u = (g + 1) * STATES_GROUP - 1; /* all of it is the same */
+            continue;
+        }
+        *number = ((const uint32_t *)pool_at(&s->groups, groups[g]))[u % STATES_GROUP];
+        if (*number == t->unit[u])
+            continue;
+        *unit = u;
+        return true;
+    }
+    return false;
+}

@@ -87,5 +87,9 @@ bool states_set(struct states *s, struct states_tree *t, uint32_t unit, uint32_t
 uint32_t states_put(struct states *s, const struct states_tree *t, bool *fresh);
 /* Makes the tree that state. */
 void states_get(const struct states *s, uint32_t state, struct states_tree *t);
+/* The first unit from *unit on in which those groups hold another record than the tree, and which;
+ * false: none. */
+bool states_next_other(const struct states *s, const struct states_tree *t, const uint32_t *groups,
+                       uint32_t *unit, uint32_t *number);
 
 #endif

@@ -120,18 +120,11 @@ static bool find_paths(struct whole *w, struct whole_todo *of)
 static bool part_of_path(struct closure *c, uint32_t base, struct part *p)
 {
     const uint32_t *groups = pool_at(&c->bases, base);
-    for (uint32_t g = 0; g < c->states.group_count; g++) {
-        if (groups[g] == c->tree.group[g])
-            continue;
-        const uint32_t *units = pool_at(&c->states.groups, groups[g]);
-        for (uint32_t i = 0; i < STATES_GROUP && g * STATES_GROUP + i < c->states.shape.units;
-             i++) {
-            if (units[i] == c->tree.unit[g * STATES_GROUP + i])
-                continue;
-            if (p->count == OVERS_MAX)
-                return false;
-            p->over[p->count++] = (struct over){.unit = g * STATES_GROUP + i, .set = units[i]};
-        }
+    uint32_t set;
+    for (uint32_t u = 0; states_next_other(&c->states, &c->tree, groups, &u, &set); u++) {
+        if (p->count == OVERS_MAX)
+            return false;
+        p->over[p->count++] = (struct over){.unit = u, .set = set};
     }
     return true;
 }

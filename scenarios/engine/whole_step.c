@@ -170,19 +170,11 @@ static bool find_differences(struct stepping *s, uint32_t base)
 {
     const struct closure *c = s->t->w->flash;
     const uint32_t *groups = pool_at(&c->bases, base);
-    for (uint32_t g = 0; g < c->states.group_count; g++) {
-        if (groups[g] == c->tree.group[g])
-            continue;
-        const uint32_t *units = pool_at(&c->states.groups, groups[g]);
-        for (uint32_t i = 0; i < STATES_GROUP && g * STATES_GROUP + i < c->states.shape.units;
-             i++) {
-            if (units[i] == c->tree.unit[g * STATES_GROUP + i])
-                continue;
-            if (s->n_differ == DIFFER_MAX)
-                return false;
-            s->differ[s->n_differ++] =
-                (struct difference){.unit = g * STATES_GROUP + i, .other = units[i]};
-        }
+    uint32_t other;
+    for (uint32_t u = 0; states_next_other(&c->states, &c->tree, groups, &u, &other); u++) {
+        if (s->n_differ == DIFFER_MAX)
+            return false;
+        s->differ[s->n_differ++] = (struct difference){.unit = u, .other = other};
     }
     return true;
 }
