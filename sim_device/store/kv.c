@@ -53,11 +53,30 @@ static bool seek_key(void *ctx, const char *key, uint32_t key_bytes, const uint8
     return false;
 }
 
-static bool any(void *ctx, const char *key, uint32_t key_bytes, const uint8_t *value,
-                uint32_t value_bytes)
+struct unique {
+    const uint8_t *bytes;
+    uint32_t len_bytes;
+    bool all; /* so far no key came twice */
+};
+
+/* The first pair with this key is this one. */
+static bool first_of_its_key(void *ctx, const char *key, uint32_t key_bytes, const uint8_t *value,
+                             uint32_t value_bytes)
 {
-    (void)ctx, (void)key, (void)key_bytes, (void)value, (void)value_bytes;
-    return true;
+    struct unique *u = ctx;
+    struct seek s = {.key = key, .key_bytes = key_bytes};
+    (void)value_bytes;
+    (void)kv_each(u->bytes, u->len_bytes, seek_key, &s);
+    u->all = s.value == value;
+    return u->all;
+}
+
+/* A list of pairs, no key twice: setting one replaces what getting it finds, and nothing older
+ * comes up from behind it. */
+static bool makes_sense(const uint8_t *bytes, uint32_t len_bytes)
+{
+    struct unique u = {bytes, len_bytes, true};
+    return kv_each(bytes, len_bytes, first_of_its_key, &u) && u.all;
 }
 
 int kv_open(struct kv *kv, struct board *b, const struct partition_table *t, bool single_copy,
@@ -74,7 +93,7 @@ int kv_open(struct kv *kv, struct board *b, const struct partition_table *t, boo
         (void)twin_settle(&kv->twin, NULL);
     if (rc == 0 && kv->twin.valid)
         rc = twin_read(&kv->twin, kv->bytes, sizeof kv->bytes, &kv->len_bytes, err);
-    if (rc == 0 && !kv_each(kv->bytes, kv->len_bytes, any, NULL))
+    if (rc == 0 && !makes_sense(kv->bytes, kv->len_bytes))
         kv->len_bytes = 0;
     return rc;
 }

@@ -26,7 +26,8 @@ struct kv {
 /* Refuses a partition that is too small. ERR_ARG. */
 int kv_check(const struct nor_geometry *geo, const struct partition_table *t, struct err *err);
 /* Reads the flash, and makes firm what a cut may have left weak; no record: empty. A record that
- * makes no sense counts as none. single_copy: the broken variant. ERR_ARG, ERR_IO. */
+ * makes no sense (no list of pairs, a key twice) counts as none. single_copy: the broken variant.
+ * ERR_ARG, ERR_IO. */
 int kv_open(struct kv *kv, struct board *b, const struct partition_table *t, bool single_copy,
             struct err *err);
 /* Value of a key. *len_bytes: capacity in, length out (also with ERR_LIMIT, where buf is

@@ -178,6 +178,38 @@ static void refuses(void)
     site_close(&s);
 }
 
+struct record_row {
+    const char *what;
+    const char *bytes;
+    uint32_t len_bytes;
+    bool sense;
+};
+static const struct record_row records[] = {
+    {"two pairs", "\1\1\0ax\1\1\0by", 10, true},
+    {"a key twice", "\1\1\0ax\1\1\0ay", 10, false},
+    {"a key and one it begins", "\1\1\0ax\2\1\0aby", 11, true},
+    {"an empty key", "\1\1\0ax\0\1\0y", 9, false},
+    {"more promised than there is", "\1\1\0ax\1\2\0by", 10, false},
+};
+
+static void a_record_without_sense_counts_as_none(const void *v)
+{
+    const struct record_row *row = v;
+    struct site s;
+    uint8_t got[2];
+    uint32_t len = sizeof got;
+    site_open(&s, &chips[0]);
+    REQUIRE(twin_write(&s.kv.twin, (const uint8_t *)row->bytes, row->len_bytes, NULL) == 0);
+    power_on(&s);
+    CHECK_INT(kv_get(&s.kv, "a", got, &len), row->sense ? 0 : ERR_NOT_FOUND);
+    CHECK_INT(kv_set(&s.kv, "a", "z", 1, true, NULL), 0);
+    power_on(&s);
+    len = sizeof got;
+    CHECK_INT(kv_get(&s.kv, "a", got, &len), 0);
+    CHECK(len == 1 && got[0] == 'z');
+    site_close(&s);
+}
+
 /* Two numbers that are always set together, the second with sync: never seen apart, never going
  * back behind what was acknowledged. */
 struct life {
@@ -267,9 +299,16 @@ static const char *chip_name(const void *row)
     return ((const struct chip_row *)row)->what;
 }
 
+static const char *record_name(const void *row)
+{
+    return ((const struct record_row *)row)->what;
+}
+
 static const struct test tests[] = {
     TEST_ROWS("keeps what was set", keeps_what_was_set, chips, chip_name),
     {"refuses", refuses},
+    TEST_ROWS("a record without sense counts as none", a_record_without_sense_counts_as_none,
+              records, record_name),
     TEST_ROWS("every cut, every tear", every_cut_every_tear, chips, chip_name),
     {"a single copy loses all", a_single_copy_loses_all},
 };
