@@ -139,8 +139,8 @@ void judge_expectations(struct judge *j)
 {
     const struct expectation *x = &j->setup.scenario->expect;
     if (x->has_version || x->has_result || x->n_results > 0 || x->has_download_status ||
-        x->has_upgrade_status || x->has_failures || x->has_record || x->n_states > 0 ||
-        x->config_refused)
+        x->has_upgrade_status || x->has_failures || x->has_taken || x->has_record ||
+        x->n_states > 0 || x->config_refused)
         judge_seen(j, "EXPECT");
     if (x->has_version && strcmp(x->version, j->main_version) != 0)
         judge_fail(j, "EXPECT", "expected version %s to run, but %s does", x->version,
@@ -161,6 +161,9 @@ void judge_expectations(struct judge *j)
     if (x->has_record && strcmp(record_state_name(x->record), j->record) != 0)
         judge_fail(j, "EXPECT", "expected the record %s, it is %s", record_state_name(x->record),
                    j->record[0] == '\0' ? "not there" : j->record);
+    if (x->has_taken && x->devices_taken != j->slots.n_taken)
+        judge_fail(j, "EXPECT", "expected %u devices to be taken in, there were %u",
+                   x->devices_taken, j->slots.n_taken);
     for (uint32_t i = 0; i < x->n_states; i++)
         if (!j->state_seen[i])
             judge_fail(j, "EXPECT", "expected the state %s, which was never told", x->states[i]);

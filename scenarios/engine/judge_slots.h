@@ -61,6 +61,9 @@ struct judge_slots {
     int codes_told[JUDGE_CODES_MAX], codes_arrived[JUDGE_CODES_MAX];
     uint32_t n_told, n_arrived;
 
+    char taken[OTHER_DEVICES_MAX + 1][MQTT_IDENTITY_MAX];
+    uint32_t n_taken;
+
     /* download */
     char version[DEVICE_TEXT_MAX];     /* being fetched */
     bool bad_body;                     /* the last reply was no data */

@@ -243,10 +243,35 @@ static void on_progress(struct judge *j, const struct ev *e)
 
 /* ---- records ---- */
 
+/* Devices that tasks of the offers have taken in, by their names. */
+static void count_taken(struct judge *j, const char *device)
+{
+    struct judge_slots *t = &j->slots;
+    for (uint32_t i = 0; i < t->n_taken; i++)
+        if (strcmp(t->taken[i], device) == 0)
+            return;
+    if (!j->main_over && t->n_taken < OTHER_DEVICES_MAX + 1)
+        (void)snprintf(t->taken[t->n_taken++], sizeof t->taken[0], "%s", device);
+}
+
+/* Of another device of the product. */
+static bool is_others(const struct judge *j, const char *device)
+{
+    const struct scenario *s = j->setup.scenario;
+    const size_t len = strcspn(device, "&");
+    for (uint32_t i = 0; i < s->n_others; i++)
+        if (strlen(s->others[i].name) == len && memcmp(s->others[i].name, device, len) == 0)
+            return true;
+    return false;
+}
+
 static void on_record(struct judge *j, const struct ev *e)
 {
     struct judge_slots *t = &j->slots;
     const char *state = ev_text(e, "state");
+    count_taken(j, ev_text(e, "device"));
+    if (is_others(j, ev_text(e, "device")))
+        return;
     const bool pending = strcmp(state, record_state_name(RECORD_PENDING)) == 0;
     const bool upgrading = strcmp(state, record_state_name(RECORD_UPGRADING)) == 0;
     const struct scenario *s = j->setup.scenario;

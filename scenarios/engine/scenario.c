@@ -155,10 +155,11 @@ int scenario_load(struct scenario *s, const char *path, struct err *err)
 const struct table *scenario_table_at(size_t index)
 {
     static const struct table *const tables[] = {
-        &scenario_table, &device_table, &file_table,    &version_table, &image_table,
-        &generate_table, &edit_table,   &offer_table,   &cloud_table,   &cloud_fault_table,
-        &fate_table,     &push_table,   &network_table, &profile_table, &net_fault_table,
-        &trigger_table,  &power_table,  &flash_table,   &expect_table,  &requests_table,
+        &scenario_table,     &device_table, &file_table,    &version_table, &image_table,
+        &generate_table,     &edit_table,   &offer_table,   &cloud_table,   &cloud_fault_table,
+        &fate_table,         &push_table,   &network_table, &profile_table, &net_fault_table,
+        &trigger_table,      &power_table,  &flash_table,   &expect_table,  &requests_table,
+        &other_device_table,
     };
     return index < sizeof tables / sizeof tables[0] ? tables[index] : NULL;
 }

@@ -22,6 +22,7 @@
 #define REQUIREMENT_ID_MAX    8
 #define STATE_TEXT_MAX        12  /* "-0x0904" */
 #define EXTRA_TEXT_MAX        256 /* of an offer */
+#define BATCH_DEVICES_MAX     17  /* that an offer names: the others and the emulated one */
 
 /* Where one file's image of one version comes from. */
 enum image_kind {
@@ -85,6 +86,18 @@ struct offer_spec {
     bool silent, yields;
     uint32_t retries;
     int64_t retry_after_ns;
+    bool fixed;       /* static: only devices that qualify when it starts */
+    uint32_t percent; /* so many of those; 0: all */
+    char devices[BATCH_DEVICES_MAX][DEVICE_TEXT_MAX]; /* only these; none: all of the product */
+    uint32_t n_devices;
+    char from_versions[STORE_SOURCES_MAX][DEVICE_TEXT_MAX]; /* only of these; none: all lower */
+    uint32_t n_from_versions;
+};
+
+/* A device of the product that is not there, but has told the cloud a version once. */
+#define OTHER_DEVICES_MAX 16
+struct other_device {
+    char name[DEVICE_TEXT_MAX], version[DEVICE_TEXT_MAX];
 };
 
 /* What sets a fault off. */
@@ -192,6 +205,8 @@ struct expectation {
     enum record_state record; /* of the newest record at the end of the main phase */
     char states[SCENARIO_EXPECT_MAX][STATE_TEXT_MAX]; /* "state" events that must come */
     uint32_t n_states;
+    bool has_taken;
+    uint32_t devices_taken;         /* that tasks of the offers have taken in */
     int64_t requests[RQ_COUNT];     /* exact count per kind, -1: not demanded */
     int64_t requests_max[RQ_COUNT]; /* at most, -1: not demanded */
     bool config_refused;            /* the device must refuse its configuration */
@@ -230,6 +245,8 @@ struct scenario {
     uint32_t n_faults;
     struct push_rule pushes[PUSHES_MAX];
     uint32_t n_pushes;
+    struct other_device others[OTHER_DEVICES_MAX]; /* CLOUD_ALIYUN */
+    uint32_t n_others;
     struct link_profile profile;
     struct net_rule net[SCENARIO_RULES_MAX];
     uint32_t n_net;

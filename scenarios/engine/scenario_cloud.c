@@ -203,6 +203,8 @@ static const struct field cloud_fields[] = {
      .max = SCENARIO_RULES_MAX, .count_offset = offsetof(struct scenario, n_faults)},
     {"pushes", FIELD_LIST, MEMBER(struct scenario, pushes), .table = &push_table, .max = PUSHES_MAX,
      .count_offset = offsetof(struct scenario, n_pushes)},
+    {"devices", FIELD_LIST, MEMBER(struct scenario, others), .table = &other_device_table,
+     .max = OTHER_DEVICES_MAX, .count_offset = offsetof(struct scenario, n_others)},
 };
 
 static int cloud_check(const struct reader *r, const cJSON *obj, void *item)
@@ -219,7 +221,7 @@ static int cloud_check(const struct reader *r, const cJSON *obj, void *item)
         return json_error(r->root, obj, r->err,
                           "\"window_bytes\" is %u, must be at most \"restore_block_bytes\", %u",
                           p->window_bytes, p->restore_block_bytes);
-    return 0;
+    return batch_check_devices(r);
 }
 
 static int cloud_kind_of(const void *item)
@@ -245,6 +247,7 @@ static const struct key_use cloud_uses[] = {
     CMS_KEY("restore_block_bytes"),
     CMS_KEY("window_bytes"),
     {CLOUD_ALIYUN, "pushes", false},
+    {CLOUD_ALIYUN, "devices", false},
     {CLOUD_ALIYUN, "refusals", false},
     {CLOUD_ALIYUN, "certificate", false},
     {CLOUD_ALIYUN, "image_key", false},

@@ -157,6 +157,8 @@ static const struct field expect_fields[] = {
      HAS(has_failures)},
     {"record", FIELD_WORD, EXPECT(record), .word = record_word, HAS(has_record)},
     {"states", FIELD_SPECIAL, .read = states_read, .write = states_write},
+    {"devices_taken", FIELD_INT, EXPECT(devices_taken), .max = OTHER_DEVICES_MAX + 1,
+     HAS(has_taken)},
     {"requests", FIELD_OBJECT, EXPECT(requests), .table = &requests_table},
     {"requests_max", FIELD_OBJECT, EXPECT(requests_max), .table = &requests_table},
     {"config_refused", FIELD_BOOL, EXPECT(config_refused)},

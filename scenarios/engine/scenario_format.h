@@ -94,7 +94,7 @@ struct table {
 extern const struct table scenario_table, device_table, fate_table, file_table, version_table,
     image_table, generate_table, edit_table, offer_table, cloud_table, cloud_fault_table,
     network_table, profile_table, push_table, net_fault_table, trigger_table, power_table,
-    flash_table, expect_table, requests_table;
+    flash_table, expect_table, requests_table, other_device_table;
 /* All tables there are, for the test against the schema; null past the last. */
 const struct table *scenario_table_at(size_t index);
 
@@ -140,6 +140,16 @@ struct event_name {
     const char *fields; /* separated by blanks */
 };
 const struct event_name *event_name_at(size_t index);
+
+/* Keys of an offer that only a batch has. */
+const char *batch_policy_word(int index);
+int batch_devices_read(const struct reader *r, const struct field *f, const cJSON *obj, void *base);
+void batch_devices_write(struct writer *w, const struct field *f, const void *base);
+int batch_sources_read(const struct reader *r, const struct field *f, const cJSON *obj, void *base);
+void batch_sources_write(struct writer *w, const struct field *f, const void *base);
+int batch_check(const struct reader *r, const cJSON *obj, const struct offer_spec *offer);
+/* Devices that batches name, once all there are have been read. */
+int batch_check_devices(const struct reader *r);
 
 /* Version text to index and back; used by offers. -1: there is none of that name. */
 int version_index(const struct scenario *s, const char *version);

@@ -5,6 +5,7 @@
 #include "common/testing/testing.h"
 #include "scenarios/engine/scenario.h"
 
+#define AIOT ", \"device\": {\"agent\": \"aiot\"}"
 #define HEAD "{\"otabench\": 1, \"text\": \"t\""
 
 struct bad {
@@ -91,6 +92,27 @@ static const struct bad bads[] = {
     {", \"offers\": [{\"on_event\": \"segment\", \"at_ms\": 1}]}",
      "$.offers[0]: has both \"at_ms\" and \"on_event\""},
     {", \"versions\": [{\"version\": \"1\"}], \"offers\": [{}]}", "$.offers[0]: needs \"to\""},
+    {AIOT ", \"offers\": [{\"percent\": 5}]}",
+     "$.offers[0].percent: |has no meaning with \"verify\""},
+    {AIOT ", \"offers\": [{\"campaign\": \"batch\", \"percent\": 5}]}",
+     "$.offers[0].percent: |needs \"policy\": \"static\""},
+    {AIOT ", \"offers\": [{\"campaign\": \"batch\", \"percent\": 101}]}",
+     "$.offers[0].percent: is 101, |from 0 to 100"},
+    {AIOT ", \"offers\": [{\"campaign\": \"batch\", \"policy\": \"some\"}]}",
+     "$.offers[0].policy: is \"some\", must be one of \"dynamic\", \"static\""},
+    {AIOT ", \"offers\": [{\"campaign\": \"batch\", \"devices\": [\"lamp\"]}]}",
+     "$.offers[0].devices[0]: \"lamp\" is neither \"device.did\" nor in \"cloud.devices\""},
+    {AIOT ", \"offers\": [{\"campaign\": \"batch\", \"devices\": []}]}",
+     "$.offers[0].devices: is an array of 0 items, must be 1 to 17 items"},
+    {AIOT ", \"offers\": [{\"campaign\": \"batch\", \"from_versions\": [\"1.0\", \"1.0\"]}]}",
+     "$.offers[0].from_versions[1]: \"1.0\" is named twice"},
+    {AIOT ", \"offers\": [{\"campaign\": \"batch\", \"from_versions\": [\"1 0\"]}]}",
+     "$.offers[0].from_versions[0]: must be a string of 1 to 31 bytes, without blanks"},
+    {AIOT ", \"cloud\": {\"devices\": [{\"name\": \"a/b\", \"version\": \"1\"}]}}",
+     "$.cloud.devices[0].name: must be 1 to 63 visible characters"},
+    {AIOT ", \"cloud\": {\"devices\": [{\"name\": \"a\"}]}}",
+     "$.cloud.devices[0]: needs \"version\""},
+    {", \"cloud\": {\"devices\": []}}", "$.cloud.devices: has no meaning with \"cms\""},
     /* cloud */
     {", \"cloud\": {\"has_team\": 0}}", "$.cloud.has_team: is 0, must be true or false"},
     {", \"cloud\": {\"window_bytes\": \"0x20000\"}}",

@@ -163,10 +163,11 @@ static const char *table_name(const void *row)
 }
 
 static const struct table *const tables[] = {
-    &scenario_table, &device_table, &file_table,    &version_table, &image_table,
-    &generate_table, &edit_table,   &offer_table,   &cloud_table,   &cloud_fault_table,
-    &fate_table,     &push_table,   &network_table, &profile_table, &net_fault_table,
-    &trigger_table,  &power_table,  &flash_table,   &expect_table,  &requests_table,
+    &scenario_table,     &device_table, &file_table,    &version_table, &image_table,
+    &generate_table,     &edit_table,   &offer_table,   &cloud_table,   &cloud_fault_table,
+    &fate_table,         &push_table,   &network_table, &profile_table, &net_fault_table,
+    &trigger_table,      &power_table,  &flash_table,   &expect_table,  &requests_table,
+    &other_device_table,
 };
 
 static void no_table_and_no_definition_is_missing(void)

@@ -292,6 +292,8 @@ static const char rich_slots[] =
     "\"offers\": [{\"from\": \"a\", \"to\": \"b\", \"kind\": \"full\", \"tamper\": \"trailer-md5\","
     " \"pad_to_bytes\": 9, \"at_ms\": 77, \"campaign\": \"batch\", \"verified\": true,"
     " \"files\": 1, \"silent\": true, \"yields\": true, \"retries\": 2, \"retry_after_ms\": 9,"
+    " \"policy\": \"static\", \"percent\": 40, \"devices\": [\"other\"], \"from_versions\": "
+    "[\"a\", \"z\"],"
     " \"digest\": \"sha256\", \"transport\": \"mqtt\", \"module\": \"m\", \"ext_data\": \"{}\"},"
     " {\"from\": \"a\", \"to\": \"b\", \"kind\": \"full\", \"tamper\": \"none\","
     " \"pad_to_bytes\": 0, \"at_ms\": 78, \"campaign\": \"again\", \"digest\": \"md5\","
@@ -302,9 +304,10 @@ static const char rich_slots[] =
     " \"faults\": [], \"pushes\": [{\"when\": {\"at_ms\": 9}, \"do\": \"repeat\", \"of\": 2},"
     "  {\"when\": {\"event\": \"cloud/push\", \"plus_ops\": 0, \"nth\": 3}, \"do\": \"text\","
     "   \"topic\": \"/a\", \"text\": \"{\"},"
-    "  {\"when\": {\"at_ms\": 9}, \"do\": \"config\"}]},"
+    "  {\"when\": {\"at_ms\": 9}, \"do\": \"config\"}],"
+    " \"devices\": [{\"name\": \"other\", \"version\": \"a\"}]},"
     "\"network\": {\"profile\": \"perfect\", \"faults\": []}, \"power\": [], \"flash\": [],"
-    "\"limit_ms\": 1000, \"wire\": true, \"expect\": {\"results\": [], \"states\": [],"
+    "\"limit_ms\": 1000, \"wire\": true, \"expect\": {\"results\": [], \"states\": [], \"devices_taken\": 2,"
     " \"requests\": {}, \"requests_max\": {}, \"config_refused\": false, \"fails\": []}}";
 
 static const struct json_limits deep = {.max_bytes = WRITTEN_MAX, .max_depth = 20};

@@ -342,6 +342,9 @@ static int check_cloud(const struct reader *r, const cJSON *obj, const struct of
     if (offer->files > 1 && offer->over_mqtt)
         return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "files"), r->err,
                           "has no meaning with \"transport\": \"mqtt\": only one file goes there");
+    int rc = batch_check(r, obj, offer);
+    if (rc != 0)
+        return rc;
     bool before = offer->campaign != TASK_AGAIN;
     for (const struct offer_spec *o = r->s->offers; o < offer && !before; o++)
         before = o->campaign != TASK_AGAIN && o->to == offer->to;
@@ -388,6 +391,12 @@ static const struct field offer_fields[] = {
     {"yields", FIELD_BOOL, OFFER(yields)},
     {"retries", FIELD_INT, OFFER(retries), .min = 0, .max = 5},
     {"retry_after_ms", FIELD_MS, OFFER(retry_after_ns)},
+    {"policy", FIELD_WORD, OFFER(fixed), .word = batch_policy_word},
+    {"percent", FIELD_INT, OFFER(percent), .min = 0, .max = 100},
+    {"devices", FIELD_SPECIAL, OFFER(devices), .max = BATCH_DEVICES_MAX, .read = batch_devices_read,
+     .write = batch_devices_write},
+    {"from_versions", FIELD_SPECIAL, OFFER(from_versions), .max = STORE_SOURCES_MAX,
+     .read = batch_sources_read, .write = batch_sources_write},
 };
 enum { OFFER_CMS, OFFER_ALIYUN, OFFER_BATCH };
 
@@ -420,6 +429,10 @@ static const struct key_use offer_uses[] = {
     {OFFER_BATCH, "yields", false},
     {OFFER_BATCH, "retries", false},
     {OFFER_BATCH, "retry_after_ms", false},
+    {OFFER_BATCH, "policy", false},
+    {OFFER_BATCH, "percent", false},
+    {OFFER_BATCH, "devices", false},
+    {OFFER_BATCH, "from_versions", false},
 };
 const struct table offer_table = {.name = "offer",
                                   COUNTED(offer_fields),

@@ -14,9 +14,15 @@ bool is_aliyun(const struct stage *g)
     return g->s->variant == CLOUD_ALIYUN;
 }
 
+static void identity_of(const struct device_config *c, const char *name,
+                        char out[MQTT_IDENTITY_MAX])
+{
+    (void)snprintf(out, MQTT_IDENTITY_MAX, "%s&%s", name, c->product_id);
+}
+
 void aliyun_stage_identity(const struct device_config *d, char out[MQTT_IDENTITY_MAX])
 {
-    (void)snprintf(out, MQTT_IDENTITY_MAX, "%s&%s", d->did, d->product_id);
+    identity_of(d, d->did, out);
 }
 
 /* The sub-device whose gateway the device is. */
@@ -34,6 +40,24 @@ static int put_sub_device(struct stage *g, struct err *err)
     return rc == 0 ? store_put_sub_device(g->store, &sub, err) : rc;
 }
 
+/* Devices of the product that are not there, and the version that each has told once. */
+static int put_others(struct stage *g, struct err *err)
+{
+    const struct device_config *c = &g->s->device;
+    int rc = 0;
+    for (uint32_t i = 0; i < g->s->n_others && rc == 0; i++) {
+        const struct other_device *o = &g->s->others[i];
+        struct store_device d = {.registered_ns = g->now_ns};
+        identity_of(c, o->name, d.device_id);
+        (void)snprintf(d.product_id, sizeof d.product_id, "%s", c->product_id);
+        (void)snprintf(d.mid, sizeof d.mid, "%s", o->name);
+        rc = store_put_device(g->store, &d, err);
+        if (rc == 0)
+            rc = store_put_version(g->store, d.device_id, c->module, o->version, err);
+    }
+    return rc;
+}
+
 int aliyun_stage_device(struct stage *g, const char *secret, struct err *err)
 {
     const struct device_config *c = &g->s->device;
@@ -43,6 +67,8 @@ int aliyun_stage_device(struct stage *g, const char *secret, struct err *err)
     (void)snprintf(d.mid, sizeof d.mid, "%s", c->did);
     (void)snprintf(d.secret, sizeof d.secret, "%s", secret);
     int rc = store_put_device(g->store, &d, err);
+    if (rc == 0)
+        rc = put_others(g, err);
     return rc == 0 && c->sub_device[0] != '\0' ? put_sub_device(g, err) : rc;
 }
 
@@ -94,10 +120,19 @@ static int start(struct stage *g, int64_t delta_id, const struct offer_spec *o, 
                            .silent = o->silent,
                            .yields = o->yields,
                            .retries = (int)o->retries,
-                           .retry_after_ns = o->retry_after_ns};
+                           .retry_after_ns = o->retry_after_ns,
+                           .fixed = o->fixed,
+                           .percent = (int)o->percent};
+    char devices[BATCH_DEVICES_MAX][STORE_TEXT_MAX] = {""};
     if (t.kind != TASK_BATCH)
         aliyun_stage_identity(&g->s->device, t.device_id);
-    return campaign_start(g->cloud, g->now_ns, &t, err);
+    for (uint32_t i = 0, n = 0; i < o->n_from_versions; i++)
+        n += (uint32_t)snprintf(t.sources + n, sizeof t.sources - n, "%s%s", i == 0 ? "" : "\n",
+                                o->from_versions[i]);
+    for (uint32_t i = 0; i < o->n_devices; i++)
+        identity_of(&g->s->device, o->devices[i], devices[i]);
+    return campaign_start_for(g->cloud, g->now_ns, &t, (const char(*)[STORE_TEXT_MAX])devices,
+                              o->n_devices, err);
 }
 
 /* The firmware that "again" is about: of the first offer that leads to the same version. */
