@@ -75,6 +75,8 @@ static void on_package(struct judge *j, const struct ev *e)
         if (t->version[0] != '\0')
             j->replaced = t->requests > 0;
         t->cause_to_restart = strcmp(version, t->interrupted) != 0;
+        /* What is resumed is as spoilt as it was. */
+        j->dirty = j->dirty && (!t->cause_to_restart || strcmp(version, t->spoilt) == 0);
         t->interrupted[0] = '\0';
         t->requests = 0;
         t->last_step = 0;
@@ -83,7 +85,6 @@ static void on_package(struct judge *j, const struct ev *e)
         t->high_bytes = t->again_bytes = t->allowed_bytes = 0;
         t->fetch_breaks = 0;
         j->verified = j->pending = false;
-        j->dirty = false;
     }
     if (!another && t->repeat_in_download && t->requests > 0 && !t->final && !j->net_any &&
         j->faults_on_download == 0)
@@ -193,8 +194,9 @@ static void on_range(struct judge *j, const struct ev *e)
     if (j->clean_start_due) {
         JUDGE(j, "INT-09", from == 0, "after a digest mismatch the download went on at byte %lu",
               from);
-        j->clean_start_due = j->dirty = false;
+        j->clean_start_due = false;
     }
+    j->dirty = j->dirty && from > 0;
     if (j->replaced) {
         JUDGE(j, "DWN-33", from == 0, "the newer image is begun at byte %lu", from);
         JUDGE(j, "DWN-10", from == 0, "another image was resumed at byte %lu", from);

@@ -7,6 +7,8 @@
 void judge_slots_new_start(struct judge *j)
 {
     struct judge_slots *t = &j->slots;
+    if (j->dirty && t->version[0] != '\0')
+        memcpy(t->spoilt, t->version, sizeof t->spoilt);
     t->good = t->trial_push = t->online = t->reported = t->verify_ok = false;
     t->bad = t->spoils = 0;
     t->take_by_ns = 0;
@@ -33,7 +35,10 @@ static void on_boot(struct judge *j, const struct ev *e)
     j->boots++;
     t->slot_good[0] = t->slot_good[1] = false;
     judge_slots_session_over(j, e->now_ns);
-    t->pushes = 0; /* from here on: a persistent session keeps them for the start */
+    /* From here on: a persistent session keeps them for the start. What was delivered before a cut
+     * may not have been acknowledged. */
+    t->pushes_again = t->was_cut ? t->pushes_again + t->pushes : 0;
+    t->pushes = 0;
     /* A confirmation may be in the record although a cut kept it from being told. */
     t->on_trial = strcmp(ev_text(e, "state"), "trial") == 0;
     if (j->cut_since_range && j->phase == PHASE_DOWNLOAD)
@@ -177,6 +182,7 @@ static void on_start(struct judge *j, const struct ev *e)
 {
     struct judge_slots *t = &j->slots;
     judge_slots_new_start(j);
+    t->was_cut = false;
     j->starts++;
     j->app_running = true;
     j->heap_base_used = -1;
@@ -256,8 +262,9 @@ void judge_slots_power_event(struct judge *j, const struct ev *e)
         enum phase phase;
         const char *id;
     } rows[] = {{PHASE_DOWNLOAD, "PWR-01"}, {PHASE_VERIFIED, "PWR-06"}, {PHASE_RESULT, "PWR-08"}};
-    const struct judge_slots *t = &j->slots;
+    struct judge_slots *t = &j->slots;
     j->app_running = false;
+    t->was_cut = true;
     judge_slots_session_over(j, e->now_ns);
     j->boots_since_cut = 0;
     if (j->main_over)

@@ -45,8 +45,10 @@ struct judge_slots {
 
     /* reports of this start */
     uint32_t informs, logins;
-    uint32_t pushes; /* of the whole run: a broker may deliver one again after a cut */
-    bool reported;   /* this version reached the cloud */
+    uint32_t pushes;       /* since the boot */
+    bool was_cut;          /* since the last start */
+    uint32_t pushes_again; /* before it: a broker may deliver them again after a cut */
+    bool reported;         /* this version reached the cloud */
     char informed[DEVICE_TEXT_MAX];
     int64_t online_ns; /* of the first session of this start, 0: none */
     int last_step;     /* of the task under way; 0: none */
@@ -65,14 +67,15 @@ struct judge_slots {
     uint32_t n_taken;
 
     /* download */
-    char version[DEVICE_TEXT_MAX];     /* being fetched */
-    bool bad_body;                     /* the last reply was no data */
-    bool missing;                      /* a 404 was answered, in this run */
-    bool expired;                      /* a 403 was answered, and nothing better since */
-    uint32_t spoilt_before[2];         /* addresses spoilt before this request, by kind */
-    bool repeat_in_download;           /* announced again while it is fetched */
-    bool cause_to_restart;             /* the next range may begin at 0 */
-    uint64_t stored_at_cut;            /* bytes of it that flash held at the start behind it */
+    char version[DEVICE_TEXT_MAX]; /* being fetched */
+    bool bad_body;                 /* the last reply was no data */
+    bool missing;                  /* a 404 was answered, in this run */
+    bool expired;                  /* a 403 was answered, and nothing better since */
+    uint32_t spoilt_before[2];     /* addresses spoilt before this request, by kind */
+    bool repeat_in_download;       /* announced again while it is fetched */
+    bool cause_to_restart;         /* the next range may begin at 0 */
+    uint64_t stored_at_cut;        /* bytes of it that flash held at the start behind it */
+    char spoilt[DEVICE_TEXT_MAX];  /* version of which a fault spoilt bytes, in a start before */
     char interrupted[DEVICE_TEXT_MAX]; /* version whose download a power cut has ended */
     uint32_t requests;                 /* ranges of this task */
     bool verify_ok;                    /* in this start */

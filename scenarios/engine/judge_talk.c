@@ -127,7 +127,7 @@ static void on_inform(struct judge *j, const struct ev *e)
     }
     t->informs++;
     /* Once after each start; once more when a session is new or an announcement asks for it. */
-    JUDGE(j, "CLD-12", t->informs <= 1 + t->logins + t->pushes,
+    JUDGE(j, "CLD-12", t->informs <= 1 + t->logins + t->pushes + t->pushes_again,
           "%u version reports in one start with %u sessions", t->informs, t->logins);
     JUDGE(j, "CLD-13",
           strncmp(topic, "/ota/device/inform/", 19) == 0 && strcmp(version, j->version) == 0,

@@ -149,7 +149,8 @@ static int store(struct uota *u, struct reply *r, const uint8_t *data, size_t le
         u->at = off;
         data += n;
         len -= n;
-        if (u->at % UOTA_SAVE_BYTES == 0)
+        /* The end is not remembered before the port has kept its length: see pause_at_end. */
+        if (u->at % UOTA_SAVE_BYTES == 0 && u->at < u->task.size_bytes)
             uota_remember(u, true);
     }
     uota_progress(u, uota_percent(u, u->at));
