@@ -307,7 +307,8 @@ static const char rich_slots[] =
     "  {\"when\": {\"at_ms\": 9}, \"do\": \"config\"}],"
     " \"devices\": [{\"name\": \"other\", \"version\": \"a\"}]},"
     "\"network\": {\"profile\": \"perfect\", \"faults\": []}, \"power\": [], \"flash\": [],"
-    "\"limit_ms\": 1000, \"wire\": true, \"expect\": {\"results\": [], \"states\": [], \"devices_taken\": 2,"
+    "\"limit_ms\": 1000, \"wire\": true, \"expect\": {\"results\": [], \"states\": [], "
+    "\"devices_taken\": 2,"
     " \"requests\": {}, \"requests_max\": {}, \"config_refused\": false, \"fails\": []}}";
 
 static const struct json_limits deep = {.max_bytes = WRITTEN_MAX, .max_depth = 20};
