@@ -5,9 +5,7 @@
 #include <cjson/cJSON.h>
 
 #include "scenarios/cli/admin.h"
-
-#define ADMIN_TOKEN_MAX 128
-#define ADMIN_PATH_MAX  512
+#include "scenarios/cli/admin_place.h"
 
 struct admin {
     struct cloud *cloud;

@@ -237,14 +237,38 @@ int admin_list_products(struct admin_call *call)
     return ended(rc);
 }
 
-static int need_product(const struct admin_call *call, const struct admin_query *q)
+/* A product that is named is there. */
+static int check_product(const struct admin_call *call, const struct admin_query *q)
 {
     struct store_product p;
     if (q->product_key[0] == '\0')
-        return err_set(call->err, ERR_FORMAT, "query: needs product_key");
+        return 0;
     return store_get_product(cloud_store(call->a->cloud), q->product_key, &p, NULL) == 0
                ? 0
                : err_set(call->err, ERR_NOT_FOUND, "there is no product \"%s\"", q->product_key);
+}
+
+static int need_product(const struct admin_call *call, const struct admin_query *q)
+{
+    return q->product_key[0] == '\0' ? err_set(call->err, ERR_FORMAT, "query: needs product_key")
+                                     : check_product(call, q);
+}
+
+/* Whether a row of that firmware, or of that device, is one of the product that is asked for. */
+static bool is_firmware_of(const struct admin_call *call, const char *product, int64_t delta_id)
+{
+    struct store_firmware f;
+    return product[0] == '\0' ||
+           (store_get_firmware(cloud_store(call->a->cloud), delta_id, &f, NULL) == 0 &&
+            strcmp(f.product_id, product) == 0);
+}
+
+static bool is_device_of(const struct admin_call *call, const char *product, const char *device_id)
+{
+    struct store_device d;
+    return product[0] == '\0' ||
+           (store_get_device(cloud_store(call->a->cloud), device_id, &d, NULL) == 0 &&
+            strcmp(d.product_id, product) == 0);
 }
 
 int admin_list_devices(struct admin_call *call)
@@ -285,6 +309,8 @@ int admin_list_firmware(struct admin_call *call)
     cJSON *list = NULL, *row = NULL;
     int rc = read_query_of_ids(call, &q);
     if (rc == 0)
+        rc = check_product(call, &q);
+    if (rc == 0)
         rc = begin_list(call, "firmware", &list);
     if (rc != 0)
         return rc;
@@ -307,17 +333,22 @@ int admin_list_tasks(struct admin_call *call)
     cJSON *list = NULL, *row = NULL;
     int rc = read_query_of_ids(call, &q);
     if (rc == 0)
+        rc = check_product(call, &q);
+    if (rc == 0)
         rc = begin_list(call, "tasks", &list);
     if (rc != 0)
         return rc;
     while ((rc = store_next_any_task(cloud_store(call->a->cloud), q.firmware, q.after_id, &t,
                                      call->err)) == 0) {
+        int64_t before = q.after_id;
+        q.after_id = t.task_id;
+        if (!is_firmware_of(call, q.product_key, t.delta_id))
+            continue;
         if ((row = add_row(list, &q)) == NULL) {
-            put_next_id(call, q.after_id);
+            put_next_id(call, before);
             break;
         }
         admin_put_task(row, &t);
-        q.after_id = t.task_id;
     }
     return ended(rc);
 }
@@ -358,6 +389,8 @@ int admin_list_records(struct admin_call *call)
     cJSON *list = NULL, *row = NULL;
     int rc = read_query_of_ids(call, &q);
     if (rc == 0)
+        rc = check_product(call, &q);
+    if (rc == 0)
         rc = read_state(call, q.state, &filter.state);
     if (rc == 0)
         rc = name_device(call, &q);
@@ -370,12 +403,15 @@ int admin_list_records(struct admin_call *call)
         return rc;
     while ((rc = store_next_record(cloud_store(call->a->cloud), &filter, &at, &rec, call->err)) ==
            0) {
+        int64_t before = q.after_id;
+        q.after_id = at;
+        if (!is_device_of(call, q.product_key, rec.device_id))
+            continue;
         if ((row = add_row(list, &q)) == NULL) {
-            put_next_id(call, q.after_id);
+            put_next_id(call, before);
             break;
         }
         put_record(call, row, &rec);
-        q.after_id = at;
     }
     return ended(rc);
 }

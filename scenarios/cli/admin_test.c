@@ -143,6 +143,29 @@ static void lists_go_on(void)
     bench_close(&b);
 }
 
+/* Of another product, which has nothing. */
+static void lists_are_of_a_product(void)
+{
+    static const char *const lists[] = {"firmware", "tasks", "records"};
+    struct bench b;
+    bench_open(&b);
+    set_up(&b);
+    (void)ask(&b, "POST /admin/setup",
+              "{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"other\"}]}");
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        char line[80], empty[40];
+        (void)snprintf(empty, sizeof empty, "{\"%s\":[]}\n", lists[i]);
+        (void)snprintf(line, sizeof line, "GET /admin/%s?product_key=other", lists[i]);
+        CHECK_STR(ask(&b, line, NULL), empty);
+        (void)snprintf(line, sizeof line, "GET /admin/%s?product_key=pk", lists[i]);
+        CHECK_HAS(ask(&b, line, NULL), "\"firmware\":1");
+        (void)snprintf(line, sizeof line, "GET /admin/%s?product_key=none", lists[i]);
+        CHECK_HAS(ask(&b, line, NULL), "there is no product");
+        CHECK_INT(b.reply.status, 404);
+    }
+    bench_close(&b);
+}
+
 static void files_are_kept_and_dropped(void)
 {
     struct bench b;
@@ -231,6 +254,7 @@ static const struct test tests[] = {
     {"only who has the token", only_who_has_the_token},
     {"firmware and tasks come live", firmware_and_tasks_come_live},
     {"lists go on", lists_go_on},
+    {"lists are of a product", lists_are_of_a_product},
     {"files are kept and dropped", files_are_kept_and_dropped},
     TEST_ROWS("refused:", bad_requests_are_refused, bad, bad_name),
 };

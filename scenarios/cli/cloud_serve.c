@@ -24,6 +24,7 @@
 #include "mock_cloud/http/edge.h"
 #include "mock_cloud/tls/ca.h"
 #include "scenarios/cli/admin.h"
+#include "scenarios/cli/admin_place.h"
 
 #define KEY_BYTES      16
 #define PATH_TEXT_MAX  256
@@ -47,10 +48,11 @@ struct serve {
     struct cloud *cloud;
     struct edge *http, *https, *admin_edge;
     struct admin *admin;
-    char token[HMAC_HEX_MAX];
-    struct broker *broker; /* our own, or */
-    struct remote *remote; /* somebody's */
-    bool told_trouble;     /* its trouble stands in the log */
+    struct admin_place place;
+    char place_path[2][ADMIN_PATH_MAX]; /* where clients find it; empty: not there */
+    struct broker *broker;              /* our own, or */
+    struct remote *remote;              /* somebody's */
+    bool told_trouble;                  /* its trouble stands in the log */
     struct buf line;
 };
 
@@ -323,9 +325,10 @@ static int open_https(struct serve *s, struct err *err)
 static int open_admin(struct serve *s, struct err *err)
 {
     static const char what[] = "admin";
-    hmac_hex_of(HMAC_SHA256, s->key, strlen(s->key), what, sizeof what - 1, s->token);
-    s->token[32] = '\0';
-    const struct admin_config cfg = {.cloud = s->cloud, .token = s->token, .dir = s->dir};
+    char hex[HMAC_HEX_MAX];
+    hmac_hex_of(HMAC_SHA256, s->key, strlen(s->key), what, sizeof what - 1, hex);
+    (void)snprintf(s->place.token, sizeof s->place.token, "%.32s", hex);
+    const struct admin_config cfg = {.cloud = s->cloud, .token = s->place.token, .dir = s->dir};
     if (s->cfg.no_admin)
         return 0;
     s->admin = admin_new(&cfg, err);
@@ -337,6 +340,22 @@ static int open_admin(struct serve *s, struct err *err)
                                     .service = admin_service(s->admin)};
     s->admin_edge = edge_listen(s->cloud, &at, err);
     return s->admin_edge == NULL ? ERR_IO : 0;
+}
+
+/* The user's file is a convenience: without a home there is none. */
+static int tell_place(struct serve *s, struct err *err)
+{
+    if (s->admin_edge == NULL)
+        return 0;
+    (void)snprintf(s->place.url, sizeof s->place.url, "http://" LOOPBACK ":%u/admin",
+                   serve_admin_port(s));
+    int rc = admin_place_in(s->dir, s->place_path[0], err);
+    if (rc == 0)
+        rc = admin_place_write(s->place_path[0], &s->place, err);
+    if (rc == 0 && (admin_place_of_user(s->place_path[1], NULL) != 0 ||
+                    admin_place_write(s->place_path[1], &s->place, NULL) != 0))
+        s->place_path[1][0] = '\0';
+    return rc;
 }
 
 static int open_remote(struct serve *s, struct err *err)
@@ -391,8 +410,8 @@ static int open_limits(struct serve *s, struct err *err)
 struct serve *serve_open(const struct serve_config *cfg, struct err *err)
 {
     static int (*const steps[])(struct serve * s, struct err * err) = {
-        open_limits, open_dir,  open_key,   open_store, open_cloud, open_ca,
-        open_ports,  open_http, open_https, open_mqtt,  open_admin, keep_ports,
+        open_limits, open_dir,   open_key,  open_store, open_cloud, open_ca,    open_ports,
+        open_http,   open_https, open_mqtt, open_admin, keep_ports, tell_place,
     };
     struct serve *s = calloc(1, sizeof *s);
     if (s == NULL) {
@@ -430,6 +449,8 @@ void serve_close(struct serve *s)
 {
     if (s == NULL)
         return;
+    for (int i = 0; i < 2; i++)
+        admin_place_forget(s->place_path[i], &s->place);
     broker_stop(s->broker);
     remote_stop(s->remote);
     edge_free(s->admin_edge);
@@ -476,7 +497,7 @@ uint16_t serve_admin_port(const struct serve *s)
 
 const char *serve_admin_token(const struct serve *s)
 {
-    return s->token;
+    return s->place.token;
 }
 
 const char *serve_ca_path(const struct serve *s)

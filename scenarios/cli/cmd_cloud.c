@@ -1,5 +1,6 @@
 /* otabench cloud: the mock cloud alone, for real devices. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 
 static const char help[] =
     "usage: otabench cloud [option...]\n"
+    "       otabench cloud VERB ...    asks one that is running: 'otabench cloud help'\n"
     "\n"
     "Runs the mock update cloud for real devices: MQTT (Aliyun IoT), HTTP and HTTPS (object "
     "storage,\n"
@@ -169,6 +171,10 @@ static void print_all(struct serve *s, const struct request *r, const struct clo
         if (!r->quiet)
             print_commands(s, r, &l);
     }
+    if (!r->quiet && serve_admin_port(s) != 0)
+        (void)printf("look at it while it runs:\n  otabench cloud records%s%s\n",
+                     r->serve.state_dir == NULL ? "" : " --state ",
+                     r->serve.state_dir == NULL ? "" : r->serve.state_dir);
     if (!r->quiet)
         (void)printf("\nCtrl-C ends it.\n");
     (void)fflush(stdout);
@@ -443,8 +449,24 @@ static int take(struct request *r, int option)
     }
 }
 
+/* A word instead of an option: for the client, a program of its own beside this one. */
+static int ask_running(char **argv)
+{
+    char path[600], *slash = NULL;
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 20);
+    path[n < 0 ? 0 : n] = '\0';
+    slash = strrchr(path, '/');
+    if (slash != NULL) {
+        (void)snprintf(slash + 1, 16, "otabench-cloud");
+        (void)execv(path, argv);
+    }
+    return cli_fail("cloud", EXIT_INCONCLUSIVE, "%s: %s", path, strerror(errno));
+}
+
 int cmd_cloud(int argc, char **argv)
 {
+    if (argc > 1 && argv[1][0] != '-')
+        return ask_running(argv);
     struct request r = {.serve = {.bind_ip = "127.0.0.1",
                                   .url_lifetime_ns = ALIYUN_URL_LIFETIME_NS,
                                   .task_timeout_ns = 900 * NS_PER_S,
@@ -460,7 +482,8 @@ int cmd_cloud(int argc, char **argv)
         code = option == '?' ? cli_bad_option("cloud", argv) : take(&r, option);
     }
     if (code == 0 && optind < argc)
-        code = cli_usage("cloud", "%s: takes options only", argv[optind]);
+        code = cli_usage("cloud", "%s: options only; what a running cloud is asked comes first",
+                         argv[optind]);
     bool own_broker = r.serve.no_mqtt || r.serve.mqtt_port != 0 || r.serve.mqtts_port != 0;
     if (code == 0 && r.serve.broker_url != NULL && own_broker)
         code = cli_usage("cloud", "--broker goes with neither --no-mqtt nor a port of our own");

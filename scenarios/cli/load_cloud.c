@@ -69,8 +69,8 @@ int load_cloud_start(struct load_cloud *c, const char *dir, size_t devices, stru
     (void)snprintf(setup, sizeof setup, "%s/fleet.json", dir);
     (void)snprintf(state, sizeof state, "%s/state", dir);
     (void)snprintf(log, sizeof log, "%s/cloud.log", dir);
-    char word[][10] = {"cloud", "--setup", "--state", "--quiet"};
-    char *argv[] = {self, word[0], word[1], setup, word[2], state, word[3], NULL};
+    char word[][12] = {"cloud", "--setup", "--state", "--quiet", "--no-admin"};
+    char *argv[] = {self, word[0], word[1], setup, word[2], state, word[3], word[4], NULL};
     int rc = write_setup(dir, devices, err);
     if (rc == 0)
         rc = child_start(&c->child, argv, true, log, err);
