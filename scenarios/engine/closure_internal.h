@@ -14,13 +14,13 @@
 #include "scenarios/engine/closure_recall.h"
 #include "scenarios/engine/closure_set.h"
 #include "scenarios/engine/closure_states.h"
+#include "scenarios/engine/tear_variants.h"
 
-#define VARIANTS_MAX 64   /* tears of one operation */
-#define DIFFER_MAX   64   /* units in which two states may differ and still be compared */
-#define OVERS_MAX    16   /* units that a step may tell apart */
-#define JUDGED_MAX   4096 /* contents that an end may leave open */
-#define TRIED_MAX    256  /* of a part, to find the one that fails */
-#define NONE         UINT32_MAX
+#define DIFFER_MAX 64   /* units in which two states may differ and still be compared */
+#define OVERS_MAX  16   /* units that a step may tell apart */
+#define JUDGED_MAX 4096 /* contents that an end may leave open */
+#define TRIED_MAX  256  /* of a part, to find the one that fails */
+#define NONE       UINT32_MAX
 
 /* A state, as it was found first: the start that was cut, and where. Its units are sets: it stands
  * for every choice of one element each. */
@@ -91,11 +91,6 @@ struct list {
 };
 int list_init(struct list *l, size_t item_bytes, size_t max);
 void *list_add(struct list *l); /* null: full or out of memory */
-
-struct tear_variant {
-    enum nor_tear tear;
-    uint32_t arg;
-};
 
 /* The part of the tree that goes through one segment. */
 struct part {
