@@ -190,6 +190,10 @@ enum nor_io {
 /* 0; ERR_ARG: count 0, or a range that is empty or outside; ERR_LIMIT. */
 int nor_inject(struct nor *n, enum nor_io kind, uint32_t addr, uint32_t len_bytes, int count);
 void nor_clear_faults(struct nor *n);
+/* What is left of injected faults, as they were given; count: how often each still strikes. False
+ * past the last. */
+bool nor_injection_at(const struct nor *n, size_t index, enum nor_io *kind, uint32_t *addr,
+                      uint32_t *len_bytes, int *count);
 
 /* What the bench must never see: access while off, and the first such message. Null when all is
  * well. */

@@ -21,6 +21,19 @@ void nor_clear_faults(struct nor *n)
     n->injection_count = 0;
 }
 
+bool nor_injection_at(const struct nor *n, size_t index, enum nor_io *kind, uint32_t *addr,
+                      uint32_t *len_bytes, int *count)
+{
+    if (index >= n->injection_count)
+        return false;
+    const struct nor_injection *f = &n->injections[index];
+    *kind = f->kind;
+    *addr = f->addr;
+    *len_bytes = f->len_bytes;
+    *count = f->count;
+    return true;
+}
+
 static struct nor_injection *find_injection(struct nor *n, enum nor_io kind, uint32_t addr,
                                             uint32_t len_bytes)
 {

@@ -445,6 +445,11 @@ uint32_t link_connections(const struct link *l)
     return l->newest;
 }
 
+void link_count_from(struct link *l, uint32_t newest)
+{
+    l->newest = newest;
+}
+
 static int64_t effective_due(const struct link *l, const struct conn *c, const struct pipe *p,
                              const struct item *it)
 {

@@ -105,6 +105,8 @@ void link_break(struct link *l, uint32_t conn, enum link_action action, int64_t 
 uint64_t link_sent(const struct link *l, uint32_t conn, enum link_dir dir);
 bool link_is_live(const struct link *l, uint32_t conn);
 uint32_t link_connections(const struct link *l); /* number of the newest */
+/* A new link goes on with numbers behind that of another. */
+void link_count_from(struct link *l, uint32_t newest);
 
 enum link_event_kind {
     LINK_EV_CONNECTED, /* for the device; the owner opens the cloud side now */

@@ -1,27 +1,9 @@
-#include "scenarios/engine/script.h"
+#include "scenarios/engine/script_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct rule_state {
-    uint32_t seen;  /* matching events so far */
-    bool fired;     /* told to the owner */
-    bool hit;       /* happened */
-    int64_t end_ns; /* when its duration is over; VTIME_NEVER: not running */
-};
-
-struct script {
-    const struct scenario *s;
-    struct script_ops ops;
-    bool stopped;
-    bool published[SCENARIO_VERSIONS_MAX];
-    struct rule_state net[SCENARIO_RULES_MAX];
-    struct rule_state power[SCENARIO_RULES_MAX];
-    struct rule_state push[PUSHES_MAX];
-    char missed[160];
-};
 
 struct script *script_new(const struct scenario *s, const struct script_ops *ops)
 {
@@ -66,6 +48,23 @@ static bool event_fires(struct rule_state *st, const struct trigger *t, enum lan
     return ++st->seen == t->nth;
 }
 
+bool script_is_ended(const struct net_rule *r)
+{
+    return r->action == NET_REFUSE || r->action == NET_BLACK_HOLE || r->action == NET_PROFILE ||
+           r->action == NET_BROKER;
+}
+
+void script_begin(struct script *x, uint32_t i, int64_t now_ns, int64_t for_ns)
+{
+    const struct net_rule *r = &x->s->net[i];
+    struct net_rule rest = *r;
+    rest.duration_ns = for_ns;
+    if (script_is_ended(r) && for_ns > 0)
+        x->net[i].end_ns = vtime_after(now_ns, for_ns);
+    x->net[i].until_ns = for_ns > 0 ? vtime_after(now_ns, for_ns) : VTIME_NEVER;
+    x->ops.net(x->ops.ctx, now_ns, for_ns == r->duration_ns ? r : &rest, true);
+}
+
 static void fire_net(struct script *x, uint32_t i, int64_t now_ns)
 {
     const struct net_rule *r = &x->s->net[i];
@@ -75,11 +74,8 @@ static void fire_net(struct script *x, uint32_t i, int64_t now_ns)
         return;
     }
     x->net[i].hit = true;
-    bool lasts = r->action == NET_REFUSE || r->action == NET_BLACK_HOLE ||
-                 r->action == NET_PROFILE || r->action == NET_BROKER;
-    if (lasts && r->duration_ns > 0)
-        x->net[i].end_ns = vtime_after(now_ns, r->duration_ns);
-    x->ops.net(x->ops.ctx, now_ns, r, true);
+    x->net[i].order = ++x->fired;
+    script_begin(x, i, now_ns, r->duration_ns);
 }
 
 static void fire_power(struct script *x, uint32_t i, int64_t now_ns)
