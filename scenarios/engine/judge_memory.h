@@ -50,6 +50,7 @@ enum judge_slots_flag {
     SLOTS_MQTT_FAULT,
     SLOTS_FAULT_IN_DOWNLOAD,
     SLOTS_PUBLISH_FAILED,
+    SLOTS_LATE_OR_AGAIN,
     SLOTS_FLAGS
 };
 struct judge_slots_memory {

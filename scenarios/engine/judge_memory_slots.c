@@ -28,6 +28,13 @@ static bool counts_installs(const struct scenario *s)
     return counts;
 }
 
+/* Where no script keeps a device from the update, it must get there whether or not something came
+ * late. */
+static bool is_scripted(const struct scenario *s)
+{
+    return s->n_net > 0 || s->n_pushes > 0;
+}
+
 /* What a judge of two slots never asks for, and what every start begins anew, is in one form. */
 static void leave_out(const struct judge *j, struct judge_memory *out)
 {
@@ -73,7 +80,9 @@ void judge_remember_slots(const struct judge *j, struct judge_memory *out)
                                      [SLOTS_LOST_SEEN] = t->fates_seen[1],
                                      [SLOTS_MQTT_FAULT] = t->mqtt_fault,
                                      [SLOTS_FAULT_IN_DOWNLOAD] = t->fault_in_download,
-                                     [SLOTS_PUBLISH_FAILED] = t->publish_failed};
+                                     [SLOTS_PUBLISH_FAILED] = t->publish_failed,
+                                     [SLOTS_LATE_OR_AGAIN] =
+                                         t->late_or_again || !is_scripted(j->setup.scenario)};
     leave_out(j, out);
     for (int i = 0; i < SLOTS_FLAGS; i++)
         m->flags[i] = flags[i];
@@ -100,7 +109,7 @@ void judge_recall_slots(struct judge *j, const struct judge_memory *memory)
     t->chosen = m->flags[SLOTS_CHOSEN];
     t->rolled_back = m->flags[SLOTS_ROLLED_BACK];
     t->confirmed = m->flags[SLOTS_CONFIRMED];
-    t->late_or_again = true;
+    t->late_or_again = m->flags[SLOTS_LATE_OR_AGAIN];
     t->starts_since_confirm = t->confirmed;
     t->fates_seen[0] = m->flags[SLOTS_CRASH_SEEN];
     t->fates_seen[1] = m->flags[SLOTS_LOST_SEEN];

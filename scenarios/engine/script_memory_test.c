@@ -51,10 +51,18 @@ static void on_push(void *ctx, int64_t now_ns, uint32_t push)
     note(ctx, (struct call){.kind = 'p', .at_ns = now_ns, .rule = push});
 }
 
+static void on_publish(void *ctx, int64_t now_ns, uint32_t offer)
+{
+    (void)ctx;
+    (void)now_ns;
+    (void)offer;
+}
+
 static struct script *script_of(struct owner *o, const struct scenario *s)
 {
     *o = (struct owner){.s = s};
-    struct script_ops ops = {.ctx = o, .net = on_net, .byte = on_byte, .push = on_push};
+    struct script_ops ops = {
+        .ctx = o, .net = on_net, .byte = on_byte, .publish = on_publish, .push = on_push};
     struct script *x = script_new(s, &ops);
     REQUIRE(x != NULL);
     return x;
@@ -118,7 +126,7 @@ static const struct trip_row trip_rows[] = {
      SEGMENT("2", "\"do\": \"refuse\", \"for_ms\": 6000") ", " SEGMENT(
          "4", "\"do\": \"profile\", \"profile\": \"gprs\", \"for_ms\": 2000"),
      ""},
-    {"a profile for good", SEGMENT("5", "\"do\": \"profile\", \"profile\": \"nb-iot\""), ""},
+    {"a profile for good", SEGMENT("5", "\"do\": \"profile\", \"profile\": \"edge\""), ""},
     {"at the reply",
      "{\"when\": {\"reply\": \"download\", \"nth\": 4, \"byte\": 9}, \"do\": "
      "\"reset\"}",

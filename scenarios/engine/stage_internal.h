@@ -2,6 +2,7 @@
 #ifndef OTABENCH_ENGINE_STAGE_INTERNAL_H
 #define OTABENCH_ENGINE_STAGE_INTERNAL_H
 
+#include "scenarios/engine/script_memory.h"
 #include "scenarios/engine/stage.h"
 
 struct stage_script {
@@ -18,6 +19,12 @@ void pushes_free(struct stage_pushes *p);
 void pushes_due(struct stage_pushes *p, uint32_t push);
 void pushes_drop(struct stage_pushes *p); /* nothing is due any more */
 bool pushes_send(struct stage *g);        /* what is due; true: something was sent */
+const bool *pushes_all_due(const struct stage_pushes *p); /* PUSHES_MAX */
+/* Messages sent so far that rules of the script can still repeat (m: what is spent of it), and
+ * back: then nothing is due. 0, ERR_LIMIT, ERR_NOMEM, ERR_FORMAT; c->bad: that is no memory. */
+int pushes_remember(const struct stage *g, const struct script_memory *m, struct buf *out,
+                    struct err *err);
+int pushes_recall(struct stage *g, struct cursor *c, struct err *err);
 
 /* The Aliyun side of the stage: firmware as uploads, offers as tasks of a campaign. */
 bool is_aliyun(const struct stage *g);

@@ -50,6 +50,11 @@ void pushes_drop(struct stage_pushes *p)
     p->any_due = false;
 }
 
+const bool *pushes_all_due(const struct stage_pushes *p)
+{
+    return p->due;
+}
+
 /* Remembers an upgrade message as it left the cloud. */
 static void remember(struct stage_pushes *p, const char *identity, const struct mqtt_message *m)
 {
@@ -142,4 +147,85 @@ bool pushes_send(struct stage *g)
         }
     }
     return any;
+}
+
+/* ---- memory ---- */
+
+/* What rules that wait can still repeat: up to the message of that number, and the newest. */
+static void wanted(const struct stage *g, const struct script_memory *m, uint32_t *first_ones,
+                   bool *newest)
+{
+    *first_ones = 0;
+    *newest = false;
+    for (uint32_t i = 0; i < g->s->n_pushes; i++) {
+        const struct push_rule *r = &g->s->pushes[i];
+        if (m->push[i].spent == SPENT_ALL || (r->kind != PUSH_REPEAT && r->kind != PUSH_FOREIGN))
+            continue;
+        if (r->of > *first_ones)
+            *first_ones = r->of;
+        *newest = *newest || r->of == 0;
+    }
+}
+
+static int put_sent(const struct stage *g, const struct sent *s, struct buf *out, struct err *err)
+{
+    const struct mqtt_message m = {
+        .topic = s->topic, .payload = s->payload, .payload_bytes = s->payload_bytes, .qos = s->qos};
+    int rc = buf_put_text(out, s->identity);
+    if (rc == 0)
+        rc = buf_put_text(out, s->topic);
+    if (rc == 0)
+        rc = buf_put_int(out, s->qos);
+    return rc == 0 ? cloud_remember_message(g->cloud, s->identity, &m, out, err) : rc;
+}
+
+int pushes_remember(const struct stage *g, const struct script_memory *m, struct buf *out,
+                    struct err *err)
+{
+    const struct stage_pushes *p = g->pushes;
+    uint32_t first_ones;
+    bool newest;
+    wanted(g, m, &first_ones, &newest);
+    const uint32_t kept = p->n_sent < first_ones ? p->n_sent : first_ones;
+    newest = newest && p->n_sent > kept;
+    int rc = buf_put_int(out, (int64_t)kept + newest);
+    for (uint32_t i = 0; rc == 0 && i < kept; i++)
+        rc = put_sent(g, &p->sent[i], out, err);
+    return rc == 0 && newest ? put_sent(g, &p->sent[p->n_sent - 1], out, err) : rc;
+}
+
+static int take_sent(struct stage *g, struct cursor *c, struct err *err)
+{
+    struct sent *s = &g->pushes->sent[g->pushes->n_sent];
+    struct buf payload;
+    cursor_text(c, s->identity, sizeof s->identity);
+    cursor_text(c, s->topic, sizeof s->topic);
+    s->qos = (uint8_t)cursor_int(c, 0, 1);
+    buf_init(&payload, SENT_BYTES_MAX);
+    int rc =
+        c->bad ? ERR_FORMAT
+               : cloud_recall_message(g->cloud, g->now_ns, s->identity, s->topic, c, &payload, err);
+    if (rc == 0 && (s->payload = malloc(payload.len_bytes + 1)) == NULL)
+        rc = ERR_NOMEM;
+    if (rc == 0) {
+        if (payload.len_bytes > 0)
+            memcpy(s->payload, payload.data, payload.len_bytes);
+        s->payload_bytes = payload.len_bytes;
+        g->pushes->n_sent++;
+    }
+    buf_free(&payload);
+    return rc;
+}
+
+int pushes_recall(struct stage *g, struct cursor *c, struct err *err)
+{
+    struct stage_pushes *p = g->pushes;
+    int rc = 0;
+    for (uint32_t i = 0; i < p->n_sent; i++)
+        free(p->sent[i].payload);
+    p->n_sent = 0;
+    pushes_drop(p);
+    for (int64_t n = cursor_int(c, 0, SENT_MAX); rc == 0 && !c->bad && n > 0; n--)
+        rc = take_sent(g, c, err);
+    return rc;
 }

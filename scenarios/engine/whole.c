@@ -81,10 +81,10 @@ static int make_flash(struct whole *w, struct err *err)
     const struct partition *area = partition_find(&w->s->device.partitions, "download");
     struct closure_subject subject = {.geometry = w->s->device.geometry};
     subject.boot.layout.erase_bytes = subject.geometry.erase_bytes;
-    /* Memory that fails at a certain call is tried again by the real one, and two slots have
-     * another boot loader. */
+    /* Memory that fails at a certain call is tried again by the real one, as is flash that does,
+     * and two slots have another boot loader. */
     w->has_boot = !w->options.no_recall && w->s->device.agent == AGENT_CMIOT &&
-                  w->s->device.alloc_fail_at == 0 &&
+                  w->s->device.alloc_fail_at == 0 && w->s->n_flash == 0 &&
                   closure_case_boot(&w->s->device, &subject.boot, NULL) == 0;
     if (area != NULL) {
         device_state_layout(&w->s->device, &subject.boot.layout);
@@ -118,7 +118,7 @@ static int make_flash(struct whole *w, struct err *err)
 }
 
 /* The world before the first power-on, as the first node. */
-static int first_node(struct whole *w, const struct sim_run *r, struct err *err)
+static int first_node(struct whole *w, struct sim_run *r, struct err *err)
 {
     struct closure *c = w->flash;
     struct judge_memory m;
@@ -134,7 +134,7 @@ static int first_node(struct whole *w, const struct sim_run *r, struct err *err)
     }
     buf_init(&memory, CLOUD_MEMORY_MAX - sizeof(uint32_t));
     if (rc == 0)
-        rc = whole_remember_cloud(&r->g, &memory, err);
+        rc = whole_remember(&r->g, WHOLE_AS_IT_IS, NULL, &memory, err);
     if (rc == 0) {
         judge_remember(r->g.judge, 0, &m);
         first.key.cloud = whole_put_cloud(w, memory.data, memory.len_bytes);

@@ -265,7 +265,7 @@ struct log_end {
     int64_t ns;
     uint32_t how;
     uint32_t replies;
-    uint32_t cloud, judge, judge_cut;
+    uint32_t cloud, cloud_cut, judge, judge_cut; /* _cut: if power goes then */
     char version[DEVICE_TEXT_MAX];
     uint32_t n_ids;
     char ids[WHOLE_IDS_MAX][REQUIREMENT_ID_MAX];
@@ -296,9 +296,22 @@ void whole_step_all(struct whole_taking *t);
 struct stage;
 /* What the cloud and its broker remember, as if every connection broke now. Appended. */
 int whole_remember_cloud(const struct stage *g, struct buf *out, struct err *err);
-/* Puts it back at time 0: nobody is connected. */
-int whole_recall_cloud(const struct stage *g, const void *memory, size_t len_bytes,
-                       struct err *err);
+/* The same with what of the scenario's faults is spent in front. cloud: that part if it is known,
+ * or null. */
+enum whole_when {
+    WHOLE_AS_IT_IS,
+    WHOLE_CUT,      /* as if power went now */
+    WHOLE_NO_FAULTS /* the faults do not count any more */
+};
+int whole_remember(struct stage *g, enum whole_when when, const struct buf *cloud, struct buf *out,
+                   struct err *err);
+/* Puts it back at time 0, on a new link: nobody is connected. The faults are left alone unless
+ * with_faults. */
+int whole_recall(struct stage *g, const void *memory, size_t len_bytes, bool with_faults,
+                 struct err *err);
+/* That memory if power stays away until what lasts of the faults is over: the same number if
+ * nothing does; POOL_NONE without memory. */
+uint32_t whole_over(struct whole *w, uint32_t cloud);
 /* The script's moment 0: what is offered from the start is offered. */
 void whole_start_script(struct stage *g);
 

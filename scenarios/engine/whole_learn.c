@@ -285,11 +285,11 @@ static bool take_end(struct reader *r)
     if (r->ops < r->boot.n_ops)
         return bad(r, "a boot loader that does less than alone");
     if (e.how != WHOLE_HEALED &&
-        (!memories_known(r, e.cloud, e.judge) || !memories_known(r, e.cloud, e.judge_cut)))
+        (!memories_known(r, e.cloud, e.judge) || !memories_known(r, e.cloud_cut, e.judge_cut)))
         return false;
     if (e.how == WHOLE_IDLED) {
         struct whole_event idle = {.kind = WHOLE_IDLE,
-                                   .cloud = r->clouds[e.cloud],
+                                   .cloud = r->clouds[e.cloud_cut],
                                    .judge = r->judges[e.judge_cut],
                                    .severity = r->severities[e.judge_cut],
                                    .ops = r->ops,

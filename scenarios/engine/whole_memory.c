@@ -3,6 +3,7 @@
 
 #include "common/cursor.h"
 #include "mock_cloud/mqtt/bus.h"
+#include "scenarios/engine/stage_memory.h"
 #include "scenarios/engine/whole_internal.h"
 #include "scenarios/engine/world_internal.h"
 
@@ -15,8 +16,6 @@ static bool is_of_messages(enum cloud_fault_kind kind)
 
 static const char *refuses_slots(const struct scenario *s)
 {
-    if (s->n_pushes > 0)
-        return "its script's messages: which of them were sent is not part of a state";
     for (uint32_t i = 0; i < s->n_faults; i++)
         if (is_of_messages(s->faults[i].kind))
             return "messages that are held back or sent again: what waits is not part of a state";
@@ -27,10 +26,9 @@ static const char *refuses_slots(const struct scenario *s)
 
 const char *whole_refuses(const struct scenario *s)
 {
-    if (s->n_net > 0)
-        return "its network rules: what of them is spent is not part of a state";
-    if (s->n_flash > 0)
-        return "its flash faults: how often they have struck is not part of a state";
+    const char *why = stage_forgets(s);
+    if (why != NULL)
+        return why;
     for (uint32_t i = 0; i < s->n_offers; i++)
         if (s->offers[i].at_ns > 0 || s->offers[i].on_event[0] != '\0')
             return "an offer that is published later: time is not part of a state";
@@ -62,15 +60,64 @@ int whole_remember_cloud(const struct stage *g, struct buf *out, struct err *err
                          CLOUD_MEMORY_MAX);
 }
 
-int whole_recall_cloud(const struct stage *g, const void *memory, size_t len_bytes, struct err *err)
+int whole_remember(struct stage *g, enum whole_when when, const struct buf *cloud, struct buf *out,
+                   struct err *err)
+{
+    struct buf part;
+    buf_init(&part, CLOUD_MEMORY_MAX);
+    int rc = when == WHOLE_NO_FAULTS ? 0 : stage_remember(g, when == WHOLE_CUT, &part, err);
+    if (rc == 0)
+        rc = buf_put_bytes(out, part.data, part.len_bytes);
+    buf_clear(&part);
+    if (rc == 0 && cloud == NULL)
+        rc = whole_remember_cloud(g, &part, err);
+    if (rc == 0)
+        rc = cloud != NULL ? buf_append(out, cloud->data, cloud->len_bytes)
+                           : buf_append(out, part.data, part.len_bytes);
+    buf_free(&part);
+    return rc == 0 || rc == ERR_UNSUPPORTED
+               ? rc
+               : err_set(err, rc, "closure: cloud and faults remember more than %u bytes",
+                         CLOUD_MEMORY_MAX);
+}
+
+int whole_recall(struct stage *g, const void *memory, size_t len_bytes, bool with_faults,
+                 struct err *err)
 {
     struct cursor c = cursor_over(memory, len_bytes);
-    size_t cloud_bytes, bus_bytes;
+    size_t fault_bytes, cloud_bytes, bus_bytes;
+    const uint8_t *faults = cursor_bytes(&c, &fault_bytes);
     const uint8_t *cloud = cursor_bytes(&c, &cloud_bytes), *bus = cursor_bytes(&c, &bus_bytes);
     if (!cursor_done(&c))
         return err_set(err, ERR_FORMAT, "closure: no memory of a cloud and its broker");
     int rc = cloud_recall(g->cloud, cloud, cloud_bytes, 0, err);
-    return rc == 0 ? bus_recall(g->bus, 0, bus, bus_bytes, err) : rc;
+    if (rc == 0)
+        rc = bus_recall(g->bus, 0, bus, bus_bytes, err);
+    return rc == 0 && with_faults ? stage_recall(g, faults, fault_bytes, err) : rc;
+}
+
+uint32_t whole_over(struct whole *w, uint32_t cloud)
+{
+    const uint8_t *record = pool_at(&w->clouds, cloud);
+    struct cursor c = cursor_over(record + sizeof(uint32_t), get_le32(record));
+    struct buf over, all;
+    size_t len_bytes;
+    uint32_t number = cloud;
+    if (w->s->n_net == 0)
+        return cloud;
+    buf_init(&over, CLOUD_MEMORY_MAX);
+    buf_init(&all, CLOUD_MEMORY_MAX);
+    const uint8_t *faults = cursor_bytes(&c, &len_bytes);
+    int rc = stage_memory_over(w->s, faults, len_bytes, &over);
+    if (rc == 0)
+        rc = buf_put_bytes(&all, over.data, over.len_bytes);
+    if (rc == 0)
+        rc = buf_append(&all, c.at, (size_t)(c.end - c.at));
+    if (rc != ERR_NOT_FOUND)
+        number = rc == 0 ? whole_put_cloud(w, all.data, all.len_bytes) : POOL_NONE;
+    buf_free(&over);
+    buf_free(&all);
+    return number;
 }
 
 void whole_start_script(struct stage *g)

@@ -1,5 +1,6 @@
 /*
- * Any bytes as what a cloud with its broker ('c' in front) or a judge ('j') remembers: refused with
+ * Any bytes as what a cloud with its broker and the script ('c' in front) or a judge ('j')
+ * remember: refused with
  * a reason, or taken; then what is remembered of it comes back as itself.
  */
 #include <stdio.h>
@@ -21,7 +22,12 @@ static void demand(bool ok)
 static const char document[] =
     "{\"otabench\": 1, \"text\": \"t\", \"device\": {\"agent\": \"iot-ota\"}, \"versions\": "
     "[{\"version\": \"1.0\", \"images\": [{\"generate\": {\"bytes\": 700}}]}, {\"version\": "
-    "\"1.1\"}]}";
+    "\"1.1\"}], \"network\": {\"faults\": [{\"when\": {\"event\": \"device/progress\", \"nth\": "
+    "3}, "
+    "\"do\": \"broker-restart\", \"for_ms\": 900}, {\"when\": {\"connection\": 3, \"byte\": 9}, "
+    "\"do\": \"reset\"}]}, \"cloud\": {\"pushes\": [{\"when\": {\"event\": \"device/progress\"}, "
+    "\"do\": \"repeat\"}]}, \"flash\": [{\"fail\": \"read\", \"address\": \"0x9000\", \"count\": "
+    "4}]}";
 
 /* One world for all inputs: a memory that is taken leaves nothing of the one before. */
 static struct sim_run *a_run(void)
@@ -48,7 +54,7 @@ static void as_cloud(const uint8_t *data, size_t size)
     struct stage *g = &a_run()->g;
     struct err err = {.text = ""};
     struct buf first, second;
-    int rc = whole_recall_cloud(g, data, size, &err);
+    int rc = whole_recall(g, data, size, true, &err);
     if (rc != 0) {
         demand(err.text[0] != '\0');
         return;
@@ -56,9 +62,9 @@ static void as_cloud(const uint8_t *data, size_t size)
     buf_init(&first, 1u << 20);
     buf_init(&second, 1u << 20);
     /* What is longer than a state may be is said so. */
-    if (whole_remember_cloud(g, &first, &err) == 0) {
-        demand(whole_recall_cloud(g, first.data, first.len_bytes, &err) == 0);
-        demand(whole_remember_cloud(g, &second, &err) == 0);
+    if (whole_remember(g, WHOLE_AS_IT_IS, NULL, &first, &err) == 0) {
+        demand(whole_recall(g, first.data, first.len_bytes, true, &err) == 0);
+        demand(whole_remember(g, WHOLE_AS_IT_IS, NULL, &second, &err) == 0);
         demand(first.len_bytes == second.len_bytes &&
                memcmp(first.data, second.data, first.len_bytes) == 0);
     }

@@ -80,14 +80,14 @@ static void remember(struct stage *g, struct buf *out)
 {
     struct err err = {.text = ""};
     buf_clear(out);
-    REQUIRE_OK(whole_remember_cloud(g, out, &err), &err);
+    REQUIRE_OK(whole_remember(g, WHOLE_AS_IT_IS, NULL, out, &err), &err);
 }
 
 static void cloud_trip(struct bench *b)
 {
     struct err err = {.text = ""};
     remember(&b->r.g, &b->first);
-    REQUIRE_OK(whole_recall_cloud(&b->q.g, b->first.data, b->first.len_bytes, &err), &err);
+    REQUIRE_OK(whole_recall(&b->q.g, b->first.data, b->first.len_bytes, true, &err), &err);
     remember(&b->q.g, &b->second);
     CHECK_INT(b->second.len_bytes, b->first.len_bytes);
     CHECK_MEM(b->second.data, b->first.data, b->first.len_bytes);
@@ -179,11 +179,11 @@ static void foreign_clouds_are_refused(void)
     struct err err = {.text = ""};
     remember(&b.r.g, &b.first);
     for (size_t n = 0; n < b.first.len_bytes; n++) {
-        CHECK_INT(whole_recall_cloud(&b.q.g, b.first.data, n, &err), ERR_FORMAT);
+        CHECK_INT(whole_recall(&b.q.g, b.first.data, n, true, &err), ERR_FORMAT);
         CHECK(err.text[0] != '\0');
     }
     REQUIRE_OK(buf_append(&b.first, "", 1), &err);
-    CHECK_INT(whole_recall_cloud(&b.q.g, b.first.data, b.first.len_bytes, &err), ERR_FORMAT);
+    CHECK_INT(whole_recall(&b.q.g, b.first.data, b.first.len_bytes, true, &err), ERR_FORMAT);
     uint8_t junk[200];
     memset(junk, 0xa5, sizeof junk);
     CHECK_INT(cloud_recall(b.q.g.cloud, junk, sizeof junk, 0, &err), ERR_FORMAT);
@@ -208,11 +208,11 @@ static void spoilt_clouds_do_no_harm(void)
         buf_clear(&spoilt);
         REQUIRE_OK(buf_append(&spoilt, b.first.data, b.first.len_bytes), &err);
         spoilt.data[i] ^= 0x11;
-        if (whole_recall_cloud(&b.q.g, spoilt.data, spoilt.len_bytes, &err) != 0)
+        if (whole_recall(&b.q.g, spoilt.data, spoilt.len_bytes, true, &err) != 0)
             continue;
         taken++;
         remember(&b.q.g, &b.second);
-        REQUIRE_OK(whole_recall_cloud(&b.q.g, b.second.data, b.second.len_bytes, &err), &err);
+        REQUIRE_OK(whole_recall(&b.q.g, b.second.data, b.second.len_bytes, true, &err), &err);
         remember(&b.q.g, &third);
         CHECK_INT(third.len_bytes, b.second.len_bytes);
         CHECK_MEM(third.data, b.second.data, third.len_bytes);

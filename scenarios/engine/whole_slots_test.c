@@ -259,17 +259,16 @@ struct refused_row {
     const char *name, *rest, *why;
 };
 static const struct refused_row refused_rows[] = {
-    {"messages of the script",
-     ", \"cloud\": {\"pushes\": [{\"when\": {\"event\": \"device/progress\"}, \"do\": "
-     "\"repeat\"}]}",
-     "script's messages"},
+    {"messages at a time",
+     ", \"cloud\": {\"pushes\": [{\"when\": {\"at_ms\": 7}, \"do\": \"repeat\"}]}",
+     "at a certain time"},
     {"messages held back",
      ", \"cloud\": {\"faults\": [{\"on\": \"push\", \"do\": \"delay\", \"for_ms\": 5}]}",
      "held back"},
     {"a device that the cloud does not know", ", \"cloud\": {\"registered\": false}", "login"},
     {"network rules",
      ", \"network\": {\"faults\": [{\"when\": {\"at_ms\": 5}, \"do\": \"outage\", \"for_ms\": 9}]}",
-     "network rules"},
+     "network rule"},
 };
 
 static const char *refused_name(const void *row)

@@ -75,15 +75,23 @@ static struct whole_node cut_at(const struct whole_taking *t, const struct whole
                                .ops_before = n->ops_before + e->ops};
 }
 
-/* The tree with power off becomes a node, and a successor of the step under way. */
+/* The tree with power off becomes a node, and a successor of the step under way; and another one if
+ * power may stay away until something is over. */
 static void add_node(struct whole_taking *t, const struct whole_node *cut)
 {
     struct whole *w = t->w;
     struct closure *c = w->flash;
     struct whole_node found = *cut;
+    const uint32_t over = whole_over(w, found.key.cloud);
     found.key.flash = states_put(&c->states, &w->off, NULL);
     uint32_t node = found.key.flash == POOL_NONE ? NONE : whole_put_node(w, &found);
-    if (node == NONE || !whole_add_number(&w->edges, node))
+    bool good = node != NONE && over != POOL_NONE && whole_add_number(&w->edges, node);
+    if (good && over != found.key.cloud) {
+        found.key.cloud = over;
+        node = whole_put_node(w, &found);
+        good = node != NONE && whole_add_number(&w->edges, node);
+    }
+    if (!good)
         whole_full(t);
 }
 

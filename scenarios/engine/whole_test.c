@@ -233,7 +233,7 @@ static void what_depends_on_time_is_refused(void)
            "\"for_ms\": 9}]}");
     CHECK(whole_refuses(b.s) != NULL);
     CHECK(whole_new(b.s, &(struct whole_options){.max_states = 9}, &b.run, &err) == NULL);
-    CHECK_HAS(err.text, "network rules");
+    CHECK_HAS(err.text, "network rule");
     tear_down(&b);
 }
 

@@ -8,6 +8,7 @@
 
 #include "flash_emu/nor_raw.h"
 #include "scenarios/engine/judge_internal.h"
+#include "scenarios/engine/stage_memory.h"
 #include "scenarios/engine/whole_internal.h"
 #include "scenarios/engine/world_internal.h"
 
@@ -24,8 +25,9 @@ struct whole_worker {
     uint32_t *all_seen;  /* per page: and nothing is left to see since this */
     uint32_t runs;       /* run */
     bool booting;        /* what the device looks at is told by what the boot loader does */
+    bool has_faults;     /* the scenario has faults that can be spent */
     bool healing;        /* nothing but looks is told, and these tell of weak cells, too */
-    struct buf memory, last;
+    struct buf memory, last, cloud; /* cloud: the newest of the cloud alone */
 
     /* the task under way */
     struct buf *log;
@@ -50,12 +52,17 @@ static void put_record(struct whole_worker *k, uint32_t tag, const void *data, s
     put(k, data, len_bytes);
 }
 
-/* The cloud's memory as it is; its number in the log. True when it is another than before. */
-static bool note_cloud(struct whole_worker *k)
+/* What cloud and faults remember; the newest in the log from then
+ * on. True when it is another than before. fresh: the cloud may know something new. */
+static bool note_cloud(struct whole_worker *k, bool fresh, enum whole_when when)
 {
     buf_clear(&k->memory);
+    if (fresh)
+        buf_clear(&k->cloud);
+    if (k->rc == 0 && fresh)
+        k->rc = whole_remember_cloud(&k->r.g, &k->cloud, &k->err);
     if (k->rc == 0)
-        k->rc = whole_remember_cloud(&k->r.g, &k->memory, &k->err);
+        k->rc = whole_remember(&k->r.g, when, &k->cloud, &k->memory, &k->err);
     bool same = k->clouds > 0 && k->memory.len_bytes == k->last.len_bytes &&
                 memcmp(k->memory.data, k->last.data, k->memory.len_bytes) == 0;
     if (k->rc != 0 || same)
@@ -210,6 +217,8 @@ static void on_op(void *ctx, const struct nor_op *op)
     op_looks(k, op);
     if (k->healing)
         return;
+    if (k->has_faults)
+        (void)note_cloud(k, false, WHOLE_CUT);
     struct log_op o = {.ns = k->r.g.now_ns,
                        .addr = op->addr,
                        .len_bytes = op->len_bytes,
@@ -231,7 +240,7 @@ static void on_event(void *ctx, enum lane lane, const char *event)
     if (k->log == NULL || k->healing || !sim_is_reply(lane, event))
         return;
     k->replies++;
-    if (!note_cloud(k))
+    if (!note_cloud(k, true, WHOLE_CUT))
         return;
     struct log_reply p = {.ns = k->r.g.now_ns, .replies = k->replies, .cloud = k->clouds - 1};
     p.judge = note_cut(k);
@@ -271,15 +280,17 @@ static void put_flash(struct whole_worker *k, struct nor *chip, uint32_t *chip_u
     nor_raw_set_op_count(chip, 0);
 }
 
+/* The judge last: what lasts is told to it again. */
 static int put_memories(struct whole_worker *k, struct sim_run *r, const struct whole_key *key,
-                        const struct judge_severity *severity)
+                        const struct judge_severity *severity, bool with_faults)
 {
     const uint8_t *cloud = pool_at(&k->w->clouds, key->cloud);
     struct judge_memory m;
+    int rc = whole_recall(&r->g, cloud + sizeof(uint32_t), get_le32(cloud), with_faults, &k->err);
     memcpy(&m, pool_at(&k->w->judges, key->judge), sizeof m);
     m.severity = *severity;
     judge_recall(r->g.judge, &m, 0);
-    return whole_recall_cloud(&r->g, cloud + sizeof(uint32_t), get_le32(cloud), &k->err);
+    return rc;
 }
 
 static int fresh_network(struct sim_run *r, struct err *err)
@@ -325,15 +336,15 @@ static void start(struct whole_worker *k, const struct whole_task *t)
     r->g.now_ns = 0;
     r->was_reset = r->g.cut_due = false;
     sim_board_rewind(r->board, 0);
-    k->rc = put_memories(k, r, &n->key, &n->severity);
+    k->rc = fresh_network(r, &k->err);
     if (k->rc == 0)
-        k->rc = fresh_network(r, &k->err);
+        k->rc = put_memories(k, r, &n->key, &n->severity, true);
     if (k->rc != 0)
         return;
     for (uint32_t u = 0; u < k->w->flash->states.shape.units; u++)
         if (t->of.foreign && k->w->foreign[u])
             look_at_unit(k, u);
-    (void)note_cloud(k);
+    (void)note_cloud(k, true, WHOLE_CUT);
     sim_power_on(r);
     bool spins = !sim_run_phase(r, r->g.s->limit_ns, true);
     if (spins)
@@ -341,7 +352,13 @@ static void start(struct whole_worker *k, const struct whole_task *t)
     end.ns = r->g.now_ns;
     end.how = r->was_reset ? WHOLE_RESET : WHOLE_IDLED;
     end.replies = k->replies;
-    end.cloud = k->clouds - 1;
+    if (k->has_faults)
+        (void)note_cloud(k, false, WHOLE_CUT);
+    end.cloud = end.cloud_cut = k->clouds - 1;
+    if (k->has_faults) {
+        (void)note_cloud(k, false, r->was_reset ? WHOLE_AS_IT_IS : WHOLE_NO_FAULTS);
+        end.cloud = k->clouds - 1;
+    }
     end.judge_cut = note_cut(k);
     judge_remember(r->g.judge, r->g.now_ns, &k->now);
     end.judge = note_judge(k);
@@ -368,8 +385,9 @@ static int heal_run(struct whole_worker *k, struct sim_run *r, const struct whol
 {
     bool healed = false;
     put_flash(k, r->g.nor, NULL, base);
-    int rc = put_memories(k, r, &e->key, &e->severity);
+    int rc = put_memories(k, r, &e->key, &e->severity, false);
     judge_main_over(r->g.judge, 0);
+    r->g.broker = BROKER_STAYS;
     r->on = r->idle = true;
     r->stop_at_reset = false;
     r->reading = 1 + whole_reading(k->w, k->tree.unit);
@@ -442,6 +460,8 @@ struct whole_worker *whole_worker_new(const struct whole *w, struct err *err)
         k->w = w;
         buf_init(&k->memory, CLOUD_MEMORY_MAX - sizeof(uint32_t));
         buf_init(&k->last, CLOUD_MEMORY_MAX);
+        buf_init(&k->cloud, CLOUD_MEMORY_MAX);
+        k->has_faults = stage_has_faults(w->s);
         struct judge_setup none = {.scenario = w->s};
         k->main = world_new(err);
         k->heal = world_new(err);
@@ -480,5 +500,6 @@ void whole_worker_free(struct whole_worker *k)
     free(k->all_seen);
     buf_free(&k->memory);
     buf_free(&k->last);
+    buf_free(&k->cloud);
     free(k);
 }

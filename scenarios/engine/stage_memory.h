@@ -1,0 +1,26 @@
+/*
+ * What of the faults of a scenario is spent, for searches that go from state to state: of its
+ * network rules and messages (script_memory.h), of what the cloud has sent as far as a message
+ * repeats it, and of its flash faults. How many requests the cloud has counted is in
+ * cloud_remember.
+ */
+#ifndef OTABENCH_ENGINE_STAGE_MEMORY_H
+#define OTABENCH_ENGINE_STAGE_MEMORY_H
+
+#include "scenarios/engine/stage.h"
+
+/* Why it cannot be kept exactly; null: it can. Static text. */
+const char *stage_forgets(const struct scenario *s);
+/* There is something that can be spent: else memories are empty. */
+bool stage_has_faults(const struct scenario *s);
+
+/* As it is; off: as if power went now. Appended. ERR_LIMIT, ERR_NOMEM. */
+int stage_remember(struct stage *g, bool off, struct buf *out, struct err *err);
+/* Puts it back at g->now_ns: on a new link, and a cloud and broker that were put back before.
+ * ERR_FORMAT: those bytes are no such memory. */
+int stage_recall(struct stage *g, const void *memory, size_t len_bytes, struct err *err);
+/* Another memory: what lasts over a power cut is over. Appended. ERR_NOT_FOUND: nothing lasts. */
+int stage_memory_over(const struct scenario *s, const void *memory, size_t len_bytes,
+                      struct buf *out);
+
+#endif

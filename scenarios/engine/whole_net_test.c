@@ -1,0 +1,275 @@
+/*
+ * Closure of whole updates with the network in play: what of a scenario's faults is spent is part
+ * of a state. Sets must be exact, and all must agree with every sequence of two cuts run one by
+ * one.
+ */
+#include "scenarios/engine/whole.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/testing/testing.h"
+#include "scenarios/engine/whole_testing.h"
+
+#define NOTHING   (1u << TEAR_NOTHING)
+#define SCRAMBLED (1u << TEAR_SCRAMBLED)
+#define DONE      (1u << TEAR_DONE)
+
+struct content {
+    uint8_t sha256[SHA256_BYTES];
+    uint32_t depth;
+};
+
+struct bench {
+    struct scenario *s;
+    struct run_options run;
+    struct whole_result r;
+    char cache[TEST_PATH_MAX];
+    struct content *contents; /* what states stand for */
+    size_t n_contents, contents_cap;
+};
+
+static void add_content(void *ctx, const uint8_t sha256[SHA256_BYTES], uint32_t depth)
+{
+    struct bench *b = ctx;
+    if (b->n_contents == b->contents_cap) {
+        b->contents_cap = b->contents_cap == 0 ? 1024 : 2 * b->contents_cap;
+        b->contents = realloc(b->contents, b->contents_cap * sizeof *b->contents);
+        REQUIRE(b->contents != NULL);
+    }
+    memcpy(b->contents[b->n_contents].sha256, sha256, SHA256_BYTES);
+    b->contents[b->n_contents++].depth = depth;
+}
+
+static int by_content(const void *a, const void *b)
+{
+    const struct content *x = a, *y = b;
+    int order = memcmp(x->sha256, y->sha256, sizeof x->sha256);
+    return order != 0 ? order : (x->depth > y->depth) - (x->depth < y->depth);
+}
+
+/* Each once, with the least depth, in order. */
+static void sort_contents(struct bench *b)
+{
+    size_t n = 0;
+    qsort(b->contents, b->n_contents, sizeof *b->contents, by_content);
+    for (size_t i = 0; i < b->n_contents; i++)
+        if (n == 0 || memcmp(b->contents[n - 1].sha256, b->contents[i].sha256, SHA256_BYTES) != 0)
+            b->contents[n++] = b->contents[i];
+    b->n_contents = n;
+}
+
+/* Members of the device besides the usual, and of the document. An agent: with two slots. */
+static void set_up(struct bench *b, const char *agent, const char *device, const char *rest)
+{
+    char text[2048];
+    struct err err = {.text = ""};
+    const char *kind = agent[0] == '\0' ? ", \"check_interval_ms\": 100"
+                                        : ", \"app_bytes\": 4096, \"user_bytes\": 4096, "
+                                          "\"chip_bytes\": 65536, \"agent\": ";
+    memset(b, 0, sizeof *b);
+    (void)snprintf(text, sizeof text,
+                   "{\"otabench\": 1, \"text\": \"t\", \"device\": {\"rounds\": %d%s%s%s}, "
+                   "\"versions\": [{\"version\": \"1.0\", \"images\": [{\"generate\": {\"bytes\": "
+                   "700}}]}, {\"version\": \"1.1\"}]%s}",
+                   agent[0] == '\0' ? 1 : 2, kind, agent, device, rest);
+    test_tmpdir(b->cache);
+    b->run.cache_dir = b->cache;
+    b->s = calloc(1, sizeof *b->s);
+    REQUIRE(b->s != NULL);
+    REQUIRE_OK(scenario_parse(b->s, text, strlen(text), "tiny", &err), &err);
+}
+
+static void tear_down(struct bench *b)
+{
+    free(b->contents);
+    free(b->s);
+}
+
+static void close_it(struct bench *b, const struct whole_options *options)
+{
+    struct err err = {.text = ""};
+    struct whole_options o = *options;
+    struct buf log;
+    o.keep_dead = true;
+    struct whole *w = whole_new(b->s, &o, &b->run, &err);
+    if (w == NULL)
+        (void)fprintf(stderr, "%s\n", err.text);
+    REQUIRE(w != NULL);
+    struct whole_worker *k = whole_worker_new(w, &err);
+    REQUIRE(k != NULL);
+    buf_init(&log, WHOLE_LOG_BYTES_MAX);
+    uint32_t tasks[32], n;
+    while ((n = whole_begin(w, tasks, sizeof tasks / sizeof tasks[0], &err)) > 0)
+        for (uint32_t i = 0; i < n; i++) {
+            buf_clear(&log);
+            REQUIRE_OK(whole_work(k, tasks[i], &log, &err), &err);
+            REQUIRE_OK(whole_take(w, log.data, log.len_bytes, NULL, &err), &err);
+        }
+    CHECK_STR(err.text, "");
+    REQUIRE_OK(whole_conclude(w, &b->r, &err), &err);
+    b->n_contents = 0;
+    REQUIRE_OK(whole_contents(w, add_content, b), &err);
+    sort_contents(b);
+    whole_worker_free(k);
+    whole_free(w);
+    buf_free(&log);
+}
+
+#define NET(rule) ", \"network\": {\"faults\": [" rule "]}"
+#define LINK_SDK  "\"aiot\""
+
+/* ---- what is right closes ---- */
+
+struct closed_row {
+    const char *name, *agent, *rest;
+    uint32_t tears;
+    bool old; /* some power-ons end with the old version: the fault made them give up */
+};
+static const struct closed_row closed_rows[] = {
+    {"a reply is lost", "",
+     NET("{\"when\": {\"reply\": \"download\", \"byte\": 20}, \"do\": \"reset\"}"),
+     NOTHING | SCRAMBLED, false},
+    {"the third connection is lost", "",
+     NET("{\"when\": {\"connection\": 3, \"byte\": 1}, \"do\": \"close\"}"), NOTHING, false},
+    {"refused for a while", "",
+     NET("{\"when\": {\"event\": \"device/package\"}, \"do\": \"refuse\", \"for_ms\": 900000}"),
+     NOTHING, true},
+    {"an outage that is set off by the cut", "",
+     NET("{\"when\": {\"event\": \"power/cut\"}, \"do\": \"outage\", \"for_ms\": 4000}"), NOTHING,
+     false},
+    {"another network for good", "",
+     NET("{\"when\": {\"event\": \"device/package\"}, \"do\": \"profile\", \"profile\": "
+         "{\"one_way_ms\": 40}}"),
+     NOTHING, false},
+    {"flash that cannot be written once", "",
+     ", \"flash\": [{\"fail\": \"program\", \"address\": \"0x9000\", \"len_bytes\": 4096}]",
+     NOTHING, false},
+    {"a message is repeated", LINK_SDK,
+     ", \"cloud\": {\"pushes\": [{\"when\": {\"event\": \"device/progress\"}, \"do\": "
+     "\"repeat\"}]}",
+     NOTHING, true},
+    {"the broker restarts", LINK_SDK,
+     NET("{\"when\": {\"event\": \"device/progress\"}, \"do\": \"broker-restart\", \"for_ms\": "
+         "2000}"),
+     NOTHING, true},
+};
+
+static const char *closed_name(const void *row)
+{
+    return ((const struct closed_row *)row)->name;
+}
+
+static void closes(const void *row)
+{
+    const struct closed_row *c = row;
+    struct bench b;
+    set_up(&b, c->agent, "", c->rest);
+    CHECK(whole_refuses(b.s) == NULL);
+    close_it(&b, &(struct whole_options){.tears = c->tears, .max_states = 100000});
+    CHECK_INT(b.r.failing, 0);
+    CHECK(b.r.closed);
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), "pass");
+    CHECK(b.r.ends_new > 0 && b.r.ends_other == 0);
+    CHECK_INT(b.r.ends_old > 0, c->old);
+    tear_down(&b);
+}
+
+/* ---- sets stand for what every tear alone leads to ---- */
+
+struct same_row {
+    const char *name, *agent, *rest;
+    uint32_t tears, cuts;
+};
+static const struct same_row same_rows[] = {
+    {"a reply is lost", "",
+     NET("{\"when\": {\"reply\": \"download\", \"nth\": 2, \"byte\": 20}, \"do\": \"reset\"}"),
+     NOTHING, 0},
+    {"an outage, half-erased", "",
+     NET("{\"when\": {\"event\": \"device/package\"}, \"do\": \"outage\", \"for_ms\": 7000}"),
+     1u << TEAR_HALF_ERASED, 1},
+    {"the fifth connection, weak cells", "",
+     NET("{\"when\": {\"connection\": 5, \"byte\": 30}, \"do\": \"reset\"}"), 1u << TEAR_WEAK, 1},
+};
+
+static const char *same_name(const void *row)
+{
+    return ((const struct same_row *)row)->name;
+}
+
+static void sets_are_exact(const void *row)
+{
+    const struct same_row *c = row;
+    struct bench b, naive;
+    set_up(&b, c->agent, "", c->rest);
+    set_up(&naive, c->agent, "", c->rest);
+    struct whole_options o = {
+        .tears = c->tears, .max_cuts = c->cuts, .max_states = 200000, .all_failures = true};
+    close_it(&b, &o);
+    o.no_recall = true;
+    close_it(&naive, &o);
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), verdict_name(whole_verdict(&naive.r)));
+    CHECK_INT(b.r.closed, naive.r.closed);
+    CHECK_INT(b.r.failing, 0);
+    CHECK_INT(naive.r.failing, 0);
+    CHECK_INT(b.r.depth, naive.r.depth);
+    CHECK_INT(b.r.ends_old > 0, naive.r.ends_old > 0);
+    CHECK(b.r.starts < naive.r.starts);
+    CHECK_INT(naive.r.recalled, 0);
+    CHECK_INT(b.n_contents, naive.n_contents);
+    bool same = b.n_contents == naive.n_contents;
+    for (size_t i = 0; i < b.n_contents && same; i++)
+        same = by_content(&b.contents[i], &naive.contents[i]) == 0;
+    CHECK(same);
+    tear_down(&b);
+    tear_down(&naive);
+}
+
+/* ---- against every sequence of two cuts ---- */
+
+struct naive_row {
+    const char *name, *agent, *device, *rest;
+};
+static const struct naive_row naive_rows[] = {
+    {"a reply is lost", "", "",
+     NET("{\"when\": {\"reply\": \"download\", \"byte\": 20}, \"do\": \"reset\"}")},
+    {"a reply is lost, no backup", "", ", \"breaks\": [\"boot-skip-backup\"]",
+     NET("{\"when\": {\"reply\": \"check\", \"byte\": 20}, \"do\": \"close\"}")},
+    {"a message is repeated", LINK_SDK, "",
+     ", \"cloud\": {\"pushes\": [{\"when\": {\"event\": \"device/progress\"}, \"do\": "
+     "\"repeat\"}]}"},
+};
+
+static const char *naive_name(const void *row)
+{
+    return ((const struct naive_row *)row)->name;
+}
+
+static void agrees_with_a_naive_search(const void *row)
+{
+    const struct naive_row *c = row;
+    struct bench b;
+    bool is_old = false, is_new = false;
+    set_up(&b, c->agent, c->device, c->rest);
+    uint32_t least = naive_two_cuts(b.s, &b.run, "done", &is_old, &is_new);
+    close_it(&b, &(struct whole_options){.tears = DONE, .max_states = 100000, .max_cuts = 2});
+    bool found = b.r.n_failures > 0 && b.r.failures[0].confirmed;
+    CHECK(found == (least > 0));
+    if (found) {
+        CHECK(b.r.failures[0].n_cuts <= least);
+        CHECK(repeats(b.s, &b.run, &b.r.failures[0], b.r.failures[0].ids[0]));
+    } else {
+        CHECK(!is_old || b.r.ends_old > 0);
+        CHECK(is_new && b.r.ends_new > 0);
+    }
+    tear_down(&b);
+}
+
+static const struct test tests[] = {
+    TEST_ROWS("closes", closes, closed_rows, closed_name),
+    TEST_ROWS("sets are exact", sets_are_exact, same_rows, same_name),
+    TEST_ROWS("agrees with a naive search", agrees_with_a_naive_search, naive_rows, naive_name),
+};
+
+TEST_MAIN("engine whole net", tests)
