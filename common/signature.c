@@ -3,23 +3,66 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <stdio.h>
 #include <string.h>
+
+/* What is in a text that was to be a key, by the line that begins it. */
+static const char *kind_of(const char *pem, bool is_private)
+{
+    static const struct {
+        const char *label;
+        bool is_private; /* what was wanted */
+        const char *text;
+    } kinds[] = {
+        {"-----BEGIN ENCRYPTED ", true, "has a pass phrase"},
+        {"Proc-Type: 4,ENCRYPTED", true, "has a pass phrase"},
+        {"PUBLIC KEY-----", true, "is a public one"},
+        {"PRIVATE KEY-----", false, "is a private one"},
+        {"-----BEGIN RSA PUBLIC KEY-----", false, "has the form of PKCS#1"},
+        {"-----BEGIN CERTIFICATE-----", true, "is a certificate"},
+        {"-----BEGIN CERTIFICATE-----", false, "is in a certificate"},
+    };
+    for (size_t i = 0; pem != NULL && i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i].is_private == is_private && strstr(pem, kinds[i].label) != NULL)
+            return kinds[i].text;
+    return "cannot be read";
+}
+
+/* Instead of asking the terminal. */
+static int no_pass_phrase(char *out, int room, int writing, void *ctx)
+{
+    (void)out, (void)room, (void)writing, (void)ctx;
+    return -1;
+}
 
 static EVP_PKEY *read_key(const char *pem, bool is_private, struct err *err)
 {
     BIO *bio = pem == NULL ? NULL : BIO_new_mem_buf(pem, -1);
     EVP_PKEY *key = NULL;
+    char what[64] = "";
     if (bio != NULL)
-        key = is_private ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL)
-                         : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+        key = is_private ? PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL)
+                         : PEM_read_bio_PUBKEY(bio, NULL, no_pass_phrase, NULL);
     BIO_free(bio);
-    if (key != NULL && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
-        EVP_PKEY_get_size(key) == SIGNATURE_BYTES)
+    if (key == NULL)
+        (void)snprintf(what, sizeof what, "%s", kind_of(pem, is_private));
+    else if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
+        (void)snprintf(what, sizeof what, "is of the kind %.40s", EVP_PKEY_get0_type_name(key));
+    else if (EVP_PKEY_get_size(key) != SIGNATURE_BYTES)
+        (void)snprintf(what, sizeof what, "has %d bits", 8 * EVP_PKEY_get_size(key));
+    if (what[0] == '\0')
         return key;
     EVP_PKEY_free(key);
-    (void)err_set(err, ERR_ARG, "the key must be a %s RSA key of %d bits, as PEM",
+    (void)err_set(err, ERR_ARG, "the key %s, it must be a %s RSA key of %d bits, as PEM", what,
                   is_private ? "private" : "public", 8 * SIGNATURE_BYTES);
     return NULL;
+}
+
+int signature_key_check(const char *pem, bool is_private, struct err *err)
+{
+    EVP_PKEY *key = read_key(pem, is_private, err);
+    EVP_PKEY_free(key);
+    return key == NULL ? ERR_ARG : 0;
 }
 
 int signature_make(const char *private_pem, const uint8_t *digest, size_t len_bytes,

@@ -15,6 +15,10 @@
 #define SIGNATURE_BYTES    256
 #define SIGNATURE_TEXT_MAX 345 /* with terminator */
 
+/* Whether text is a key of that kind that can be used here. ERR_ARG, saying what it is instead; a
+ * key with a pass phrase is of no use, nobody is there to be asked. */
+int signature_key_check(const char *pem, bool is_private, struct err *err);
+
 /* Signs a digest of len_bytes. 0; ERR_ARG: no private RSA key of 2048 bits. */
 int signature_make(const char *private_pem, const uint8_t *digest, size_t len_bytes,
                    char out[SIGNATURE_TEXT_MAX], struct err *err);

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/signature.h"
 #include "common/vtime.h"
 #include "mock_cloud/aliyun/aliyun.h"
 #include "mock_cloud/broker/broker.h"
@@ -41,6 +42,7 @@ struct serve {
     char dir[PATH_TEXT_MAX];
     bool own_dir; /* made here, removed at the end */
     char key[2 * KEY_BYTES + 1];
+    char signing_key[CA_PEM_MAX]; /* empty: images are not signed */
     struct ca_files ca;
     bool has_ca;
     int64_t now_ns;
@@ -194,6 +196,16 @@ static int open_key(struct serve *s, struct err *err)
     return good ? 0 : err_set(err, ERR_IO, "%s: cannot be written", path);
 }
 
+static int open_signing_key(struct serve *s, struct err *err)
+{
+    if (s->cfg.signing_key == NULL)
+        return 0;
+    int rc = ca_read_pem(s->cfg.signing_key, s->signing_key, err);
+    if (rc == 0 && (rc = signature_key_check(s->signing_key, true, err)) != 0)
+        (void)err_prefix(err, rc, "%s", s->cfg.signing_key);
+    return rc;
+}
+
 static int open_store(struct serve *s, struct err *err)
 {
     char path[PATH_TEXT_MAX];
@@ -211,6 +223,7 @@ static int open_cloud(struct serve *s, struct err *err)
                                .url_lifetime_ns = s->cfg.url_lifetime_ns,
                                .download_tls = s->cfg.tls,
                                .auth_key = s->cfg.auth_key,
+                               .image_key_pem = s->signing_key[0] == '\0' ? NULL : s->signing_key,
                                .refusals_max = s->cfg.refusals_max,
                                .task_timeout_ns = s->cfg.task_timeout_ns,
                                .project_key = s->key,
@@ -410,8 +423,8 @@ static int open_limits(struct serve *s, struct err *err)
 struct serve *serve_open(const struct serve_config *cfg, struct err *err)
 {
     static int (*const steps[])(struct serve * s, struct err * err) = {
-        open_limits, open_dir,   open_key,  open_store, open_cloud, open_ca,    open_ports,
-        open_http,   open_https, open_mqtt, open_admin, keep_ports, tell_place,
+        open_limits, open_signing_key, open_dir,   open_key,  open_store, open_cloud, open_ca,
+        open_ports,  open_http,        open_https, open_mqtt, open_admin, keep_ports, tell_place,
     };
     struct serve *s = calloc(1, sizeof *s);
     if (s == NULL) {

@@ -16,15 +16,16 @@ struct serve_config {
     const char *bind_ip;   /* IPv4 literal of the listeners */
     const char *host;      /* what URLs name; null: bind_ip */
     uint16_t http_port, https_port, mqtt_port, mqtts_port,
-        admin_port;         /* 0: that of the last start on this
-                               state, if it is free, else a free one */
-    bool no_admin;          /* no live operation */
-    bool tls;               /* URLs begin with https */
-    bool no_mqtt;           /* HTTP alone */
-    const char *broker_url; /* an external broker in place of our own; null: our own */
-    const char *broker_ca;  /* its CA, PEM; null: the system's */
-    bool auth_key;          /* URLs as a content network signs them */
-    uint32_t refusals_max;  /* of one expired URL until its upgrade has failed; 0: no end */
+        admin_port;          /* 0: that of the last start on this
+                                state, if it is free, else a free one */
+    bool no_admin;           /* no live operation */
+    bool tls;                /* URLs begin with https */
+    bool no_mqtt;            /* HTTP alone */
+    const char *broker_url;  /* an external broker in place of our own; null: our own */
+    const char *broker_ca;   /* its CA, PEM; null: the system's */
+    bool auth_key;           /* URLs as a content network signs them */
+    const char *signing_key; /* PEM file: the private key that images are signed with; null: none */
+    uint32_t refusals_max;   /* of one expired URL until its upgrade has failed; 0: no end */
     int64_t url_lifetime_ns, task_timeout_ns;
     enum serve_log log;
     FILE *log_file;

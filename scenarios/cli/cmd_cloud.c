@@ -52,6 +52,9 @@ static const char help[] =
     "tasks\n"
     "                          and records, with the printed token; or none\n"
     "how it behaves:\n"
+    "  --signing-key FILE      announced images are signed with this private key: RSA of 2048 "
+    "bits,\n"
+    "                          PEM, no pass phrase; AliOS Things checks it, see 'otabench device'\n"
     "  --auth-key              URLs carry an auth_key, as behind a content network\n"
     "  --refusals N            a device that uses an expired URL so often is slowed down, and its\n"
     "                          upgrade has failed (default 100; 0: no end)\n"
@@ -274,6 +277,7 @@ enum {
     OPT_NO_MQTT,
     OPT_ADMIN,
     OPT_NO_ADMIN,
+    OPT_SIGNING_KEY,
     OPT_AUTH_KEY,
     OPT_REFUSALS,
     OPT_LIFETIME,
@@ -301,6 +305,7 @@ static const struct option longs[] = {
     {"no-mqtt", no_argument, NULL, OPT_NO_MQTT},
     {"admin-port", required_argument, NULL, OPT_ADMIN},
     {"no-admin", no_argument, NULL, OPT_NO_ADMIN},
+    {"signing-key", required_argument, NULL, OPT_SIGNING_KEY},
     {"auth-key", no_argument, NULL, OPT_AUTH_KEY},
     {"refusals", required_argument, NULL, OPT_REFUSALS},
     {"url-lifetime", required_argument, NULL, OPT_LIFETIME},
@@ -430,6 +435,9 @@ static int take(struct request *r, int option)
         return take_port(&r->serve.admin_port, "--admin-port");
     case OPT_NO_ADMIN:
         r->serve.no_admin = true;
+        return 0;
+    case OPT_SIGNING_KEY:
+        r->serve.signing_key = optarg;
         return 0;
     case OPT_AUTH_KEY:
         r->serve.auth_key = true;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/signature.h"
 #include "mock_cloud/tls/ca.h"
 #include "scenarios/cli/cli.h"
 #include "scenarios/cli/input.h"
@@ -34,6 +35,9 @@ static const char help[] =
     "by\n"
     "                          products of the tunnel, where the device has an OID\n"
     "  --ca FILE               PEM file of the CA that mqtts:// and https:// are checked with\n"
+    "  --public-key FILE       uota: images must be signed, and this public RSA key must say so, "
+    "PEM\n"
+    "                          (default: any image is taken that is not signed)\n"
     "  --flash FILE            keep the flash there between runs; made with the factory image "
     "when\n"
     "                          absent (default: a new chip each time)\n"
@@ -58,7 +62,7 @@ static const char help[] =
 struct request {
     struct device_config config;
     struct lone_device_options lone;
-    const char *cloud, *agent, *ca, *image;
+    const char *cloud, *agent, *ca, *image, *public_key;
     bool quiet, secret;
 };
 
@@ -89,6 +93,7 @@ enum {
     OPT_DEVICE,
     OPT_SECRET,
     OPT_CA,
+    OPT_PUBLIC_KEY,
     OPT_FLASH,
     OPT_VERSION,
     OPT_IMAGE,
@@ -106,6 +111,7 @@ static const struct option longs[] = {
     {"device", required_argument, NULL, OPT_DEVICE},
     {"secret", required_argument, NULL, OPT_SECRET},
     {"ca", required_argument, NULL, OPT_CA},
+    {"public-key", required_argument, NULL, OPT_PUBLIC_KEY},
     {"flash", required_argument, NULL, OPT_FLASH},
     {"version", required_argument, NULL, OPT_VERSION},
     {"image", required_argument, NULL, OPT_IMAGE},
@@ -161,6 +167,9 @@ static int take(struct request *r, int option)
         return take_text(c->device_secret, sizeof c->device_secret, "--secret");
     case OPT_CA:
         r->ca = optarg;
+        return 0;
+    case OPT_PUBLIC_KEY:
+        r->public_key = optarg;
         return 0;
     case OPT_FLASH:
         r->lone.flash_path = optarg;
@@ -235,6 +244,9 @@ static int check_cloud(struct request *r)
                                    "http://HOST:PORT, as otabench cloud prints it");
     if (lone_device_endpoints(&r->config, r->cloud, &err) != 0)
         return cli_usage("device", "--cloud %s", err.text);
+    if (r->public_key != NULL && r->config.agent != AGENT_UOTA)
+        return cli_usage("device", "--public-key is for --agent uota: the others check no "
+                                   "signature");
     if (r->config.agent == AGENT_CMIOT) {
         /* A product with a secret registers its devices; one without is known by OID. */
         r->config.variant = r->secret ? DEVICE_DIRECT : DEVICE_CMS;
@@ -253,9 +265,19 @@ static int check_cloud(struct request *r)
 
 /* ---- running ---- */
 
+static int read_public_key(struct request *r, char pem[CA_PEM_MAX], struct err *err)
+{
+    int rc = ca_read_pem(r->public_key, pem, err);
+    if (rc == 0 && (rc = signature_key_check(pem, false, err)) != 0)
+        (void)err_prefix(err, rc, "%s", r->public_key);
+    r->config.image_key_pem = pem;
+    r->config.signature_required = true;
+    return rc;
+}
+
 static int run(struct request *r)
 {
-    static char ca_pem[CA_PEM_MAX];
+    static char ca_pem[CA_PEM_MAX], key_pem[CA_PEM_MAX];
     char own_dir[] = "/tmp/otabench-device-XXXXXX", own_flash[64] = "", own_meta[80], own_label[80];
     struct err err = {.text = ""};
     struct lone_device_result result = {.alive = false};
@@ -266,6 +288,8 @@ static int run(struct request *r)
         rc = ca_read_pem(r->ca, ca_pem, &err);
         r->config.ca_pem = ca_pem;
     }
+    if (rc == 0 && r->public_key != NULL)
+        rc = read_public_key(r, key_pem, &err);
     if (rc == 0 && r->image != NULL) {
         rc = input_read(&image, r->image, &err);
         r->lone.image = &image;
