@@ -76,6 +76,9 @@ enum cloud_fault_kind {
     CF_LONG_URL,      /* announcement: the URL is lengthened to `bytes` */
     CF_SIGN_METHOD,   /* announcement: signMethod is `text` */
     CF_OMIT,          /* announcement: without the member `text` */
+    CF_URL,           /* announcement: the URL is `text` */
+    CF_CHUNKED,       /* download: in chunks, without Content-Length */
+    CF_SMALL,         /* download: at most `bytes` bytes of the range, headers agree */
     CF_KIND_COUNT
 };
 const char *cloud_fault_name(enum cloud_fault_kind k); /* "code", "truncate", "wrong-digest", ... */

@@ -61,6 +61,9 @@ static const struct {
     [CF_LONG_URL] = {"long-url", ANNOUNCEMENT},
     [CF_SIGN_METHOD] = {"sign-method", ANNOUNCEMENT},
     [CF_OMIT] = {"omit", ANNOUNCEMENT},
+    [CF_URL] = {"url", ANNOUNCEMENT},
+    [CF_CHUNKED] = {"chunked", DOWNLOAD},
+    [CF_SMALL] = {"small", DOWNLOAD},
 };
 
 const char *cloud_fault_name(enum cloud_fault_kind k)
@@ -141,6 +144,7 @@ static bool values_allowed(const struct cloud_fault *f)
     case CF_STATUS:
         return f->code >= 200 && f->code <= 599;
     case CF_TRUNCATE:
+    case CF_SMALL:
         return f->bytes >= 1;
     case CF_EXTRA:
         return f->bytes >= 1 && f->bytes <= CLOUD_EXTRA_MAX;
@@ -156,6 +160,7 @@ static bool values_allowed(const struct cloud_fault *f)
     case CF_STALE_VERSION:
     case CF_SIGN_METHOD:
     case CF_OMIT:
+    case CF_URL:
         return f->text[0] != '\0';
     case CF_DUPLICATE:
         return f->bytes >= 1 && f->bytes <= CLOUD_COPIES_MAX;
@@ -288,6 +293,20 @@ static void truncate_body(struct cloud *c, struct http_reply *rp)
     follow_length(c, rp);
 }
 
+/* A range that is served in a smaller piece than asked for; what is served whole stays so. */
+static void shrink_part(struct cloud *c, struct http_reply *rp)
+{
+    const struct cloud_fault *f = c->now.part ? cloud_peek(c, CF_SMALL) : NULL;
+    if (f == NULL || (uint64_t)f->bytes >= body_bytes(rp))
+        return;
+    (void)cloud_hit(c, CF_SMALL);
+    if (rp->view != NULL)
+        rp->view_bytes = (size_t)f->bytes;
+    else
+        rp->text.len_bytes = (size_t)f->bytes;
+    follow_length(c, rp);
+}
+
 static void extend_body(struct cloud *c, struct http_reply *rp)
 {
     const struct cloud_fault *f = cloud_peek(c, CF_EXTRA);
@@ -327,10 +346,14 @@ void faults_apply(struct cloud *c, struct http_reply *rp)
         return;
     replace_body(c, rp);
     truncate_body(c, rp);
+    shrink_part(c, rp);
     extend_body(c, rp);
     corrupt_body(c, rp);
     if (rp->chunked && cloud_hit(c, CF_NO_CHUNK) != NULL)
         rp->chunked = false;
+    if (body_bytes(rp) > 0 && (rp->status == 200 || rp->status == 206) &&
+        cloud_hit(c, CF_CHUNKED) != NULL)
+        rp->chunked = true;
     if (cloud_hit(c, CF_CLOSE) != NULL)
         rp->close = true;
     const struct cloud_fault *f = cloud_hit(c, CF_DELAY);

@@ -75,6 +75,8 @@ struct uota_quirks {
     bool step_0_first;    /* reports 0 when a download begins */
     bool own_codes;       /* reports the client's own codes, -1..-17, instead of -1..-4 */
     bool early_codes;     /* the same, -1..-9, as AliOS Things had them in 2018 */
+    bool raw_chunks;      /* takes a body in chunks as it comes, framing and all */
+    bool any_length;      /* the port takes messages longer than it was told to */
 };
 
 /* Deliberately broken behaviours of the agent; all false in the reference. For the zoo. */
@@ -157,7 +159,11 @@ struct device_config {
     char mqtt_host[2 * DEVICE_TEXT_MAX];
     uint16_t mqtt_port;
     bool keep_offset; /* AGENT_AIOT: the application keeps the offset of a download in the store */
-    bool tls;         /* MQTT over TLS 1.2 */
+    uint32_t range_bytes; /* AGENT_AIOT: bytes of a file asked for at a time; 0: all */
+    /* AGENT_AIOT, AGENT_IOT_OTA: the user cancels the first download of a power-on at so many
+     * percent; 0: never. */
+    uint32_t cancel_at_percent;
+    bool tls;              /* MQTT over TLS 1.2 */
     const char *ca_pem;    /* trusted by MQTT and HTTPS; null: none, then no TLS. Lives as long as
                               the configuration */
     uint16_t keep_alive_s; /* of MQTT */

@@ -92,6 +92,13 @@ static int check_numbers(const struct device_config *c, struct err *err)
             return ERR_ARG;
     if (c->keep_offset && c->agent != AGENT_AIOT)
         return err_set(err, ERR_ARG, "keep_offset: only aiot has an API that begins elsewhere");
+    if (c->range_bytes > 0 && c->agent != AGENT_AIOT)
+        return err_set(err, ERR_ARG, "range_bytes: only aiot has an API with an end of the range");
+    if (c->cancel_at_percent > 0 && c->agent == AGENT_UOTA)
+        return err_set(err, ERR_ARG, "cancel_at_percent: this client has nothing to cancel with");
+    if (c->cancel_at_percent > 99)
+        return err_set(err, ERR_ARG, "cancel_at_percent: is %u, must be 0..99",
+                       (unsigned)c->cancel_at_percent);
     if (c->tls && c->ca_pem == NULL)
         return err_set(err, ERR_ARG, "tls: needs the certificate of a CA (ca_pem)");
     for (uint32_t i = 0; i < c->n_images; i++)

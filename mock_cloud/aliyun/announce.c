@@ -119,6 +119,9 @@ static void spoil(struct cloud *c, struct words *w)
         (void)snprintf(w->method_text, sizeof w->method_text, "%s", f->text);
         w->sign_method = w->method_text;
     }
+    f = w->url[0] == '\0' ? NULL : cloud_hit(c, CF_URL);
+    if (f != NULL)
+        (void)snprintf(w->url, sizeof w->url, "%s", f->text);
     f = w->url[0] == '\0' ? NULL : cloud_hit(c, CF_LONG_URL);
     if (f != NULL)
         lengthen(w->url, (size_t)f->bytes);

@@ -93,6 +93,9 @@ static const char *const cloud_texts[] = {
     [CF_LONG_URL] = "announces a longer URL",
     [CF_SIGN_METHOD] = "announces another signMethod",
     [CF_OMIT] = "announces without one member",
+    [CF_URL] = "announces another URL",
+    [CF_CHUNKED] = "replies in chunks, without a length",
+    [CF_SMALL] = "serves a smaller piece than asked for",
 };
 _Static_assert(sizeof cloud_texts / sizeof cloud_texts[0] == CF_KIND_COUNT,
                "every cloud fault has a text");

@@ -127,6 +127,8 @@ void judge_network(struct judge *j, int64_t now_ns, enum net_action action,
         j->byte_seen[byte_action] = true;
         if (byte_action == LINK_CORRUPT)
             j->dirty = true;
+        if (byte_action == LINK_DRIBBLE)
+            judge_client_dribble(j);
     }
     if (j->phase == PHASE_DOWNLOAD && action != NET_PROFILE)
         j->breaks++;
@@ -140,6 +142,7 @@ bool judge_is_seen(const struct judge *j, const char *id)
 static void slots_event(struct judge *j, const struct ev *e)
 {
     judge_talk_event(j, e);
+    judge_client_event(j, e);
     switch (e->lane) {
     case LANE_CLOUD:
         if (ev_is(e, LANE_CLOUD, "fault"))
@@ -208,6 +211,7 @@ void judge_main_over(struct judge *j, int64_t now_ns)
     if (j->slots.on) {
         judge_slots_main_over(j);
         judge_talk_main_over(j, now_ns);
+        judge_client_main_over(j);
     }
     j->main_over = true;
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "scenarios/engine/judge_internal.h"
+#include "sim_device/agent/uota/ota_service.h"
+#include "sim_device/board/board_mqtt.h"
 
 #define TAKE_NS   (60 * NS_PER_S) /* a good announcement is taken within */
 #define ONLINE_NS (15 * NS_PER_S) /* one that waited is sent again within, after a come-online */
@@ -25,7 +27,8 @@ enum bad {
     BAD_SIZE,
     BAD_TRIAL,
     BAD_MODULE,
-    BAD_FILES
+    BAD_FILES,
+    BAD_LENGTH
 };
 static const struct {
     const char *id, *what;
@@ -43,6 +46,7 @@ static const struct {
     [BAD_TRIAL] = {"BOT-18", "came while an image was on trial"},
     [BAD_MODULE] = {"CLD-24", "was for another module"},
     [BAD_FILES] = {"BOT-16", "was of several files, for one slot"},
+    [BAD_LENGTH] = {"LIM-07", "was longer than a message may be"},
 };
 
 /* ---- reading payloads: they may be cut, so they are looked into, not parsed ---- */
@@ -115,6 +119,21 @@ static const char *fault_text(const struct judge *j, enum cloud_fault_kind kind)
     return "";
 }
 
+static int64_t fault_bytes(const struct judge *j, enum cloud_fault_kind kind)
+{
+    const struct scenario *s = j->setup.scenario;
+    for (uint32_t i = 0; i < s->n_faults; i++)
+        if (s->faults[i].kind == kind)
+            return s->faults[i].bytes;
+    return 0;
+}
+
+/* The longest message that the client takes, as it declares. */
+static int64_t message_bytes_max(const struct judge *j)
+{
+    return j->setup.scenario->device.agent == AGENT_UOTA ? OTA_MESSAGE_MAX : BOARD_MQTT_BYTES_MAX;
+}
+
 void judge_announce_fault(struct judge *j, enum cloud_fault_kind kind, const char *rq)
 {
     static const struct {
@@ -140,8 +159,11 @@ void judge_announce_fault(struct judge *j, enum cloud_fault_kind kind, const cha
         judge_seen(j, "INT-06");
     if (kind == CF_LONG_URL)
         judge_seen(j, "LIM-04");
-    if (kind == CF_OVERSIZED)
+    if (kind == CF_OVERSIZED) {
         judge_seen(j, "LIM-16");
+        if (fault_bytes(j, kind) >= message_bytes_max(j))
+            t->spoils |= 1u << BAD_LENGTH;
+    }
     if (kind == CF_DUPLICATE || kind == CF_REPLAY || kind == CF_DELAY) {
         judge_seen(j, "NET-15");
         t->late_or_again = true;

@@ -22,6 +22,7 @@ void judge_slots_new_start(struct judge *j)
     t->cause_to_restart = true;
     t->requests = 0;
     t->informed[0] = '\0';
+    judge_client_new_start(j);
     j->package = NULL;
     j->verified = j->pending = false;
 }
@@ -40,7 +41,9 @@ static void on_boot(struct judge *j, const struct ev *e)
     t->pushes_again = t->was_cut ? t->pushes_again + t->pushes : 0;
     t->pushes = 0;
     /* A confirmation may be in the record although a cut kept it from being told. */
+    const bool was_trial = t->on_trial;
     t->on_trial = strcmp(ev_text(e, "state"), "trial") == 0;
+    t->confirmed_untold = was_trial && !t->on_trial && t->was_cut;
     if (j->cut_since_range && j->phase == PHASE_DOWNLOAD)
         judge_slots_stored(j);
     if (j->cuts == 0)
@@ -92,6 +95,7 @@ static void on_rollback(struct judge *j, const struct ev *e)
     const char *version = ev_text(e, "version");
     (void)snprintf(t->refused, sizeof t->refused, "%s", version);
     t->rolled_back = true;
+    t->confirmed_untold = false;
     t->back_to = (uint32_t)ev_int(e, "to", 0);
     t->chosen = false;
     if (t->confirmed && strcmp(version, t->confirmed_version) == 0 &&
@@ -191,6 +195,12 @@ static void on_start(struct judge *j, const struct ev *e)
     judge_seen(j, "BOT-02");
     if (j->cuts > 0)
         j->boots_since_cut = 0;
+    if (t->confirmed_untold) {
+        t->confirmed = true;
+        t->starts_since_confirm = 0;
+        (void)snprintf(t->confirmed_version, sizeof t->confirmed_version, "%s", j->version);
+        t->confirmed_untold = false;
+    }
     if (t->confirmed && !t->on_trial && ++t->starts_since_confirm > 1)
         JUDGE(j, "BOT-13", strcmp(j->version, t->confirmed_version) == 0,
               "version %s was confirmed, %s is started", t->confirmed_version, j->version);

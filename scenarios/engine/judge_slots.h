@@ -11,12 +11,31 @@ struct announced {
 };
 
 /* Why an announcement must not be taken: one bit each, the table is in judge_announce.c. */
-#define BAD_KINDS 13
+#define BAD_KINDS 14
 
 /* Causes of a failure, by the stage that failed. Sets of them are masks. */
 enum { CAUSE_UPGRADE = 1, CAUSE_DOWNLOAD = 2, CAUSE_VERIFY = 4, CAUSE_BURN = 8 };
 
 #define JUDGE_CODES_MAX 16
+
+/* Of replies and addresses of unusual shape, and of what the client's API says; of this start. */
+struct judge_client {
+    uint64_t range_end;   /* the request under way is for the bytes in front of it; 0: to the end */
+    bool range_said;      /* that it has ended was told */
+    uint64_t piece_next;  /* a reply brought less than asked for, and ended here; 0: none */
+    bool in_piece;        /* the reply under way does */
+    bool url_spoilt;      /* the announcement under way has the script's address */
+    int bad_url;          /* what is missing in the address that was announced last; 0: nothing */
+    bool url_said;        /* that was told */
+    bool chunked;         /* the reply under way has no length */
+    bool dribbled;        /* it comes byte by byte */
+    uint64_t last_from;   /* of the request under way */
+    uint32_t silences;    /* fetches without data since it */
+    bool fetching;        /* as the API says */
+    bool cancelled;       /* by the user, and nothing was announced since */
+    int64_t idle_sockets; /* open when nothing was fetched */
+    bool was_cancelled;   /* in this run */
+};
 
 struct judge_slots {
     bool on; /* the device has two slots */
@@ -84,6 +103,8 @@ struct judge_slots {
     uint64_t allowed_bytes;            /* of those, that breaks may have cost */
     uint32_t fetch_breaks;
 
+    struct judge_client client;
+
     /* boot */
     bool chosen; /* set_boot was told, the next start tries it */
     uint32_t chosen_slot;
@@ -93,6 +114,7 @@ struct judge_slots {
     bool fate_crash, fate_lost;
     bool fates_seen[2]; /* the same of any start */
     char fate_version[DEVICE_TEXT_MAX];
+    bool confirmed_untold; /* a cut came before it was told */
     bool confirmed;
     char confirmed_version[DEVICE_TEXT_MAX];
     uint32_t starts_since_confirm;

@@ -51,6 +51,7 @@ static const struct {
     [CF_OVERSIZED] = {1, MQTT_PAYLOAD_MAX / 2},
     [CF_DEEP] = {1, MQTT_PAYLOAD_MAX / 2},
     [CF_LONG_URL] = {1, CLOUD_URL_MAX},
+    [CF_SMALL] = {1, SHIFT_MAX},
 };
 
 static const struct key_use fault_uses[] = {
@@ -60,7 +61,7 @@ static const struct key_use fault_uses[] = {
     {CF_STALE_VERSION, "text", true}, {CF_NOT_JSON, "text", false},  {CF_REDIRECT, "text", true},
     {CF_DELAY, "for_ms", true},       {CF_DUPLICATE, "bytes", true}, {CF_OVERSIZED, "bytes", true},
     {CF_DEEP, "bytes", true},         {CF_LONG_URL, "bytes", true},  {CF_SIGN_METHOD, "text", true},
-    {CF_OMIT, "text", true},
+    {CF_OMIT, "text", true},          {CF_URL, "text", true},        {CF_SMALL, "bytes", true},
 };
 
 static void fault_init(const struct reader *r, void *item, uint32_t index)

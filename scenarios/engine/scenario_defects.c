@@ -88,6 +88,7 @@ static const struct defect uota_quirks[] = {
     UOTA_QUIRK("double-off-bp", double_off_bp),   UOTA_QUIRK("failure-reboots", failure_reboots),
     UOTA_QUIRK("step-100-first", step_100_first), UOTA_QUIRK("step-0-first", step_0_first),
     UOTA_QUIRK("own-codes", own_codes),           UOTA_QUIRK("early-codes", early_codes),
+    UOTA_QUIRK("raw-chunks", raw_chunks),         UOTA_QUIRK("any-length", any_length),
 };
 #define UOTA_QUIRKS (sizeof uota_quirks / sizeof uota_quirks[0])
 _Static_assert(UOTA_QUIRKS == sizeof(struct uota_quirks), "every quirk has a word");

@@ -272,6 +272,8 @@ static const struct field device_fields[] = {
     {"confirm_deadline_ms", NUMBER(confirm_deadline_ms, UINT32_MAX)},
     {"watchdog_ms", NUMBER(watchdog_ms, UINT32_MAX)},
     {"keep_offset", FIELD_BOOL, DEVICE(keep_offset)},
+    {"range_bytes", FIELD_SIZE, DEVICE(range_bytes), .max = CHIP_BYTES_MAX},
+    {"cancel_at_percent", NUMBER(cancel_at_percent, 99)},
     {"image_trailer", FIELD_BOOL, DEVICE(image_trailer)},
     {"signature_required", FIELD_BOOL, DEVICE(signature_required)},
     {"fates", FIELD_LIST, DEVICE(images), .table = &fate_table, .max = DEVICE_IMAGE_RULES_MAX,
@@ -326,6 +328,8 @@ static const struct key_use device_uses[] = {
     SLOT_KEY("fates"),
     SLOT_KEY("quirks"),
     SLOT_KEY("keep_offset"),
+    SLOT_KEY("range_bytes"),
+    SLOT_KEY("cancel_at_percent"),
     {AGENT_UOTA, "image_trailer", false},
     {AGENT_UOTA, "signature_required", false},
 };

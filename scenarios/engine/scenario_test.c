@@ -284,6 +284,7 @@ static const char rich_slots[] =
     " \"user_bytes\": 131072, \"slots_bytes\": 16384, \"kv_bytes\": 12288, \"tries\": 2,"
     " \"rounds\": 7, \"check_interval_ms\": 5, \"trial_boots_max\": 4, \"confirm_deadline_ms\": 6,"
     " \"watchdog_ms\": 7, \"fates\": [{\"version\": \"b\", \"fate\": \"hangs\"}],"
+    " \"range_bytes\": 77, \"cancel_at_percent\": 9,"
     " \"keep_offset\": true, \"image_trailer\": true, \"signature_required\": true,"
     " \"alloc_fail_at\": 17, \"write_back_ops\": 3, \"breaks\": [\"slots-no-trial\"], \"quirks\": "
     "[\"no-resume\"]},"

@@ -22,6 +22,7 @@ static const struct event_name events[] = {
     {LANE_DEVICE, "mqtt", "what code"},
     {LANE_DEVICE, "state", "code"},
     {LANE_DEVICE, "progress", "step"},
+    {LANE_DEVICE, "cancel", "percent"},
     {LANE_BOOT, "boot", "mark"},
     {LANE_BOOT, "verify", "ok reason"},
     {LANE_BOOT, "refuse", "result reason"},

@@ -519,6 +519,7 @@ void stage_heal_device(struct device_config *c)
 {
     c->alloc_fail_at = 0;
     c->n_images = 0;
+    c->cancel_at_percent = 0;
     if (c->app == APP_CHECK_ONLY)
         c->app = APP_ONE_KEY;
 }

@@ -106,6 +106,12 @@ static void tell_progress(struct app *a, const aiot_download_task_desc_t *task)
     tell(a, task, kit_upgrade_progress(&a->upgrade, (int)(done * 100 / task->size_total)));
 }
 
+static bool is_cancelled(struct app *a, const aiot_download_task_desc_t *task)
+{
+    uint64_t done = a->upgrade.image.stored_bytes;
+    return kit_upgrade_cancel(&a->upgrade, (uint32_t)(done * 100 / task->size_total));
+}
+
 static void pay(struct app *a)
 {
     if (a->owed == NULL || aiot_ota_report_step(a->owed, a->owed_step) != STATE_SUCCESS)
@@ -178,11 +184,27 @@ static int32_t setopt(void *dl, aiot_download_option_t option, void *data)
     return aiot_download_setopt(dl, option, data);
 }
 
+/* The last byte that is asked for at once. */
+static uint32_t range_end(const struct app *a, uint32_t start)
+{
+    const uint32_t bytes = a->config->range_bytes;
+    return bytes == 0 || bytes > UINT32_MAX - start ? UINT32_MAX : start + bytes - 1;
+}
+
+/* Behind the end of a range: the next one, on the same handle. */
+static bool next_range(struct app *a)
+{
+    uint32_t start = a->upgrade.image.stored_bytes, end = range_end(a, start);
+    return setopt(a->dl, AIOT_DLOPT_RANGE_END, &end) == STATE_SUCCESS &&
+           setopt(a->dl, AIOT_DLOPT_RANGE_START, &start) == STATE_SUCCESS;
+}
+
 /* A handle that asks for what is not stored yet; null without memory. */
 static void *open_download(struct app *a, aiot_download_task_desc_t *task)
 {
     void *dl = aiot_download_init();
     uint32_t body = BODY_BYTES, start = a->upgrade.image.stored_bytes;
+    uint32_t end = range_end(a, start);
     uint32_t recv_ms = a->config->try_time_ms;
     aiot_download_recv_handler_t handler = on_bytes;
     void *fn;
@@ -190,6 +212,7 @@ static void *open_download(struct app *a, aiot_download_task_desc_t *task)
     if (dl == NULL)
         return NULL;
     bool ok = (start == 0 || setopt(dl, AIOT_DLOPT_RANGE_START, &start) == STATE_SUCCESS) &&
+              (end == UINT32_MAX || setopt(dl, AIOT_DLOPT_RANGE_END, &end) == STATE_SUCCESS) &&
               setopt(dl, AIOT_DLOPT_TASK_DESC, task) == STATE_SUCCESS &&
               setopt(dl, AIOT_DLOPT_RECV_HANDLER, fn) == STATE_SUCCESS &&
               setopt(dl, AIOT_DLOPT_USERDATA, a) == STATE_SUCCESS &&
@@ -292,10 +315,18 @@ static int fetch(struct app *a, aiot_download_task_desc_t **task)
         if (rc > 0) {
             failures = refusals = 0;
             tell_progress(a, *task);
+            if (is_cancelled(a, *task))
+                return KIT_STEP_UPGRADE;
             continue;
         }
         if (rc == STATE_DOWNLOAD_FINISHED)
             return 0;
+        if (rc == STATE_DOWNLOAD_RANGE_FINISHED) {
+            if (!next_range(a))
+                return KIT_STEP_FETCH;
+            rc = aiot_download_send_request(a->dl);
+            continue;
+        }
         if (rc == STATE_OTA_DIGEST_MISMATCH)
             return a->kit.quirks.skip_digest ? 0 : kit_upgrade_mismatch(&a->upgrade);
         /* The vendor's loop: whatever happened, the SDK has asked again. */
@@ -352,6 +383,8 @@ static int fetch_over_mqtt(struct app *a, aiot_download_task_desc_t *task)
         case STATE_MQTT_DOWNLOAD_RUNNING:
             failures = 0;
             tell_progress(a, task);
+            if (is_cancelled(a, task))
+                return KIT_STEP_UPGRADE;
             continue;
         case STATE_MQTT_DOWNLOAD_FINISHED:
         case STATE_MQTT_DOWNLOAD_SUCCESS:

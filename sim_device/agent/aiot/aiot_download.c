@@ -244,7 +244,7 @@ static int32_t request(struct aiot_download *d)
     case 0:
         return STATE_SUCCESS;
     case KIT_FETCH_URL:
-        return url_codes[url];
+        return d->kit->quirks.url_unchecked ? STATE_DOWNLOAD_SEND_REQUEST_FAILED : url_codes[url];
     case KIT_FETCH_NOMEM:
         return STATE_SYS_DEPEND_MALLOC_FAILED;
     default:
@@ -368,6 +368,10 @@ static int32_t ended(struct aiot_download *d)
     if (next <= last_byte(d))
         return 0;
     drop_fetch(d);
+    if (d->kit->quirks.range_unsaid && next < d->task->size_total) {
+        d->range_end = RANGE_OPEN;
+        return 0;
+    }
     d->outcome = next == d->task->size_total ? judge(d) : STATE_DOWNLOAD_RANGE_FINISHED;
     if (d->outcome == STATE_DOWNLOAD_RANGE_FINISHED)
         (void)aiot_state(d->outcome);

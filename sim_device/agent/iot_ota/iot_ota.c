@@ -268,7 +268,8 @@ static uint32_t file_bytes(const struct iot_ota *o)
 int IOT_OTA_IsFetching(void *handle)
 {
     const struct iot_ota *o = handle;
-    return o != NULL && o->push != NULL && o->fetched < file_bytes(o);
+    return o != NULL && o->push != NULL &&
+           (o->fetched < file_bytes(o) || o->kit->quirks.always_fetching);
 }
 
 int IOT_OTA_IsFetchFinish(void *handle)
@@ -336,9 +337,14 @@ int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeo
         return rc;
     rc = o->head_known ? 0 : read_head(o);
     int n = rc == 0 ? read_body(o, buf, buf_len) : rc;
-    if (n == KIT_FETCH_TIMEOUT) {
+    if (n == KIT_FETCH_TIMEOUT && !o->kit->quirks.silence_is_end) {
         if (++o->silent_calls < SILENT_CALLS)
             return 0;
+    }
+    if (n == KIT_FETCH_END && o->head_known && o->kit->quirks.short_is_all) {
+        o->push->files[0].size_bytes = o->fetched;
+        drop_fetch(o);
+        return 0;
     }
     if (n > 0)
         o->silent_calls = 0;

@@ -117,6 +117,15 @@ static int recover(struct app *a, unsigned failures)
     return 0;
 }
 
+/* What the SDK says of the download. */
+static void tell_state(struct app *a)
+{
+    KIT_EVENT(a->board, "api", F_STR("call", "IOT_OTA_IsFetching"),
+              F_INT("result", IOT_OTA_IsFetching(a->h_ota)));
+    KIT_EVENT(a->board, "api", F_STR("call", "IOT_OTA_IsFetchFinish"),
+              F_INT("result", IOT_OTA_IsFetchFinish(a->h_ota)));
+}
+
 /* All bytes into the slot. 0, or the step of what failed. */
 static int fetch(struct app *a)
 {
@@ -124,15 +133,23 @@ static int fetch(struct app *a)
     uint32_t timeout_s = a->config->try_time_ms / 5000u;
     unsigned failures = 0;
     timeout_s = timeout_s > 0 ? timeout_s : 1;
+    tell_state(a);
     while (!IOT_OTA_IsFetchFinish(a->h_ota)) {
         int len = IOT_OTA_FetchYield(a->h_ota, a->buf_ota, sizeof(a->buf_ota), timeout_s);
         int step = 0;
+        if (len <= 0)
+            KIT_EVENT(a->board, "api", F_STR("call", "IOT_OTA_FetchYield"), F_INT("result", len));
         if (len > 0) {
+            if (a->upgrade.image.stored_bytes == 0)
+                tell_state(a);
             failures = 0;
             step = kit_upgrade_write(&a->upgrade, a->buf_ota, (size_t)len);
             uint64_t done = a->upgrade.image.stored_bytes;
             tell(a,
                  kit_upgrade_progress(&a->upgrade, (int)(done * 100 / a->upgrade.task.size_bytes)));
+            if (step == 0 && kit_upgrade_cancel(
+                                 &a->upgrade, (uint32_t)(done * 100 / a->upgrade.task.size_bytes)))
+                step = KIT_STEP_UPGRADE;
         } else if (len < 0) {
             step = recover(a, ++failures);
         }
@@ -140,6 +157,7 @@ static int fetch(struct app *a)
             return step;
         (void)IOT_MQTT_Yield(a->pclient, 0);
     }
+    tell_state(a);
     return 0;
 }
 
@@ -177,8 +195,8 @@ static void upgrade(struct app *a)
         /* The SDK begins with the first byte, so the image does. */
         a->upgrade.stale = true;
         int rc = install(a, &o);
-        board_heap_event(a->board);
         if (rc == 0) {
+            board_heap_event(a->board);
             tell(a, kit_upgrade_progress(&a->upgrade, 100));
             (void)IOT_MQTT_Yield(a->pclient, GOODBYE_MS);
             KIT_EVENT(a->board, "reset", F_STR("version", version));
@@ -187,6 +205,7 @@ static void upgrade(struct app *a)
         tell(a, kit_upgrade_fail(&a->upgrade, rc));
     }
     iotx_ota_dismiss(a->h_ota);
+    board_heap_event(a->board);
 }
 
 /* ---- the channel ---- */

@@ -92,6 +92,7 @@ int kit_fetch_open(struct kit_fetch **out, struct board *b, const struct kit_fet
     int rc = f != NULL && request != NULL ? 0 : KIT_FETCH_NOMEM;
     if (f != NULL) {
         f->board = b;
+        f->head_in_one_read = c->quirks->head_in_one_read;
         f->fd = -1;
         f->at = f->in;
         f->window_ns = b->ops->now_ns(b);
@@ -147,9 +148,9 @@ static int receive(struct kit_fetch *f)
 }
 
 /* Feeds until something happens. A step, or a negative result. */
-static int step(struct kit_fetch *f)
+static int step(struct kit_fetch *f, bool in_one_read)
 {
-    for (;;) {
+    for (unsigned receives = 0;; receives++) {
         size_t used;
         enum http_step s =
             http_reply_feed(&f->http, f->at, f->left_bytes, &used, &f->data, &f->data_bytes);
@@ -157,6 +158,8 @@ static int step(struct kit_fetch *f)
         f->left_bytes -= used;
         if (s != HTTP_MORE)
             return (int)s;
+        if (in_one_read && receives > 0)
+            return (int)HTTP_BAD;
         int rc = receive(f);
         if (rc <= 0)
             return rc == KIT_FETCH_END ? (int)HTTP_END : rc;
@@ -165,7 +168,7 @@ static int step(struct kit_fetch *f)
 
 int kit_fetch_head(struct kit_fetch *f)
 {
-    int s = step(f);
+    int s = step(f, f->head_in_one_read);
     if (s < 0)
         return s;
     return s == (int)HTTP_HEAD ? 0 : KIT_FETCH_BAD;
@@ -174,7 +177,7 @@ int kit_fetch_head(struct kit_fetch *f)
 int kit_fetch_read(struct kit_fetch *f, void *out, size_t cap_bytes)
 {
     if (f->data_bytes == 0) {
-        int s = step(f);
+        int s = step(f, false);
         if (s < 0)
             return s;
         if (s == (int)HTTP_END)
@@ -213,12 +216,23 @@ static enum kit_fetch_meaning part(const struct http_reply *h, uint32_t from, ui
     return h->length_bytes == h->range_to - h->range_from + 1 ? KIT_FETCH_BODY : KIT_FETCH_OTHER;
 }
 
+/* In chunks, for clients that do without Content-Length. */
+static enum kit_fetch_meaning unmeasured(const struct http_reply *h, uint32_t from, uint32_t *skip)
+{
+    if (h->status == 206)
+        return h->has_range && h->range_from == from ? KIT_FETCH_BODY : KIT_FETCH_OTHER;
+    *skip = from;
+    return KIT_FETCH_BODY;
+}
+
 enum kit_fetch_meaning kit_fetch_meaning(const struct http_reply *h, uint32_t from, uint32_t to,
                                          uint32_t size, const struct kit_quirks *q, uint32_t *skip)
 {
     *skip = 0;
     if (h->status != 200 && h->status != 206)
         return q->any_status_is_body ? KIT_FETCH_BODY : KIT_FETCH_STATUS;
+    if (q->length_not_needed && h->chunked && !h->encoded)
+        return unmeasured(h, from, skip);
     if (!h->has_length || h->encoded)
         return KIT_FETCH_LENGTHLESS;
     return h->status == 200 ? whole(h, from, size, q, skip) : part(h, from, to, size);

@@ -42,7 +42,8 @@ struct kit_fetch {
     struct board *board;
     struct http_reply http; /* its public fields are final after kit_fetch_head */
     int fd;
-    const uint8_t *at; /* of in, not fed yet */
+    bool head_in_one_read; /* the quirk */
+    const uint8_t *at;     /* of in, not fed yet */
     size_t left_bytes;
     int64_t window_ns; /* start of the minute that is being counted */
     size_t window_bytes;

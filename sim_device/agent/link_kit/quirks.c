@@ -20,6 +20,13 @@ static const struct kit_quirk table[] = {
     ROW(crash_on_long_url, "crash-on-long-url", "SDK: a URL above 254 bytes crashes the device"),
     ROW(stray_comma, "stray-comma", "SDK: requests for file blocks are not valid JSON"),
     ROW(file_failure_is_burn, "file-failure-is-burn", "SDK: a file lost over MQTT is told as -4"),
+    ROW(short_is_all, "short-is-all", "SDK: a range that is served in part counts as whole"),
+    ROW(url_unchecked, "url-unchecked", "SDK: a URL without host or path is no error of its own"),
+    ROW(head_in_one_read, "head-in-one-read", "SDK: a reply whose head comes in pieces is none"),
+    ROW(length_not_needed, "length-not-needed", "SDK: a reply without Content-Length is taken"),
+    ROW(range_unsaid, "range-unsaid", "SDK: goes on beyond the end of a range in silence"),
+    ROW(silence_is_end, "silence-is-end", "SDK: a fetch without data in its time gives up"),
+    ROW(always_fetching, "always-fetching", "SDK: is fetching even when all was fetched"),
     ROW(storming_reconnect, "storming-reconnect", "SDK: reconnects without a pause"),
     ROW(no_guard, "no-guard", "app: a repeated announcement starts the download again"),
     ROW(take_foreign, "take-foreign", "app: announcements for other devices count"),
@@ -36,6 +43,7 @@ static const struct kit_quirk table[] = {
     ROW(no_version_report, "no-version-report", "app: the version is not reported"),
     ROW(confirm_at_start, "confirm-at-start", "app: confirms a trial before it reached the cloud"),
     ROW(never_confirm, "never-confirm", "app: a trial image never confirms itself"),
+    ROW(cancel_goes_on, "cancel-goes-on", "app: a download that is cancelled goes on"),
     ROW(offset_first, "offset-first", "app: keeps the offset before the bytes are programmed"),
 };
 

@@ -26,6 +26,13 @@ struct kit_quirks {
     bool crash_on_long_url;    /* 4.1: a URL above 254 bytes crashes the device */
     bool stray_comma;          /* 4.x: requests for file blocks are not valid JSON */
     bool file_failure_is_burn; /* 4.x: a file that does not come over MQTT is told as -4 */
+    bool short_is_all;         /* 3.0: a range that is served in part counts as whole */
+    bool url_unchecked;        /* 4.x: a URL without host or path is no error of its own */
+    bool head_in_one_read;     /* a reply whose head comes in pieces is none */
+    bool length_not_needed;    /* a reply without Content-Length is taken */
+    bool range_unsaid;         /* 4.x: goes on beyond the end of a range without a word */
+    bool silence_is_end;       /* 3.x: a fetch without data in its time gives up what it has */
+    bool always_fetching;      /* 3.x: is fetching even when all was fetched */
     bool storming_reconnect;   /* reconnects without a pause */
     /* app */
     bool no_guard;           /* a repeated announcement starts the download again */
@@ -43,6 +50,7 @@ struct kit_quirks {
     bool no_version_report;  /* the version is not reported after a start */
     bool confirm_at_start;   /* a trial image confirms itself before it reached the cloud */
     bool never_confirm;      /* a trial image never confirms itself */
+    bool cancel_goes_on;     /* a download that the user cancels goes on */
     bool offset_first;       /* 4.x: the offset is kept before the bytes are programmed */
 };
 

@@ -373,6 +373,16 @@ void kit_upgrade_abandon(struct kit_upgrade *u)
     u->told = true;
 }
 
+bool kit_upgrade_cancel(struct kit_upgrade *u, uint32_t percent)
+{
+    const uint32_t at = u->kit->config->cancel_at_percent;
+    if (at == 0 || u->cancelled || percent < at)
+        return false;
+    u->cancelled = true;
+    KIT_EVENT(u->kit->board, "cancel", F_INT("percent", percent));
+    return !quirks(u)->cancel_goes_on;
+}
+
 void kit_upgrade_confirm(struct kit_upgrade *u)
 {
     struct err err;

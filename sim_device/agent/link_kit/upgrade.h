@@ -65,6 +65,7 @@ struct kit_upgrade {
     bool busy;                        /* a download runs */
     bool told;                        /* the final state of the task */
     bool ready;                       /* the image is chosen for the next start */
+    bool cancelled;                   /* by the user, once in a power-on */
     bool stale;                       /* what is stored of the task cannot be gone on with */
     int last_step;                    /* of the task */
     unsigned failures;                /* of the task */
@@ -97,6 +98,9 @@ int kit_upgrade_progress(struct kit_upgrade *u, int percent);
 int kit_upgrade_fail(struct kit_upgrade *u, int step);
 /* The download ends because a newer announcement came. */
 void kit_upgrade_abandon(struct kit_upgrade *u);
+
+/* Asked while a download runs: true when the user cancels it now. What is stored stays. */
+bool kit_upgrade_cancel(struct kit_upgrade *u, uint32_t percent);
 
 /* The cloud has been reached by an image that may be on trial. */
 void kit_upgrade_confirm(struct kit_upgrade *u);

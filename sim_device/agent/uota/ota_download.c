@@ -157,6 +157,14 @@ static int store(struct uota *u, struct reply *r, const uint8_t *data, size_t le
     return 0;
 }
 
+/* As a client does that knows no chunks: whatever comes until the connection ends. */
+static void take_raw(struct reply *r)
+{
+    r->http.chunked = false;
+    r->http.until_close = true;
+    r->end = GOT_ALL;
+}
+
 /* True: the attempt is over. */
 static bool feed(struct uota *u, struct reply *r, const uint8_t *in, size_t len)
 {
@@ -169,6 +177,8 @@ static bool feed(struct uota *u, struct reply *r, const uint8_t *in, size_t len)
         case HTTP_HEAD:
             r->head = true;
             r->end = judge_head(u, r);
+            if (r->end == BAD_REPLY && r->http.chunked && uota_config()->quirks.raw_chunks)
+                take_raw(r);
             if (r->end != GOT_ALL)
                 return true;
             break;

@@ -12,9 +12,9 @@
 #include "common/err.h"
 #include "common/signature.h"
 
-#define OTA_VERSION_MAX    64   /* with terminator */
-#define OTA_URL_MAX        1024 /* with terminator */
-#define OTA_PUSH_BYTES_MAX 8192
+#define OTA_VERSION_MAX    64    /* with terminator */
+#define OTA_URL_MAX        1024  /* with terminator */
+#define OTA_PUSH_BYTES_MAX 16384 /* the port drops what is longer than OTA_MESSAGE_MAX */
 #define OTA_PUSH_DEPTH_MAX 8
 
 struct ota_push {

@@ -7,7 +7,6 @@
 #include "common/version.h"
 #include "sim_device/agent/uota/uota.h"
 
-#define MESSAGE_MAX      8192
 #define PAYLOAD_MAX      256
 #define PAUSE_MS         2000u
 #define PAUSE_MAX_MS     60000u
@@ -238,9 +237,9 @@ static bool try_to_log_in(struct uota *u)
     char topic[UOTA_TOPIC_MAX];
     topic_of(topic, "upgrade");
     /* The vendor's types are not const; nobody writes through them. */
-    int rc = ota_hal_mqtt_init_instance((char *)(uintptr_t)ota_get_product_key(),
-                                        (char *)(uintptr_t)ota_get_device_name(),
-                                        (char *)(uintptr_t)ota_get_device_secret(), MESSAGE_MAX);
+    int rc = ota_hal_mqtt_init_instance(
+        (char *)(uintptr_t)ota_get_product_key(), (char *)(uintptr_t)ota_get_device_name(),
+        (char *)(uintptr_t)ota_get_device_secret(), OTA_MESSAGE_MAX);
     UOTA_EVENT("api", F_STR("call", "ota_hal_mqtt_init_instance"), F_INT("result", rc));
     if (rc != 0)
         uota_state(STAGE_TRANSPORT);

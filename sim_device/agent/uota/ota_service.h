@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define OTA_MESSAGE_MAX 8192 /* bytes of a message over MQTT: longer ones are dropped */
+
 #define OTA_KV_BREAKPOINT "key_ota_breakpoint"
 #define OTA_KV_HASH       "key_ota_hash"
 #define OTA_KV_CTX_HEAD   "key_ota_hash_ctx_head"

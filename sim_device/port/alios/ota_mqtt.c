@@ -113,7 +113,7 @@ static void reconnect(struct alios_mqtt *m)
 
 static void hand_out(struct alios_mqtt *m, struct board_mqtt_message *msg)
 {
-    if (msg->payload_bytes > m->max_bytes) {
+    if (msg->payload_bytes > m->max_bytes && !m->a->config->quirks.any_length) {
         static const char text[] = "mqtt: a message is too long and dropped";
         board_log(m->a->board, text, sizeof text - 1);
         return;
