@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "flash_emu/breakpoint.h"
+#include "flash_emu/nor_cells.h"
 #include "flash_emu/nor_chip.h"
 #include "flash_emu/nor_raw.h"
 #include "flash_emu/tear.h"
@@ -117,6 +118,8 @@ void nor_set_hooks(struct nor *n, const struct nor_hooks *hooks)
 {
     nor_end_life(n);
     n->hooks = hooks != NULL ? *hooks : (struct nor_hooks){0};
+    n->unwatched = n->hooks.spent_ns != NULL && n->hooks.observe == NULL && n->hooks.look == NULL &&
+                   n->geo.policy == NOR_REWRITE && n->geo.write_back_ops == 0;
 }
 
 const struct nor_geometry *nor_geo(const struct nor *n)
@@ -249,6 +252,18 @@ void nor_power_on(struct nor *n)
 
 /* ---- operations ---- */
 
+/* Nobody is told, and neither fault nor cut can come: time and cells are all there is. Explorers
+ * pass here a hundred million times. */
+static inline bool is_quiet(const struct nor *n)
+{
+    return n->unwatched && n->on && n->cut.number == 0 && n->injection_count == 0 && !n->any_dead;
+}
+
+static inline bool is_inside(const struct nor *n, uint32_t addr, uint32_t len_bytes)
+{
+    return addr <= n->geo.size_bytes && len_bytes <= n->geo.size_bytes - addr;
+}
+
 static void look(struct nor *n, uint32_t addr, uint32_t len_bytes)
 {
     if (n->hooks.look != NULL)
@@ -268,7 +283,7 @@ static int admit(struct nor *n, const char *what, uint32_t addr, uint32_t len_by
 {
     if (!n->on)
         return access_while_off(n, what, addr, len_bytes);
-    return addr > n->geo.size_bytes || len_bytes > n->geo.size_bytes - addr ? ERR_ARG : 0;
+    return is_inside(n, addr, len_bytes) ? 0 : ERR_ARG;
 }
 
 static bool are_multiples(uint32_t addr, uint32_t len_bytes, uint32_t of)
@@ -301,7 +316,9 @@ int nor_read_in_place(struct nor *n, uint32_t addr, uint32_t len_bytes, const ui
     return read_cells(n, addr, len_bytes, out);
 }
 
-int nor_read(struct nor *n, uint32_t addr, void *out, uint32_t len_bytes)
+/* Apart, so that a quiet read is short. */
+__attribute__((noinline)) static int read_watched(struct nor *n, uint32_t addr, void *out,
+                                                  uint32_t len_bytes)
 {
     const uint8_t *content = NULL;
     if (out == NULL && len_bytes > 0 && n->on)
@@ -310,6 +327,15 @@ int nor_read(struct nor *n, uint32_t addr, void *out, uint32_t len_bytes)
     if (rc == 0 && len_bytes > 0)
         memcpy(out, content, len_bytes);
     return rc;
+}
+
+int nor_read(struct nor *n, uint32_t addr, void *out, uint32_t len_bytes)
+{
+    if (!is_quiet(n) || out == NULL || !is_inside(n, addr, len_bytes))
+        return read_watched(n, addr, out, len_bytes);
+    *n->hooks.spent_ns += n->geo.read_ns_per_byte * len_bytes;
+    memcpy(out, n->cells + addr, len_bytes);
+    return 0;
 }
 
 static int64_t program_time(const struct nor_geometry *geo, uint32_t len_bytes)
@@ -355,7 +381,7 @@ static int complete(struct nor *n, struct nor_op *op)
         memcpy(n->before, n->cells + op->addr, op->len_bytes);
     if (n->geo.write_back_ops > 0 && nor_hold(n, op) != 0)
         return ERR_NOMEM;
-    nor_complete(n, op);
+    complete_cells(n, op);
     if (may_corrupt)
         nor_corrupt(n, op, n->before);
     return 0;
@@ -396,6 +422,14 @@ static int operate(struct nor *n, struct nor_op *op, int64_t ns)
 static int program_page(struct nor *n, uint32_t addr, const uint8_t *data, uint32_t len_bytes)
 {
     int64_t ns = program_time(&n->geo, len_bytes);
+    if (is_quiet(n)) {
+        uint32_t unit = addr / n->geo.erase_bytes;
+        nor_meta_set_ops(n, nor_meta_ops(n) + 1);
+        *n->hooks.spent_ns += ns;
+        nor_unit_touch(n, unit);
+        program_cells(n, unit, addr, data, len_bytes, false);
+        return 0;
+    }
     if (n->written != NULL) {
         look(n, addr, len_bytes);
         if (nor_any_mark(n, n->written, addr, len_bytes))

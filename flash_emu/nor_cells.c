@@ -8,20 +8,9 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "flash_emu/nor_cells.h"
 #include "flash_emu/nor_chip.h"
 #include "flash_emu/tear.h"
-
-struct mark {
-    size_t byte;
-    uint8_t bit;
-};
-
-static struct mark mark_of(const struct nor *n, uint32_t addr)
-{
-    uint32_t granule = addr % n->geo.erase_bytes / n->geo.granule_bytes;
-    size_t first = (size_t)(addr / n->geo.erase_bytes) * n->mark_bytes;
-    return (struct mark){.byte = first + granule / 8, .bit = (uint8_t)(1u << granule % 8)};
-}
 
 bool nor_any_mark(const struct nor *n, const uint8_t *marks, uint32_t addr, uint32_t len_bytes)
 {
@@ -34,25 +23,6 @@ bool nor_any_mark(const struct nor *n, const uint8_t *marks, uint32_t addr, uint
             return true;
     }
     return false;
-}
-
-static void put_mark(uint8_t *marks, struct mark m, bool on)
-{
-    if (on)
-        marks[m.byte] |= m.bit;
-    else
-        marks[m.byte] &= (uint8_t)~m.bit;
-}
-
-/* Whole granules only, as all operations are. */
-static inline void set_marks(struct nor *n, uint32_t from, uint32_t to, bool written, bool torn)
-{
-    if (n->written == NULL)
-        return;
-    for (uint32_t a = from; a < to; a += n->geo.granule_bytes) {
-        put_mark(n->written, mark_of(n, a), written);
-        put_mark(n->torn, mark_of(n, a), torn);
-    }
 }
 
 static bool all_bytes(const uint8_t *p, uint32_t len_bytes, uint8_t value)
@@ -73,96 +43,6 @@ void nor_derive_marks(struct nor *n, uint32_t addr, uint32_t len_bytes)
 
 /* ---- what an operation does to the cells ---- */
 
-static uint64_t word_at(const uint8_t *p)
-{
-    uint64_t word;
-    memcpy(&word, p, sizeof word);
-    return word;
-}
-
-static bool asks_to_raise(const uint8_t *cells, const uint8_t *data, uint32_t len_bytes)
-{
-    uint64_t raised = 0;
-    uint32_t i = 0;
-    for (; i + sizeof raised <= len_bytes; i += sizeof raised)
-        raised |= ~word_at(cells + i) & word_at(data + i);
-    for (; i < len_bytes; i++)
-        raised |= (uint8_t)(~cells[i] & data[i]);
-    return raised != 0;
-}
-
-/* As many bytes as a register of every 64-bit host takes at once; four of them are a line. */
-typedef uint64_t lanes __attribute__((vector_size(16)));
-
-static inline lanes lanes_at(const uint8_t *p)
-{
-    lanes l;
-    memcpy(&l, p, sizeof l);
-    return l;
-}
-
-/* Bits only fall. Returns whether data asks for one that should rise: what every program of every
- * run passes through, so it goes over the cells once. */
-static bool and_cells(uint8_t *cells, const uint8_t *data, uint32_t len_bytes)
-{
-    lanes wide = {0};
-    uint64_t raised = 0, word;
-    uint32_t i = 0;
-    for (; i + 4 * sizeof wide <= len_bytes; i += 4 * sizeof wide) {
-        lanes c0 = lanes_at(cells + i), d0 = lanes_at(data + i);
-        lanes c1 = lanes_at(cells + i + 16), d1 = lanes_at(data + i + 16);
-        lanes c2 = lanes_at(cells + i + 32), d2 = lanes_at(data + i + 32);
-        lanes c3 = lanes_at(cells + i + 48), d3 = lanes_at(data + i + 48);
-        const lanes fallen[] = {c0 & d0, c1 & d1, c2 & d2, c3 & d3};
-        wide |= (~c0 & d0) | (~c1 & d1) | (~c2 & d2) | (~c3 & d3);
-        memcpy(cells + i, fallen, sizeof fallen);
-    }
-    for (; i + sizeof word <= len_bytes; i += sizeof word) {
-        raised |= ~word_at(cells + i) & word_at(data + i);
-        word = word_at(cells + i) & word_at(data + i);
-        memcpy(cells + i, &word, sizeof word);
-    }
-    for (; i < len_bytes; i++) {
-        raised |= (uint8_t)(~cells[i] & data[i]);
-        cells[i] &= data[i];
-    }
-    return (raised | wide[0] | wide[1]) != 0;
-}
-
-/* Within the unit. Returns whether a bit was asked to rise. */
-static bool program_cells(struct nor *n, uint32_t unit, uint32_t addr, const uint8_t *data,
-                          uint32_t len_bytes, bool weak)
-{
-    uint8_t *cells = n->cells + addr;
-    uint8_t *marginal = n->weak + addr;
-    if (weak) {
-        n->flags[unit] |= UNIT_WEAK;
-        for (uint32_t i = 0; i < len_bytes; i++)
-            marginal[i] |= (uint8_t)(cells[i] & ~data[i]);
-    } else if (n->flags[unit] & UNIT_WEAK) {
-        (void)and_cells(marginal, data, len_bytes); /* a full pulse makes driven cells firm */
-    }
-    set_marks(n, addr, addr + len_bytes, true, false);
-    return and_cells(cells, data, len_bytes);
-}
-
-static void erase_cells(struct nor *n, uint32_t unit, uint32_t addr, uint32_t len_bytes, bool weak)
-{
-    uint8_t *cells = n->cells + addr;
-    uint8_t *marginal = n->weak + addr;
-    if (weak) {
-        n->flags[unit] |= UNIT_WEAK;
-        for (uint32_t i = 0; i < len_bytes; i++)
-            marginal[i] |= (uint8_t)~cells[i];
-    } else if (n->flags[unit] & UNIT_WEAK) {
-        memset(marginal, 0, len_bytes);
-        if (len_bytes == n->geo.erase_bytes)
-            n->flags[unit] &= (uint8_t)~UNIT_WEAK;
-    }
-    memset(cells, 0xFF, len_bytes);
-    set_marks(n, addr, addr + len_bytes, false, false);
-}
-
 static void scatter(struct nor *n, const struct nor_op *op, uint32_t from, uint32_t to,
                     struct rng *rng)
 {
@@ -180,14 +60,6 @@ static void scatter(struct nor *n, const struct nor_op *op, uint32_t from, uint3
         if (n->written[m.byte] & m.bit)
             put_mark(n->torn, m, true);
     }
-}
-
-static void count_wear(struct nor *n, uint32_t unit)
-{
-    uint8_t *wear = n->wear + 4 * (size_t)unit;
-    uint32_t cycles = get_le32(wear);
-    if (cycles != UINT32_MAX)
-        put_le32(wear, cycles + 1);
 }
 
 /* The last bit that the operation changes within its done part: its byte, and *bit; false when it
@@ -221,20 +93,6 @@ static void leave_bit(struct nor *n, enum nor_op_kind kind, uint32_t addr, uint8
     }
 }
 
-void nor_complete(struct nor *n, struct nor_op *op)
-{
-    uint32_t unit = op->addr / n->geo.erase_bytes;
-    nor_unit_touch(n, unit);
-    if (op->kind == NOR_OP_PROGRAM) {
-        op->raised_bits = program_cells(n, unit, op->addr, op->data, op->len_bytes, false);
-        return;
-    }
-    if (n->any_dead)
-        nor_revive(n, op->addr, op->len_bytes);
-    count_wear(n, unit);
-    erase_cells(n, unit, op->addr, op->len_bytes, false);
-}
-
 void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome *o,
                      struct rng *rng)
 {
@@ -253,7 +111,7 @@ void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome
         erase_cells(n, unit, op->addr + from, o->done_to - from, o->weak);
     } else {
         op->raised_bits = asks_to_raise(n->cells + op->addr, op->data, op->len_bytes);
-        (void)program_cells(n, unit, op->addr + from, op->data + from, o->done_to - from, o->weak);
+        program_cells(n, unit, op->addr + from, op->data + from, o->done_to - from, o->weak);
     }
     if (o->torn_from != o->torn_to)
         scatter(n, op, o->torn_from, o->torn_to, rng);

@@ -64,6 +64,7 @@ struct nor {
     char name[NOR_NAME_MAX]; /* geo.name points here */
     uint64_t seed;
     struct nor_hooks hooks;
+    bool unwatched; /* by them, on a part that always takes and gives what it is told to */
 
     uint8_t *cells;
     uint8_t *meta;
@@ -131,9 +132,7 @@ void nor_end_life(struct nor *n);
 int nor_geometry_check(const struct nor_geometry *geo, struct err *err);
 
 /* nor_cells.c */
-/* The whole operation takes effect; sets op->raised_bits. */
-void nor_complete(struct nor *n, struct nor_op *op);
-/* The same for what a cut leaves of it. */
+/* What a cut leaves of the operation takes effect; sets op->raised_bits. */
 void nor_take_effect(struct nor *n, struct nor_op *op, const struct tear_outcome *o,
                      struct rng *rng);
 /* Gives the marginal cells of a unit their reading for the power-on of that ordinal. */

@@ -284,6 +284,54 @@ static void at_once_is_the_same(const void *row)
     }
 }
 
+/* Nor does it matter whether anybody looks on: what is refused, torn, marginal or at fault, and
+ * what it takes. */
+static void unwatched_is_the_same(const void *row)
+{
+    for (enum nor_tear tear = TEAR_NOTHING; tear < TEAR_COUNT; tear++) {
+        struct diary d[2] = {{.ops = 0}, {.ops = 0}};
+        struct nor *n[2];
+        uint8_t data[1200], got[2][1200] = {{0}};
+        int rcs[2][10];
+        fill_data(data, sizeof(data), 0);
+        for (int i = 0; i < 2; i++) {
+            struct nor *c = n[i] = chip_new(row, 1);
+            int *rc = rcs[i];
+            uint32_t unit = nor_geo(c)->erase_bytes;
+            d[i].chip = c;
+            nor_set_hooks(c, &(struct nor_hooks){.ctx = &d[i],
+                                                 .spent_ns = i == 1 ? &d[i].spent_ns : NULL,
+                                                 .spend = diary_spend,
+                                                 .observe = i == 0 ? diary_observe : NULL});
+            *rc++ = nor_program(c, unit - 400, data, 800);
+            nor_arm_cut(c, nor_op_count(c) + 2, tear, 64);
+            *rc++ = nor_program(c, 16, data, sizeof(data));
+            *rc++ = nor_read(c, 0, got[i], 8); /* off */
+            nor_power_on(c);
+            *rc++ = nor_program(c, unit - 400, data + 400, 800);
+            *rc++ = nor_read(c, 0, got[i], sizeof(got[i])); /* dead, perhaps */
+            *rc++ = nor_erase(c, 0, unit);
+            (void)nor_inject(c, NOR_IO_PROGRAM, 0, unit, 1);
+            (void)nor_inject(c, NOR_IO_READ, 0, unit, 1);
+            *rc++ = nor_program(c, 0, data, sizeof(data));
+            *rc++ = nor_program(c, 0, data, sizeof(data));
+            *rc++ = nor_read(c, 8, got[i], sizeof(got[i]));
+            *rc++ = nor_read(c, nor_geo(c)->size_bytes - 8, got[i], 16);
+            (void)nor_read(c, 0, got[i], sizeof(got[i]));
+        }
+        for (size_t i = 0; i < 10; i++)
+            CHECK_INT(rcs[1][i], rcs[0][i]);
+        CHECK_MEM(got[1], got[0], sizeof(got[0]));
+        CHECK_MEM(nor_peek(n[1]), nor_peek(n[0]), nor_geo(n[0])->size_bytes);
+        CHECK_INT(nor_weak_cells(n[1], 0, 2048), nor_weak_cells(n[0], 0, 2048));
+        CHECK_INT(nor_version(n[1], 0), nor_version(n[0], 0));
+        CHECK_INT(nor_op_count(n[1]), nor_op_count(n[0]));
+        CHECK_INT(d[1].spent_ns, d[0].spent_ns);
+        nor_free(n[0]);
+        nor_free(n[1]);
+    }
+}
+
 static const struct test tests[] = {
     TEST_ROWS("access while off is a bench fault", access_while_off_is_a_bench_fault, chip_rows,
               chip_name),
@@ -300,6 +348,8 @@ static const struct test tests[] = {
     {"overlap is bounded", overlap_is_bounded},
     {"a new owner forgets the operation in flight", new_owner_forgets_the_operation_in_flight},
     TEST_ROWS("an owner that does nothing meanwhile gets the same", at_once_is_the_same, chip_rows,
+              chip_name),
+    TEST_ROWS("a chip that nobody watches does the same", unwatched_is_the_same, chip_rows,
               chip_name),
     TEST_ROWS("a cut between operations changes nothing", cut_between_operations_changes_nothing,
               chip_rows, chip_name),

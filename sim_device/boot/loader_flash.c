@@ -42,7 +42,8 @@ static int program(struct boot *b, uint32_t addr, const uint8_t *data, uint32_t 
 static int program_page(struct boot *b, uint32_t addr, uint32_t len_bytes)
 {
     uint32_t granule = b->cfg.layout.granule_bytes;
-    uint32_t padded = (len_bytes + granule - 1) / granule * granule;
+    uint32_t padded =
+        len_bytes == b->page_bytes ? len_bytes : (len_bytes + granule - 1) / granule * granule;
     if (padded > len_bytes)
         memset(b->page + len_bytes, 0xFF, padded - len_bytes);
     return program(b, addr, b->page, padded);
