@@ -135,6 +135,10 @@ struct cloud_config {
      * no session. Null: no MQTT edge, everything is ERR_NOT_FOUND. */
     int (*deliver)(void *ctx, int64_t now_ns, const char *identity, const struct mqtt_message *m);
     void *deliver_ctx;
+    /* Ends the connection that a device has itself, as when it logs in a second time. Null: no edge
+     * that can, it stays. */
+    void (*end_connection)(void *ctx, int64_t now_ns, const char *identity);
+    void *end_connection_ctx;
 };
 
 /* Null with the story in err: ERR_ARG for a missing store, key or host, ERR_LIMIT, ERR_NOMEM. */
@@ -179,6 +183,11 @@ void cloud_set_deliver(struct cloud *c,
                        int (*deliver)(void *ctx, int64_t now_ns, const char *identity,
                                       const struct mqtt_message *m),
                        void *ctx);
+void cloud_set_end_connection(struct cloud *c,
+                              void (*end)(void *ctx, int64_t now_ns, const char *identity),
+                              void *ctx);
+/* For faces: the connection of a device is to end; cloud_mqtt_offline follows, now or later. */
+void cloud_end_connection(struct cloud *c, int64_t now_ns, const char *identity);
 /* For faces and scripts: a message to a device. 0, ERR_NOT_FOUND: it has no session. */
 int cloud_deliver(struct cloud *c, int64_t now_ns, const char *identity,
                   const struct mqtt_message *m);

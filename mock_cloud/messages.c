@@ -145,6 +145,20 @@ void cloud_set_deliver(struct cloud *c,
     c->cfg.deliver_ctx = ctx;
 }
 
+void cloud_set_end_connection(struct cloud *c,
+                              void (*end)(void *ctx, int64_t now_ns, const char *identity),
+                              void *ctx)
+{
+    c->cfg.end_connection = end;
+    c->cfg.end_connection_ctx = ctx;
+}
+
+void cloud_end_connection(struct cloud *c, int64_t now_ns, const char *identity)
+{
+    if (c->cfg.end_connection != NULL)
+        c->cfg.end_connection(c->cfg.end_connection_ctx, now_ns, identity);
+}
+
 int cloud_deliver(struct cloud *c, int64_t now_ns, const char *identity,
                   const struct mqtt_message *m)
 {

@@ -187,6 +187,7 @@ static const struct {
     [TOPIC_POST] = {RQ_MESSAGE, NULL, aliyun_take_post},
     [TOPIC_TIME] = {RQ_MESSAGE, do_time, NULL},
     [TOPIC_TIME_REPLY] = {RQ_MESSAGE, NULL, NULL},
+    [TOPIC_ERROR] = {RQ_MESSAGE, NULL, NULL},
     [TOPIC_OTHER] = {RQ_MESSAGE, NULL, NULL},
 };
 

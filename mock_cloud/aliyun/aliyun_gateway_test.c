@@ -209,6 +209,51 @@ static void sessions_end_with_the_gateway_and_the_topology_stays(void)
     bench_close(&b);
 }
 
+/* Its own connection gives way, and what it needs goes over the gateway. */
+static void a_login_ends_the_own_connection(void)
+{
+    struct bench b;
+    open_with_sub(&b);
+    upload(&b, 7, "2.0.0", NULL);
+    start_task(&b, TASK_VERIFY, 7, SUB);
+    ask(&b, TOPO "add", ADD, SIGN);
+    cloud_mqtt_online(b.cloud, b.now_ns, SUB);
+    publish(&b, SUB, SUB_INFORM, "{\"id\":\"1\",\"params\":{\"version\":\"1.0.0\"}}");
+    ask(&b, TOPO "add", ADD, SIGN); /* that alone ends nothing */
+    CHECK_STR(b.ended, "");
+    ask(&b, SESSION "login", LOGIN, SIGN);
+    CHECK_STR(b.ended, SUB);
+    CHECK_HAS(last(&b), "\"code\":200");
+    CHECK(cloud_mqtt_topic(b.cloud, DEVICE, SUB_INFORM, MQTT_PUBLISH));
+    run_for(&b, 2 * NS_PER_S);
+    CHECK_STR(b.sent[b.sent_count - 1].topic, "/ota/device/upgrade/" PK "/sub1");
+    CHECK_STR(b.sent[b.sent_count - 1].to, DEVICE);
+    b.ended[0] = '\0';
+    ask(&b, SESSION "login", LOGIN, SIGN); /* once more, nobody else is there */
+    CHECK_STR(b.ended, "");
+    bench_close(&b);
+}
+
+/* The gateway hears of it, and does not speak for it any more. */
+static void an_own_login_ends_the_one_over_the_gateway(void)
+{
+    struct bench b;
+    open_with_sub(&b);
+    ask(&b, TOPO "add", ADD, SIGN);
+    ask(&b, SESSION "login", LOGIN, SIGN);
+    cloud_mqtt_online(b.cloud, b.now_ns, SUB);
+    CHECK_STR(b.ended, "");
+    CHECK_STR(b.sent[b.sent_count - 1].to, DEVICE);
+    CHECK_STR(b.sent[b.sent_count - 1].topic, "/ext/error/" PK "/dev1");
+    CHECK_STR(last(&b), "{\"code\":427,\"data\":" NAME ",\"id\":\"1700000000000\","
+                        "\"message\":\"device connect in elsewhere\"}");
+    CHECK(!cloud_mqtt_topic(b.cloud, DEVICE, SUB_INFORM, MQTT_PUBLISH));
+    CHECK(cloud_mqtt_topic(b.cloud, SUB, SUB_INFORM, MQTT_PUBLISH));
+    CHECK(cloud_mqtt_topic(b.cloud, DEVICE, "/ext/error/" PK "/dev1", MQTT_SUBSCRIBE));
+    CHECK(!cloud_mqtt_topic(b.cloud, DEVICE, "/ext/error/" PK "/dev1", MQTT_PUBLISH));
+    bench_close(&b);
+}
+
 static void another_gateway_takes_over(void)
 {
     struct bench b;
@@ -220,6 +265,8 @@ static void another_gateway_takes_over(void)
     (void)snprintf(text, sizeof text, ADD, SIGN);
     publish(&b, OTHER, "/sys/" PK "/dev2/thing/topo/add", text);
     CHECK_HAS(last(&b), "\"code\":200");
+    CHECK_STR(b.sent[b.sent_count - 2].to, DEVICE);
+    CHECK_HAS(payload(&b, b.sent_count - 2), "{\"code\":6401,\"data\":" NAME);
     CHECK(!cloud_mqtt_topic(b.cloud, DEVICE, SUB_INFORM, MQTT_PUBLISH));
     ask(&b, SESSION "login", LOGIN, SIGN);
     CHECK_HAS(last(&b), "\"code\":6401");
@@ -282,6 +329,8 @@ static const struct test tests[] = {
     {"the SDK in C is understood", the_sdk_in_c_is_understood},
     {"sessions end with the gateway, the topology stays",
      sessions_end_with_the_gateway_and_the_topology_stays},
+    {"a login ends the own connection", a_login_ends_the_own_connection},
+    {"an own login ends the one over the gateway", an_own_login_ends_the_one_over_the_gateway},
     {"another gateway takes over", another_gateway_takes_over},
     {"a sub-device is no gateway", a_sub_device_is_no_gateway},
     {"posts are acknowledged", posts_are_acknowledged},

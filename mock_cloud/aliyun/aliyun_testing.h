@@ -38,6 +38,7 @@ struct bench {
     struct sent sent[SENT_MAX];
     size_t sent_count;
     char absent[STORE_TEXT_MAX]; /* who has no session */
+    char ended[STORE_TEXT_MAX];  /* whose connection was ended last */
     struct buf events;
     struct http_reply reply;
 };
@@ -58,6 +59,14 @@ static inline int keep_sent(void *ctx, int64_t now_ns, const char *identity,
     buf_clear(&s->payload);
     (void)buf_append(&s->payload, m->payload, m->payload_bytes);
     return 0;
+}
+
+/* As an edge does. */
+static inline void end_connection(void *ctx, int64_t now_ns, const char *identity)
+{
+    struct bench *b = ctx;
+    (void)snprintf(b->ended, sizeof b->ended, "%s", identity);
+    cloud_mqtt_offline(b->cloud, now_ns, identity);
 }
 
 static inline void keep_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
@@ -114,7 +123,9 @@ static inline void bench_open(struct bench *b)
                                .event = keep_event,
                                .event_ctx = b,
                                .deliver = keep_sent,
-                               .deliver_ctx = b};
+                               .deliver_ctx = b,
+                               .end_connection = end_connection,
+                               .end_connection_ctx = b};
     b->cloud = cloud_new(&cfg, faces, 1, &err);
     REQUIRE_OK(b->cloud == NULL ? ERR_IO : 0, &err);
     struct store_product p = {.product_id = PK, .has_team = true};

@@ -157,6 +157,14 @@ static bool has_session(const struct aliyun_request *r, const struct entry *e)
            strcmp(x.via, r->via) == 0;
 }
 
+/* Over the connection of a gateway, this one or another. */
+static bool goes_by_gateway(const struct aliyun_request *r, const struct entry *e)
+{
+    struct store_session x;
+    return store_get_session(cloud_store(r->c), e->identity, &x, NULL) == 0 &&
+           strcmp(x.via, e->identity) != 0;
+}
+
 /* ---- lists ---- */
 
 typedef enum aliyun_code step(const struct aliyun_request *r, const struct entry *e,
@@ -210,8 +218,8 @@ static enum aliyun_code add(const struct aliyun_request *r, const struct entry *
     int rc = 0;
     (void)snprintf(d.device_id, sizeof d.device_id, "%s", e->identity);
     (void)snprintf(d.gateway_id, sizeof d.gateway_id, "%s", r->gateway);
-    if (!is_under(r, e)) /* whoever it was under before has lost it */
-        rc = store_drop_session(cloud_store(r->c), e->identity, &err);
+    if (!is_under(r, e) && goes_by_gateway(r, e)) /* whoever it was under before has lost it */
+        aliyun_end_session(r->c, r->now_ns, e->identity, r->via, ALIYUN_NO_TOPOLOGY);
     if (rc == 0)
         rc = store_put_sub_device(cloud_store(r->c), &d, &err);
     put_name(data, &e->name);

@@ -1,8 +1,10 @@
 #include "mock_cloud/aliyun/push.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/json.h"
 #include "common/vtime.h"
 #include "mock_cloud/aliyun/announce.h"
 #include "mock_cloud/aliyun/register.h"
@@ -119,8 +121,47 @@ static void activate(struct cloud *c, int64_t now_ns, const char *identity)
         aliyun_error(c, now_ns, &err);
 }
 
+/* A gateway keeps its connection when it loses a sub-device. */
+static void tell_gateway(struct cloud *c, int64_t now_ns, const struct store_session *lost,
+                         enum aliyun_code code)
+{
+    struct aliyun_name gateway, name;
+    struct buf text;
+    if (!aliyun_name_parse(lost->via, &gateway) || !aliyun_name_parse(lost->device_id, &name))
+        return;
+    buf_init(&text, ALIYUN_ANNOUNCE_MAX);
+    (void)buf_printf(&text, "{\"code\":%d,\"data\":{\"deviceName\":", (int)code);
+    (void)json_put_string(&text, name.device_name);
+    (void)buf_text(&text, ",\"productKey\":");
+    (void)json_put_string(&text, name.product_key);
+    (void)buf_printf(&text, "},\"id\":\"%" PRId64 "\",\"message\":\"%s\"}",
+                     aliyun_message_id(c, now_ns), aliyun_code_text(code));
+    char topic[MQTT_TOPIC_MAX];
+    aliyun_topic_make(TOPIC_ERROR, &gateway, topic);
+    const struct mqtt_message m = {
+        .topic = topic, .payload = text.data, .payload_bytes = text.len_bytes};
+    (void)cloud_deliver(c, now_ns, lost->via, &m);
+    buf_free(&text);
+}
+
+void aliyun_end_session(struct cloud *c, int64_t now_ns, const char *identity, const char *via,
+                        enum aliyun_code code)
+{
+    struct store_session old;
+    struct err err = {""};
+    if (store_get_session(cloud_store(c), identity, &old, NULL) != 0 || strcmp(old.via, via) == 0)
+        return;
+    if (store_drop_session(cloud_store(c), identity, &err) != 0)
+        aliyun_error(c, now_ns, &err);
+    if (strcmp(old.via, identity) == 0)
+        cloud_end_connection(c, now_ns, identity);
+    else
+        tell_gateway(c, now_ns, &old, code);
+}
+
 static void begin_session(struct cloud *c, int64_t now_ns, const char *identity, const char *via)
 {
+    aliyun_end_session(c, now_ns, identity, via, ALIYUN_ELSEWHERE);
     struct store_session x = new_session(identity, via);
     struct store_firmware f;
     struct err err = {""};

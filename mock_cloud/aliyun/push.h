@@ -16,6 +16,7 @@
 #ifndef OTABENCH_MOCK_CLOUD_ALIYUN_PUSH_H
 #define OTABENCH_MOCK_CLOUD_ALIYUN_PUSH_H
 
+#include "mock_cloud/aliyun/register.h"
 #include "mock_cloud/aliyun/topics.h"
 
 #define ALIYUN_SETTLE_NS (INT64_C(1000) * 1000000)
@@ -24,6 +25,10 @@
 void aliyun_online(struct cloud *c, int64_t now_ns, const char *identity);
 /* A sub-device logged in over the connection of via. */
 void aliyun_sub_online(struct cloud *c, int64_t now_ns, const char *identity, const char *via);
+/* There is one session of a device: that over another connection than via ends. A connection of its
+ * own does, too; a gateway is told the code, on /ext/error. */
+void aliyun_end_session(struct cloud *c, int64_t now_ns, const char *identity, const char *via,
+                        enum aliyun_code code);
 void aliyun_offline(struct cloud *c, int64_t now_ns, const char *identity);
 void aliyun_subscribed(struct cloud *c, int64_t now_ns, const char *identity, const char *filter);
 void aliyun_offered(struct cloud *c, int64_t now_ns, const char *identity, int64_t delta_id);

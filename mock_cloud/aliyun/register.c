@@ -20,6 +20,7 @@ const char *aliyun_code_text(enum aliyun_code code)
         const char *text;
     } table[] = {{ALIYUN_OK, "success"},
                  {ALIYUN_AUTH, "request auth error"},
+                 {ALIYUN_ELSEWHERE, "device connect in elsewhere"},
                  {ALIYUN_PARAMETER, "request parameter error"},
                  {ALIYUN_NO_SESSION, "device no session"},
                  {ALIYUN_NO_DEVICE, "device not found"},

@@ -36,6 +36,7 @@ static const struct aliyun_topic_row rows[] = {
     {TOPIC_OTHER, "/shadow/get/{p}/{d}", false, true},
     {TOPIC_TIME, "/ext/ntp/{p}/{d}/request", true, false},
     {TOPIC_TIME_REPLY, "/ext/ntp/{p}/{d}/response", false, true},
+    {TOPIC_ERROR, "/ext/error/{p}/{d}", false, true},
 };
 
 const struct aliyun_topic_row *aliyun_topic_at(size_t index)

@@ -33,6 +33,7 @@ enum aliyun_topic {
     TOPIC_POST, /* properties, events and tags: acknowledged */
     TOPIC_TIME, /* asks for it */
     TOPIC_TIME_REPLY,
+    TOPIC_ERROR, /* what has become of a sub-device's session */
     TOPIC_OTHER, /* things of the platform that have nothing to do with updates */
     TOPIC_COUNT
 };

@@ -187,6 +187,23 @@ static int deliver(void *ctx, int64_t now_ns, const char *identity, const struct
     return rc;
 }
 
+/* A message without a topic. */
+static void end_connection(void *ctx, int64_t now_ns, const char *identity)
+{
+    struct broker *b = ctx;
+    const struct device *d = device_of(b, identity);
+    (void)now_ns;
+    if (d == NULL || !d->online || b->client == NULL)
+        return;
+    buf_clear(&b->tx);
+    frame_put_text(&b->tx, identity, strlen(identity));
+    frame_put_text(&b->tx, NULL, 0);
+    frame_put_8(&b->tx, 0);
+    (void)mosquitto_publish(b->client, NULL, BROKER_TOPIC, (int)b->tx.len_bytes, b->tx.data, 0,
+                            false);
+    buf_clear(&b->tx);
+}
+
 /* ---- start ---- */
 
 static void log_in(struct mosquitto *m, void *ctx, int code)
@@ -296,6 +313,7 @@ struct broker *broker_start(const struct broker_config *cfg, int *rc, struct err
         *rc = start(b, err);
         if (*rc == 0) {
             cloud_set_deliver(cfg->cloud, deliver, b);
+            cloud_set_end_connection(cfg->cloud, end_connection, b);
             return b;
         }
         bool in_use = *rc == ERR_IO && strstr(err == NULL ? "" : err->text, "in use") != NULL;
@@ -312,6 +330,7 @@ void broker_stop(struct broker *b)
     if (b == NULL)
         return;
     cloud_set_deliver(b->cfg.cloud, NULL, NULL);
+    cloud_set_end_connection(b->cfg.cloud, NULL, NULL);
     end(b);
     (void)mosquitto_lib_cleanup();
     buf_free(&b->rx);

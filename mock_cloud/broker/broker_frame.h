@@ -20,7 +20,8 @@ enum frame_kind {
     FRAME_MESSAGE,    /* identity, topic, QoS (1), payload */
     FRAME_OFFLINE,    /* identity, whether its session is kept (1) */
     FRAME_ANSWER,     /* to LOGIN: code (1), identity; to TOPIC: allowed (1) */
-    FRAME_DELIVER     /* payload of a message to BROKER_TOPIC: identity, topic, QoS (1), payload */
+    FRAME_DELIVER     /* payload of a message to BROKER_TOPIC: identity, topic, QoS (1), payload; no
+                         topic: the connection of the device ends */
 };
 
 #define FRAME_HEAD_BYTES 4u

@@ -132,6 +132,24 @@ static void take_over(void)
     bench_close(&x);
 }
 
+static void the_cloud_ends_a_connection(void)
+{
+    struct bench x;
+    bench_open(&x, NULL, NULL);
+    struct peer *a = peer_connect(&x, "a", "dev", "secret", true);
+    struct peer *b = peer_connect(&x, "b", "other", "secret", true);
+    until(&x, heard.text, "+dev ");
+    until(&x, heard.text, "+other ");
+    cloud_end_connection(x.cloud, 0, "nobody");
+    cloud_end_connection(x.cloud, 0, "dev");
+    until(&x, a->log, "down ");
+    until(&x, heard.text, "-dev ");
+    CHECK_INT(push(&x, "other", "hi", 1), 0);
+    until(&x, b->log, "push=hi ");
+    CHECK(strstr(b->log, "down") == NULL);
+    bench_close(&x);
+}
+
 static void last_will(void)
 {
     struct bench x;
@@ -226,6 +244,7 @@ static const struct test tests[] = {
     {"topic rules hold and messages are routed", topic_rules},
     {"a persistent session is kept", persistent_session},
     {"a second session of a device ends the first", take_over},
+    {"the cloud ends a connection", the_cloud_ends_a_connection},
     {"the last will is published when a connection breaks", last_will},
     {"rude clients harm nobody else", rude_clients},
     {"a dead broker is noticed", broker_dies},

@@ -267,13 +267,13 @@ static int on_access(int event, void *data, void *ctx)
     return MOSQ_ERR_SUCCESS;
 }
 
-/* From the cloud: to the client the device is now. */
+/* From the cloud: to the client the device is now; without a topic that client has to go. */
 static void deliver(struct plugin *p, const uint8_t *data, size_t len_bytes)
 {
     struct frame_reader r = {.at = data, .left = len_bytes, .ok = true};
     char identity[MQTT_IDENTITY_MAX], topic[MQTT_TOPIC_MAX];
     (void)frame_text(&r, identity, sizeof identity);
-    (void)frame_text(&r, topic, sizeof topic);
+    bool is_message = frame_text(&r, topic, sizeof topic);
     uint8_t qos = frame_8(&r);
     const struct client *to = NULL;
     for (size_t i = 0; i < p->n_clients && r.ok; i++) {
@@ -282,7 +282,9 @@ static void deliver(struct plugin *p, const uint8_t *data, size_t len_bytes)
             strcmp(c->identity, identity) == 0 && (to == NULL || to->state == AWAY))
             to = c;
     }
-    if (to != NULL)
+    if (to != NULL && !is_message && to->state != AWAY)
+        (void)mosquitto_kick_client_by_clientid(to->id, true);
+    if (to != NULL && is_message)
         (void)mosquitto_broker_publish_copy(to->id, topic, (int)r.left, r.at, qos > 0 ? 1 : 0,
                                             false, NULL);
 }

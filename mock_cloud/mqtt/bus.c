@@ -314,6 +314,14 @@ static int deliver(void *ctx, int64_t now_ns, const char *identity, const struct
     return bus_session_send(b, now_ns, s, m, m->qos > 0 ? 1 : 0);
 }
 
+static void end_connection(void *ctx, int64_t now_ns, const char *identity)
+{
+    struct bus *b = ctx;
+    const struct session *s = bus_session_of(b, identity);
+    if (s != NULL && s->conn != NULL)
+        conn_end(b, now_ns, s->conn, END_BROKEN, true);
+}
+
 struct bus *bus_new(const struct bus_config *cfg, struct err *err)
 {
     struct bus *b = calloc(1, sizeof *b);
@@ -324,6 +332,7 @@ struct bus *bus_new(const struct bus_config *cfg, struct err *err)
     b->cfg = *cfg;
     buf_init(&b->tx, MQTT_PACKET_BYTES_MAX);
     cloud_set_deliver(cfg->cloud, deliver, b);
+    cloud_set_end_connection(cfg->cloud, end_connection, b);
     return b;
 }
 
@@ -332,6 +341,7 @@ void bus_free(struct bus *b)
     if (b == NULL)
         return;
     cloud_set_deliver(b->cfg.cloud, NULL, NULL);
+    cloud_set_end_connection(b->cfg.cloud, NULL, NULL);
     for (size_t i = 0; i < BUS_CONNS; i++)
         buf_free(&b->conns[i].rx);
     for (size_t i = 0; i < BUS_SESSIONS; i++)

@@ -285,6 +285,26 @@ static void take_over(void)
     close_bench(&x);
 }
 
+static void the_cloud_ends_a_connection(void)
+{
+    struct bench x;
+    open_bench(&x);
+    login(&x, 1, "a", "dev", false);
+    login(&x, 2, "b", "other", true);
+    (void)got(&x);
+    (void)heard_now();
+    cloud_end_connection(x.cloud, x.now_ns, "dev");
+    CHECK_STR(got(&x), "1:close ");
+    CHECK_STR(heard_now(), "-dev ");
+    cloud_end_connection(x.cloud, x.now_ns, "dev"); /* that is away, and nobody */
+    cloud_end_connection(x.cloud, x.now_ns, "nobody");
+    CHECK_STR(got(&x), "");
+    CHECK_INT(push(&x, "dev", "hi", 1), 0); /* its session waits for it */
+    login(&x, 3, "a", "dev", false);
+    CHECK_STR(got(&x), "3:connack0p 3:push=hi#1 ");
+    close_bench(&x);
+}
+
 static void keep_alive(void)
 {
     struct bench x;
@@ -422,6 +442,7 @@ static const struct test tests[] = {
     {"a persistent session is kept and delivered again", persistent_session},
     {"queues, windows and filters are bounded", bounded},
     {"a second session of a device ends the first", take_over},
+    {"the cloud ends a connection", the_cloud_ends_a_connection},
     {"silence ends a connection", keep_alive},
     {"the last will is published when a connection breaks", last_will},
     {"the broker restarts", broker_restart},
