@@ -402,6 +402,8 @@ static int operate(struct nor *n, struct nor_op *op, int64_t ns)
     } else {
         nor_meta_set_ops(n, op->number);
     }
+    if (n->hooks.begun != NULL)
+        n->hooks.begun(n->hooks.ctx, op);
     if (!spend(n, armed ? time_before_cut(cut.tear, ns) : ns))
         return ERR_IO;
     if (armed) {

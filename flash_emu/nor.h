@@ -96,7 +96,7 @@ struct nor_op {
  * The owner's side, all optional. Called from inside nor_program / nor_erase on the caller's stack,
  * spend from nor_read as well. spend: let ns pass on the owner's clock (may switch tasks).
  * spent_ns: of an owner that does nothing meanwhile, no task and no cut but the armed one: the time
- * is added here instead. observe:
+ * is added here instead. begun: the operation has its number, and no time has passed yet. observe:
  * see struct nor_op. power_lost: the armed cut has happened; the owner normally does not return
  * from it (fiber switch, process exit); if it returns, the call fails with ERR_IO and the chip
  * stays off. look: content of that range is about to decide something: a read, or on write-once
@@ -106,6 +106,7 @@ struct nor_hooks {
     void *ctx;
     int64_t *spent_ns;
     void (*spend)(void *ctx, int64_t ns);
+    void (*begun)(void *ctx, const struct nor_op *op);
     void (*observe)(void *ctx, const struct nor_op *op);
     void (*power_lost)(void *ctx, const struct nor_op *op);
     void (*look)(void *ctx, uint32_t addr, uint32_t len_bytes);

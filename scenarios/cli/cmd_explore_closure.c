@@ -40,6 +40,9 @@ static const char help[] =
     "                  prefix.each: borders as otabench closure has them, not half alone\n"
     "  --depth N       at most N cuts in a row (default: any number)\n"
     "  --states N      at most N states (default 1000000)\n"
+    "  --audit N       hold what was decided against the world: really run every Nth start and "
+    "heal\n"
+    "                  phase, from a content drawn, and cut one of its operations (1: every one)\n"
     "  --memory MIB    stop when so much is used, about (default 4096)\n"
     "  --timeout S     stop after S real seconds per scenario\n"
     "  --jobs N        worker processes (default: one per processor); results do not change\n"
@@ -394,6 +397,7 @@ enum {
     OPT_CLOSURE = 1000,
     OPT_TEARS,
     OPT_DEPTH,
+    OPT_AUDIT,
     OPT_STATES,
     OPT_MEMORY,
     OPT_TIMEOUT,
@@ -408,6 +412,7 @@ static const struct option longs[] = {
     {"closure", no_argument, NULL, OPT_CLOSURE},
     {"tears", required_argument, NULL, OPT_TEARS},
     {"depth", required_argument, NULL, OPT_DEPTH},
+    {"audit", required_argument, NULL, OPT_AUDIT},
     {"states", required_argument, NULL, OPT_STATES},
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
@@ -461,6 +466,10 @@ static int take(int option, struct closure_command *c)
     case OPT_DEPTH:
         rc = number("depth", 1000000, &n);
         c->options.max_cuts = (uint32_t)n;
+        return rc;
+    case OPT_AUDIT:
+        rc = number("audit", UINT32_MAX, &n);
+        c->options.audit = (uint32_t)n;
         return rc;
     case OPT_STATES:
         rc = number("states", 100000000, &n);

@@ -435,7 +435,7 @@ uint32_t closure_first_ops(const struct closure *c, struct closure_cut *out, uin
 /* ---- fingerprints ---- */
 
 /* Of one unit: cells and marks with what hangs on the reading of weak cells in one fixed form. */
-static void unit_fingerprint(const struct nor *chip, uint32_t unit, uint8_t sha256[SHA256_BYTES])
+void closure_unit_fingerprint(const struct nor *chip, uint32_t unit, uint8_t sha256[SHA256_BYTES])
 {
     const struct nor_geometry *g = nor_geo(chip);
     uint32_t marks_len = 2 * nor_raw_mark_bytes(chip);
@@ -469,7 +469,7 @@ void closure_fingerprint(const struct nor *chip, uint8_t sha256[SHA256_BYTES])
     if (digest_begin(&d, DIGEST_SHA256) != 0)
         return;
     for (uint32_t u = 0; u < g->size_bytes / g->erase_bytes; u++) {
-        unit_fingerprint(chip, u, unit);
+        closure_unit_fingerprint(chip, u, unit);
         digest_update(&d, unit, sizeof unit);
     }
     digest_end(&d, sha256);
@@ -483,7 +483,7 @@ static uint8_t *all_fingerprints(const struct closure *c)
     uint8_t *out = chip == NULL ? NULL : calloc(count, SHA256_BYTES);
     for (uint32_t i = 0; i < count && out != NULL; i++) {
         closure_put_unit(c, chip, 0, i);
-        unit_fingerprint(chip, 0, out + (size_t)i * SHA256_BYTES);
+        closure_unit_fingerprint(chip, 0, out + (size_t)i * SHA256_BYTES);
     }
     nor_free(chip);
     return out;

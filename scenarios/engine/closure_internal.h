@@ -268,7 +268,9 @@ void closure_put_unit(const struct closure *c, struct nor *chip, uint32_t unit, 
  * c->bound tells. */
 uint32_t closure_add_node(struct closure *c, const struct node *found);
 bool closure_set_unit(struct closure *c, uint32_t unit, uint32_t set);
-size_t closure_memory(struct closure *c);                               /* bytes */
+size_t closure_memory(struct closure *c); /* bytes */
+/* Of what a unit of a chip holds, weak cells in one fixed form. */
+void closure_unit_fingerprint(const struct nor *chip, uint32_t unit, uint8_t sha256[SHA256_BYTES]);
 void closure_load_tree(struct closure *c, const struct states_tree *t); /* into c->tree */
 /* Puts a tree among the bases; POOL_NONE and c->rc when full. closure_get_base is the way back. */
 uint32_t closure_put_base(struct closure *c, const struct states_tree *t);

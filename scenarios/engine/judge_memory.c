@@ -133,9 +133,14 @@ void judge_remember_cut(const struct judge *j, int64_t now_ns, struct judge *scr
     const struct trace_field field = F_STR("tear", nor_tear_name(TEAR_NOTHING));
     judge_event(scratch, now_ns, LANE_POWER, "cut", &field, 1);
     judge_remember(scratch, now_ns, out);
+    judge_remember_off(j, out);
+}
+
+void judge_remember_off(const struct judge *j, struct judge_memory *m)
+{
     /* The pauses that a server asks two-slot devices for are over before power is back. */
     if (j->slots.on)
-        memset(out->pause_ns, 0, sizeof out->pause_ns);
+        memset(m->pause_ns, 0, sizeof m->pause_ns);
 }
 
 void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns)

@@ -92,6 +92,8 @@ void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *
  * as well. j stays; scratch is any other judge, and of no use afterwards. */
 void judge_remember_cut(const struct judge *j, int64_t now_ns, struct judge *scratch,
                         struct judge_memory *out);
+/* Of what was remembered after a cut: what is over before power is back. */
+void judge_remember_off(const struct judge *j, struct judge_memory *m);
 /* Makes a judge of the same setup and packages go on from there; nothing has failed yet. */
 void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns);
 /* Bytes as a memory for a judge like j. ERR_FORMAT says what cannot be one: another length, a value

@@ -51,7 +51,9 @@ static int make_lists(struct whole *w)
                  {&w->paths, sizeof(struct boot_path)},
                  {&w->known, sizeof(struct whole_known)},
                  {&w->asked, sizeof(uint32_t)},
-                 {&w->spare, sizeof(uint32_t)}};
+                 {&w->spare, sizeof(uint32_t)},
+                 {&w->audits, sizeof(struct whole_audit)},
+                 {&w->audit_tasks, sizeof(struct whole_task)}};
     for (size_t i = 0; rc == 0 && i < sizeof lists / sizeof lists[0]; i++)
         rc = list_init(lists[i].list, lists[i].item_bytes, LIST_MAX);
     return rc;
@@ -208,7 +210,7 @@ void whole_free(struct whole *w)
     struct list *lists[] = {&w->looks, &w->newest, &w->newest_end, &w->nodes,      &w->tasks,
                             &w->ends,  &w->runs,   &w->events,     &w->behaviours, &w->steps,
                             &w->edges, &w->queue,  &w->next_queue, &w->asked,      &w->spare,
-                            &w->known, &w->paths,  &w->event_ns};
+                            &w->known, &w->paths,  &w->event_ns,   &w->audits,     &w->audit_tasks};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         free(lists[i]->items);
     struct pool *pools[] = {&w->clouds,   &w->judges,  &w->keys,
@@ -353,10 +355,11 @@ void whole_progress(const struct whole *w, struct whole_progress *out)
 
 size_t whole_memory(const struct whole *w)
 {
-    const struct list *lists[] = {&w->looks, &w->newest,  &w->newest_end, &w->nodes,      &w->tasks,
-                                  &w->ends,  &w->runs,    &w->events,     &w->behaviours, &w->steps,
-                                  &w->edges, &w->queue,   &w->next_queue, &w->asked,      &w->spare,
-                                  &w->paths, &w->event_ns};
+    const struct list *lists[] = {&w->looks,      &w->newest, &w->newest_end, &w->nodes,
+                                  &w->tasks,      &w->ends,   &w->runs,       &w->events,
+                                  &w->behaviours, &w->steps,  &w->edges,      &w->queue,
+                                  &w->next_queue, &w->asked,  &w->spare,      &w->paths,
+                                  &w->event_ns,   &w->audits, &w->audit_tasks};
     const struct pool *pools[] = {&w->clouds,   &w->judges,  &w->keys,
                                   &w->end_keys, &w->awaited, &w->event_pool,
                                   &w->outcomes, &w->blames,  &w->behaviour_keys};

@@ -33,6 +33,11 @@
  * A node that differs from an earlier one only in having been served fewer bytes is not run again:
  * the judge would be less strict with it (judge_memory.h).
  *
+ * An audit runs what was decided: a world of its own is put into one of the contents that a part of
+ * a node stands for, and must do the same operations, hear and learn the same, end the same way
+ * with the same flash; cut for real at one of them it must leave what was worked out. A difference
+ * is an error of the bench (ERR_BENCH).
+ *
  * Work is cut into tasks that do not depend on each other: whole_work may run in other processes,
  * whole_take must be called in order of the tasks. So the result depends on scenario and options
  * alone.
@@ -61,6 +66,9 @@ struct whole_options {
     bool no_recall;     /* run every start; with no_sets */
     bool keep_dead;     /* follow what is erased unseen as well; see whole_again */
     bool all_failures;  /* go on after a counter-example, also behind it */
+    uint32_t audit;     /* of all starts and heal phases that were decided every so-manyth is run
+                           all the same, from a content drawn, and one of its operations is cut;
+                           they must do what was decided. 0: none */
 };
 
 /* One step of a path to a counter-example. */
@@ -95,9 +103,10 @@ struct whole_result {
     uint64_t recalled; /* parts of nodes for which none had to be */
     uint64_t merged;   /* parts of states that differ from another in what is erased unseen only */
     uint64_t heals;    /* heal phases executed */
-    uint64_t points;   /* cuts worked out: (part of a node, place, tear) */
-    uint64_t decided;  /* the same with those decided by joins */
-    uint64_t edges;    /* successors found by them */
+    uint64_t audited, audited_cuts, audited_heals; /* by an audit, beside them */
+    uint64_t points;                         /* cuts worked out: (part of a node, place, tear) */
+    uint64_t decided;                        /* the same with those decided by joins */
+    uint64_t edges;                          /* successors found by them */
     uint32_t ends_new, ends_old, ends_other; /* runs to idling by the version in flash */
     bool over_mqtt; /* the device has two slots and speaks MQTT: more is left out, see the report */
     char new_version[DEVICE_TEXT_MAX]; /* what the update without a cut leads to */

@@ -72,7 +72,7 @@ static bool add_task(struct whole *w, const struct whole_todo *of, uint32_t base
     struct whole_task *t = base == POOL_NONE ? NULL : list_add(&w->tasks);
     if (t == NULL)
         return false;
-    *t = (struct whole_task){.of = *of, .base = base, .chain = chain};
+    *t = (struct whole_task){.of = *of, .base = base, .chain = chain, .audit = NONE};
     if (of->end == NONE)
         whole_node_at(w, of->node)->asked = true;
     return true;
@@ -341,6 +341,8 @@ static int take_part(struct whole *w, const struct whole_todo *of, const struct 
     } else if (t.rc == 0 && of->end == NONE && !w->stopped && !whole_merge(&t)) {
         whole_step_all(&t);
     }
+    if (t.rc == 0 && !blamed && !w->stopped)
+        whole_audit_part(&t, of, k);
     if (t.rc != 0 && err != NULL)
         *err = t.err;
     if (w->options.max_bytes != 0 && w->runs.count % MEMORY_EVERY == 0 &&
@@ -414,12 +416,15 @@ uint32_t whole_begin(struct whole *w, uint32_t *tasks, uint32_t max, struct err 
     uint32_t n = 0;
     int rc = 0;
     w->batch_first = w->batch_taken = (uint32_t)w->tasks.count;
+    (void)whole_audit_begin(w, false, max);
     while (rc == 0 && w->tasks.count == w->batch_first && !w->stopped && turn(w)) {
         rc = take_known(w, err);
         if (rc == 0 && !w->stopped && !collect(w, max))
             rc = w->flash->rc != 0 ? err_set(err, w->flash->rc, "%s", w->flash->err.text)
                                    : err_set(err, ERR_NOMEM, "closure: no memory for the graph");
     }
+    if (rc == 0 && !w->stopped && w->tasks.count == w->batch_first)
+        (void)whole_audit_begin(w, true, max);
     if (rc != 0)
         whole_stop(w, "memory was used up");
     while (!w->stopped && w->batch_first + n < w->tasks.count && n < max) {

@@ -86,7 +86,7 @@ static bool becomes(struct whole *w, uint32_t run, const struct whole_node *next
     const struct element *a = sets_element(&c->sets, is), *b = sets_element(&c->sets, wanted);
     const struct whole_event *e =
         whole_event_at(w, whole_behaviour_at(w, behaviour)->first_event + next->event);
-    if (e->kind != WHOLE_OP || unit_of(c, &e->key) != unit)
+    if (!whole_is_within(e) || unit_of(c, &e->key) != unit)
         return any || a->content == b->content;
     if (any)
         return any_tear(w, &e->key, next->weak_cut, &step->cut);
@@ -102,7 +102,7 @@ static void describe(const struct whole *w, const struct whole_node *next, uint3
     const struct whole_event *e = whole_event_at(
         w, whole_behaviour_at(w, whole_run_at(w, run)->behaviour)->first_event + next->event);
     step->cut.op = next->ops_before;
-    if (e->kind == WHOLE_OP) {
+    if (whole_is_within(e)) {
         step->cut.by_place = true;
         step->kind = (enum nor_op_kind)e->key.kind;
         step->addr = e->key.addr;

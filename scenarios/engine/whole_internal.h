@@ -2,8 +2,9 @@
  * Inside a closure of a whole update: what its parts share. whole.c keeps the graph, whole_batch.c
  * says what is to be run and takes in order what is known, whole_work.c runs it, whole_learn.c
  * reads what was found, whole_step.c works out what every cut leaves, whole_graph.c measures,
- * whole_confirm.c repeats counter-examples, whole_report.c tells, whole_memory.c says what can be
- * closed and what the cloud remembers, whole_dead.c merges what is erased unseen.
+ * whole_confirm.c repeats counter-examples, whole_audit.c has decided starts run all the same,
+ * whole_report.c tells, whole_memory.c says what can be closed and what the cloud remembers,
+ * whole_dead.c merges what is erased unseen.
  *
  * The flash part is a struct closure without a boot loader: its sets, its recall and its scratch
  * chip. A node's flash is a set of contents for each erase unit, as in closure.h, and stands for
@@ -62,6 +63,17 @@ struct whole_task {
     struct whole_todo of;
     uint32_t base;  /* among the bases of the flash */
     uint32_t chain; /* what the boot loader does: number of a boot_chain; NONE: not known apart */
+    uint32_t audit; /* number of a whole_audit; NONE: nobody knows what it will do */
+};
+
+/* What is known of a start or heal phase and has to be found again by really running it. */
+struct whole_audit {
+    uint32_t run;           /* NONE: a heal phase */
+    uint32_t behaviour;     /* that it must show */
+    uint32_t event;         /* that power is lost in; NONE: it goes to its end */
+    struct tear_variant by; /* how */
+    uint32_t after;         /* place of that tear among those of the operation */
+    uint64_t draw;          /* where a content stands for any: number of what it is instead */
 };
 
 /* The end of a main phase, to be healed. */
@@ -73,9 +85,14 @@ struct whole_end {
 };
 
 /* Something in a run that may be cut. Compared as bytes; when it comes is kept apart. */
-enum whole_kind { WHOLE_OP, WHOLE_REPLY, WHOLE_IDLE };
+enum whole_kind {
+    WHOLE_OP,
+    WHOLE_REPLY,
+    WHOLE_IDLE,
+    WHOLE_TORN /* an operation under way; what comes before its WHOLE_OP finds it undone */
+};
 struct whole_event {
-    struct op_key key; /* WHOLE_OP */
+    struct op_key key; /* WHOLE_OP, WHOLE_TORN */
     uint32_t kind;
     uint32_t cloud, judge; /* if it is cut */
     struct judge_severity severity;
@@ -167,6 +184,9 @@ struct whole {
     uint32_t batch_taken;
     struct pool awaited; /* where the runs of each batch leave what is known */
     uint32_t batches;
+    struct list audits, audit_tasks; /* struct whole_audit; tasks of them that were not begun */
+    size_t audits_begun;
+    uint64_t audit_seen; /* what could have been audited */
     const char *bound;
     bool stopped;
     struct whole_result result;
@@ -199,6 +219,22 @@ static inline const struct whole_outcome *whole_outcome_of(const struct whole *w
 static inline const struct whole_event *whole_event_at(const struct whole *w, uint32_t i)
 {
     return pool_at(&w->event_pool, ((const uint32_t *)w->events.items)[i]);
+}
+/* Whether it is cut within an operation. */
+static inline bool whole_is_within(const struct whole_event *e)
+{
+    return e->kind == WHOLE_OP || e->kind == WHOLE_TORN;
+}
+/* What is done is done after what the cloud learned meanwhile. */
+static inline bool whole_may_tear(const struct whole_event *e, const struct tear_variant *v)
+{
+    return e->kind != WHOLE_TORN || v->tear != TEAR_DONE;
+}
+static inline uint32_t whole_cuts(const struct closure *c, const struct whole_event *e)
+{
+    struct tear_variant v[VARIANTS_MAX];
+    uint32_t n = whole_is_within(e) ? closure_variants(c, &e->key, v) : 1;
+    return e->kind == WHOLE_TORN ? n - 1 : n; /* TEAR_DONE always is among them */
 }
 /* The runs of a node are those from its first one on, while this holds. */
 static inline bool whole_is_run_of(const struct whole *w, uint32_t run, uint32_t node)
@@ -237,8 +273,10 @@ enum whole_tag {
     TAG_CLOUD = 1, /* uint32_t length, bytes: the next cloud memory of this log */
     TAG_JUDGE,     /* struct judge_memory: the next one of this log */
     TAG_OP,        /* struct log_op, then len_bytes of data if it is a program */
+    TAG_TORN,      /* the same: such an operation has begun, and now the cloud learns something */
     TAG_REPLY,     /* struct log_reply */
     TAG_LOOK,      /* struct log_look */
+    TAG_UNIT,      /* struct log_unit, of an audit, before the end: each that was changed */
     TAG_END        /* struct log_end, the last record */
 };
 
@@ -260,7 +298,11 @@ struct log_look {
     uint32_t page;
     uint32_t from, to;
 };
-enum whole_how { WHOLE_IDLED, WHOLE_RESET, WHOLE_HEALED };
+struct log_unit {
+    uint32_t unit;
+    uint8_t sha256[SHA256_BYTES]; /* closure_unit_fingerprint */
+};
+enum whole_how { WHOLE_IDLED, WHOLE_RESET, WHOLE_HEALED, WHOLE_LOST };
 struct log_end {
     int64_t ns;
     uint32_t how;
@@ -340,6 +382,22 @@ bool whole_load(struct whole *w, const struct whole_todo *of);
 /* whole_learn.c */
 /* What a task wrote becomes a behaviour, known from then on. */
 int whole_learn(struct whole *w, uint32_t task, const void *log, size_t len_bytes, struct err *err);
+
+/* whole_audit.c */
+/* A part was taken in; t's run, unless it is an end's. It may have to be run after all. */
+void whole_audit_part(struct whole_taking *t, const struct whole_todo *of,
+                      const struct whole_known *k);
+/* Tasks of that kind instead of others: when there are enough, or, at the end, any. At most max. */
+bool whole_audit_begin(struct whole *w, bool at_the_end, uint32_t max);
+static inline const struct whole_audit *whole_audit_at(const struct whole *w, uint32_t i)
+{
+    return (const struct whole_audit *)w->audits.items + i;
+}
+/* What a unit must hold in the end. True: sha256; false: nothing is known of it, or t's rc. */
+bool whole_audit_unit(struct whole *w, const struct whole_task *t, uint32_t unit,
+                      uint8_t sha256[SHA256_BYTES], int *rc);
+/* Whether the cut, which came at that event, leads to one of the successors that were found. */
+bool whole_audit_leads(struct whole *w, const struct whole_task *t, uint32_t event);
 
 /* whole_confirm.c */
 /* Counts a failed run (t's) or heal phase; the first of its behaviour is repeated from the start.

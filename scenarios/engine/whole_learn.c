@@ -1,5 +1,6 @@
 /*
  * Learning what a run did: its log becomes a behaviour and a path of the recall that leads there.
+ * The log of an audit is held against the behaviour that is known instead.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,12 +26,22 @@ struct reader {
     struct boot_chain boot; /* what the boot loader does; n_ops 0: nothing, or it is not known */
     uint32_t boot_ops;      /* as in boot, so far */
     uint8_t *looked;        /* per unit */
+    /* An audit; null: not. */
+    const struct whole_audit *audit;
+    uint32_t n_events;
     int rc;
     struct err *err;
 };
 
 static bool bad(struct reader *r, const char *what)
 {
+    const struct whole_task *t = whole_task_at(r->w, r->task);
+    const char *of = t->of.end == NONE ? "state" : "end";
+    if (r->rc == 0 && r->audit != NULL)
+        r->rc =
+            err_set(r->err, ERR_BENCH, "closure: audit of %s %u, %u cuts deep: %s", of,
+                    t->of.end == NONE ? t->of.node : t->of.end,
+                    t->of.end == NONE ? whole_node_at(r->w, t->of.node)->depth : r->w->depth, what);
     if (r->rc == 0)
         r->rc = err_set(r->err, ERR_BENCH, "closure: the log of task %u has %s", r->task, what);
     return false;
@@ -48,8 +59,10 @@ static bool full(struct reader *r)
 
 static bool get(struct reader *r, void *out, size_t len_bytes)
 {
-    if ((size_t)(r->end - r->at) < len_bytes)
-        return bad(r, "an end in its middle");
+    if ((size_t)(r->end - r->at) < len_bytes) {
+        (void)bad(r, "an end in its middle");
+        return false;
+    }
     memcpy(out, r->at, len_bytes);
     r->at += len_bytes;
     return true;
@@ -87,17 +100,29 @@ static bool memories_known(struct reader *r, uint32_t cloud, uint32_t judge)
     return (cloud < r->n_clouds && judge < r->n_judges) || bad(r, "a memory that is not there");
 }
 
+/* It must be the next one of the behaviour, and not be later. */
+static bool check_event(struct reader *r, uint32_t number, int64_t ns)
+{
+    const struct whole *w = r->w;
+    const struct whole_behaviour *b = whole_behaviour_at(w, r->audit->behaviour);
+    uint32_t i = b->first_event + r->n_events++;
+    if (r->n_events > b->n_events || ((const uint32_t *)w->events.items)[i] != number)
+        return bad(r, "the world does, hears or remembers something else");
+    return ns <= *whole_event_ns(w, i) || bad(r, "the world needs more time");
+}
+
 static bool add_event(struct reader *r, const struct whole_event *e, int64_t ns)
 {
     struct whole *w = r->w;
-    struct tear_variant v[VARIANTS_MAX];
     uint32_t number = pool_put(&w->event_pool, e, NULL);
+    if (r->audit != NULL)
+        return number == POOL_NONE ? full(r) : check_event(r, number, ns);
     const uint32_t pair[2] = {r->chain, number};
     int64_t *when = list_add(&w->event_ns);
     if (number == POOL_NONE || when == NULL || !whole_add_number(&w->events, number))
         return full(r);
     *when = ns;
-    r->points += e->kind == WHOLE_OP ? closure_variants(w->flash, &e->key, v) : 1;
+    r->points += whole_cuts(w->flash, e);
     r->chain = pool_put(&w->flash->pairs, pair, NULL);
     return r->chain != POOL_NONE || full(r);
 }
@@ -116,7 +141,7 @@ static bool is_of_boot(struct reader *r, const struct op_key *key)
            bad(r, "a boot loader that does something else than alone");
 }
 
-static bool take_op(struct reader *r)
+static bool take_op(struct reader *r, enum whole_kind kind)
 {
     struct log_op o;
     if (!get(r, &o, sizeof o) || !memories_known(r, o.cloud, o.judge))
@@ -129,14 +154,15 @@ static bool take_op(struct reader *r)
                         .len_bytes = o.len_bytes,
                         .data = program ? r->at : NULL};
     r->at += program ? o.len_bytes : 0;
-    struct whole_event e = {.kind = WHOLE_OP,
+    struct whole_event e = {.kind = kind,
                             .cloud = r->clouds[o.cloud],
                             .judge = r->judges[o.judge],
                             .severity = r->severities[o.judge],
-                            .ops = ++r->ops};
+                            .ops = r->ops + 1};
     if (!closure_op_key(r->w->flash, &op, &e.key))
         return full(r);
-    return is_of_boot(r, &e.key) && add_event(r, &e, o.ns);
+    r->ops += kind == WHOLE_OP;
+    return (kind == WHOLE_TORN || is_of_boot(r, &e.key)) && add_event(r, &e, o.ns);
 }
 
 static bool take_reply(struct reader *r)
@@ -165,7 +191,7 @@ static bool take_look(struct reader *r)
     if (look.page / s->unit_pages >= s->shape.units || look.to > s->shape.page_bytes ||
         (look.to == 0 ? look.from > 1 : look.from >= look.to))
         return bad(r, "a look outside the chip");
-    if (r->w->options.no_recall)
+    if (r->w->options.no_recall || r->audit != NULL)
         return true;
     struct recall_spot *at = &c->recall.spots[r->spot];
     if (at->kind == RECALL_UNKNOWN)
@@ -275,6 +301,62 @@ static bool put_behaviour(struct reader *r, uint32_t outcome)
     return true;
 }
 
+static bool take_unit(struct reader *r)
+{
+    struct log_unit found;
+    uint8_t wanted[SHA256_BYTES];
+    int rc;
+    if (!get(r, &found, sizeof found))
+        return false;
+    if (r->audit == NULL || found.unit >= r->w->flash->states.shape.units)
+        return bad(r, "a unit that is none");
+    if (whole_audit_unit(r->w, whole_task_at(r->w, r->task), found.unit, wanted, &rc) &&
+        memcmp(found.sha256, wanted, sizeof wanted) != 0)
+        return bad(r, "another flash is left");
+    return rc == 0 || full(r);
+}
+
+/* A cut of an audit, as one of the behaviour's event. */
+static bool check_cut(struct reader *r, const struct log_end *e)
+{
+    struct whole *w = r->w;
+    const struct whole_behaviour *b = whole_behaviour_at(w, r->audit->behaviour);
+    const uint32_t ops = whole_event_at(w, b->first_event + r->audit->event)->ops;
+    /* The cloud may learn something while the operation is under way: before the cut or not. */
+    const struct whole_event *is =
+        r->n_events < b->n_events ? whole_event_at(w, b->first_event + r->n_events) : NULL;
+    if (is == NULL || !whole_is_within(is) || is->ops != ops)
+        return bad(r, "the cut does not come where it should");
+    struct judge_severity severity = is->severity;
+    if (r->audit->by.tear == TEAR_WEAK)
+        severity.weak_cut = 1;
+    if (r->clouds[e->cloud] != is->cloud)
+        return bad(r, "after a cut the cloud remembers something else");
+    if (r->judges[e->judge] != is->judge || !judge_as_strict(&severity, &r->severities[e->judge]))
+        return bad(r, "after a cut the judge remembers something else");
+    w->result.audited_cuts++;
+    return whole_audit_leads(w, whole_task_at(w, r->task), r->n_events) ||
+           bad(r, "a cut leads to a state that was not found");
+}
+
+/* It must be the behaviour's. */
+static bool check_end(struct reader *r, uint32_t outcome)
+{
+    struct whole *w = r->w;
+    const struct whole_behaviour *b = whole_behaviour_at(w, r->audit->behaviour);
+    if (outcome == POOL_NONE)
+        return full(r);
+    if (r->n_events != b->n_events)
+        return bad(r, "the world does less");
+    if (outcome != b->outcome)
+        return bad(r, "it ends otherwise");
+    if (r->audit->run == NONE)
+        w->result.audited_heals++;
+    else
+        w->result.audited++;
+    return true;
+}
+
 static bool take_end(struct reader *r)
 {
     struct log_end e;
@@ -287,6 +369,10 @@ static bool take_end(struct reader *r)
     if (e.how != WHOLE_HEALED &&
         (!memories_known(r, e.cloud, e.judge) || !memories_known(r, e.cloud_cut, e.judge_cut)))
         return false;
+    if ((e.how == WHOLE_LOST) != (r->audit != NULL && r->audit->event != NONE))
+        return bad(r, "a cut that was not asked for, or none where one was");
+    if (e.how == WHOLE_LOST)
+        return check_cut(r, &e);
     if (e.how == WHOLE_IDLED) {
         struct whole_event idle = {.kind = WHOLE_IDLE,
                                    .cloud = r->clouds[e.cloud_cut],
@@ -297,7 +383,8 @@ static bool take_end(struct reader *r)
         if (!add_event(r, &idle, e.ns))
             return false;
     }
-    return put_behaviour(r, put_outcome(r, &e));
+    uint32_t outcome = put_outcome(r, &e);
+    return r->audit != NULL ? check_end(r, outcome) : put_behaviour(r, outcome);
 }
 
 static bool take_record(struct reader *r)
@@ -311,11 +398,15 @@ static bool take_record(struct reader *r)
     case TAG_JUDGE:
         return take_judge(r);
     case TAG_OP:
-        return take_op(r);
+        return take_op(r, WHOLE_OP);
+    case TAG_TORN:
+        return take_op(r, WHOLE_TORN);
     case TAG_REPLY:
         return take_reply(r);
     case TAG_LOOK:
         return take_look(r);
+    case TAG_UNIT:
+        return take_unit(r);
     case TAG_END:
         return take_end(r);
     default:
@@ -339,16 +430,19 @@ int whole_learn(struct whole *w, uint32_t task, const void *log, size_t len_byte
     r->chain = r->boot_ops = NONE;
     if (what.chain != NONE)
         memcpy(&r->boot, pool_at(&w->flash->boot_chains, what.chain), sizeof r->boot);
+    if (what.audit != NONE)
+        r->audit = whole_audit_at(w, what.audit);
     closure_get_base(w->flash, what.base, &w->flash->other);
-    r->spot = w->options.no_recall ? whole_recall_choice(w, &what.of, what.base)
-                                   : whole_recall_root(w, &what.of, what.chain);
+    r->spot = what.audit != NONE     ? 0
+              : w->options.no_recall ? whole_recall_choice(w, &what.of, what.base)
+                                     : whole_recall_root(w, &what.of, what.chain);
     if (r->spot == RECALL_NONE || r->looked == NULL)
         (void)full(r);
     while (r->rc == 0 && r->at < r->end && take_record(r))
         ;
-    if (what.of.end == NONE)
+    if (what.audit == NONE && what.of.end == NONE)
         w->result.starts++;
-    else
+    else if (what.audit == NONE)
         w->result.heals++;
     int rc = r->rc;
     if (rc == 0)

@@ -103,6 +103,11 @@ static int put_counts(const struct whole_result *r, struct buf *out)
                        "  %" PRIu64 " parts of states differed from another only in what is erased "
                        "before anyone looks; one stands for all of them\n",
                        r->merged);
+    if (rc == 0 && r->audited + r->audited_heals > 0)
+        rc = buf_printf(out,
+                        "  audited: %" PRIu64 " starts and %" PRIu64 " heal phases really run from "
+                        "a content drawn, %" PRIu64 " of the starts cut as well\n",
+                        r->audited, r->audited_heals, r->audited_cuts);
     if (rc == 0 && r->closed)
         rc = buf_printf(out,
                         "  minimum useful power-on: %u flash operations, %" PRId64
@@ -182,6 +187,10 @@ static int json_counts(const struct whole_result *r, struct buf *out)
         rc = buf_printf(out,
                         ",\"power_on\":{\"operations\":%u,\"virtual_us\":%" PRId64 ",\"times\":%u}",
                         r->work_ops, r->work_ns / NS_PER_US, r->work_boots);
+    if (rc == 0)
+        rc = buf_printf(
+            out, ",\"audited\":{\"starts\":%" PRIu64 ",\"cuts\":%" PRIu64 ",\"heals\":%" PRIu64 "}",
+            r->audited, r->audited_cuts, r->audited_heals);
     if (rc == 0)
         rc = buf_printf(out, ",\"failing\":%u,\"unconfirmed\":%u", r->failing, r->unconfirmed);
     return rc;

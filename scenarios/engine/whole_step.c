@@ -112,16 +112,20 @@ static void add_cut(struct whole_taking *t, const struct whole_node *cut, uint32
 }
 
 static void add_each_tear(struct whole_taking *t, const struct whole_node *cut,
-                          const struct op_key *op, uint32_t u)
+                          const struct whole_event *e, uint32_t u)
 {
     struct closure *c = t->w->flash;
     struct tear_variant v[VARIANTS_MAX];
+    const struct op_key *op = &e->key;
     uint32_t n = closure_variants(c, op, v);
     for (uint32_t i = 0; i < n && t->rc == 0; i++) {
         const uint32_t *after =
             closure_after(c, sets_first(&c->sets, c->tree.unit[u])->content, op);
         bool weak = v[i].tear == TEAR_WEAK;
-        if (after != NULL && !weak && i > 0 && after[1 + i] == after[i])
+        if (!whole_may_tear(e, &v[i]))
+            continue;
+        if (after != NULL && !weak && i > 0 && whole_may_tear(e, &v[i - 1]) &&
+            after[1 + i] == after[i])
             continue;
         uint32_t set = after == NULL ? SET_NONE : sets_one(&c->sets, after[1 + i], 0);
         if (set == SET_NONE)
@@ -134,23 +138,22 @@ static void cut_operation(struct whole_taking *t, const struct whole_event *e, u
                           uint32_t u, uint32_t done, const uint32_t torn[2])
 {
     struct closure *c = t->w->flash;
-    struct tear_variant v[VARIANTS_MAX];
     uint32_t tears = t->w->options.tears;
-    t->w->result.points += closure_variants(c, &e->key, v);
+    t->w->result.points += whole_cuts(c, e);
     if (!t->may_cut) {
         t->w->bound = "the number of cuts in a row was reached";
         return;
     }
     const struct whole_node cut = cut_at(t, e, event);
     if (t->w->options.no_sets) {
-        add_each_tear(t, &cut, &e->key, u);
+        add_each_tear(t, &cut, e, u);
         return;
     }
     add_cut(t, &cut, u, tears & 1u << TEAR_NOTHING ? sets_off(&c->sets, c->tree.unit[u]) : SET_NONE,
             false);
     add_cut(t, &cut, u, torn[0], false);
     add_cut(t, &cut, u, torn[1], true);
-    add_cut(t, &cut, u, tears & 1u << TEAR_DONE ? done : SET_NONE, false);
+    add_cut(t, &cut, u, tears & 1u << TEAR_DONE && e->kind != WHOLE_TORN ? done : SET_NONE, false);
 }
 
 /* Of the cloud since the last operation, wherever that was. */
@@ -217,6 +220,8 @@ static void one_operation(struct stepping *s, const struct whole_event *e, uint3
         return;
     }
     cut_operation(t, e, event, u, off, torn);
+    if (e->kind == WHOLE_TORN)
+        return;
     if (t->rc == 0 &&
         (!closure_set_unit(c, u, done) || !states_set(&c->states, &t->w->off, u, off)))
         whole_full(t);
@@ -306,7 +311,7 @@ void whole_step_all(struct whole_taking *t)
         if (s.compared && s.n_differ == 0)
             break;
         const struct whole_event e = *whole_event_at(w, b.first_event + i);
-        if (e.kind == WHOLE_OP)
+        if (whole_is_within(&e))
             one_operation(&s, &e, i);
         else
             cut_between(t, &e, i);

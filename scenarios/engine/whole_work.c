@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/rng.h"
 #include "flash_emu/nor_raw.h"
 #include "scenarios/engine/judge_internal.h"
 #include "scenarios/engine/stage_memory.h"
@@ -15,25 +16,30 @@
 struct whole_worker {
     const struct whole *w;
     struct world *main, *heal; /* a store each; the images are the graph's */
-    struct sim_run r;
-    bool ready; /* r is set up */
+    struct sim_run main_run;
+    bool ready;        /* it is set up */
+    struct sim_run *r; /* the one under way */
     struct judge *scratch;
     struct states_tree tree;
-    uint32_t *chip_unit; /* what r's chip holds; POOL_NONE: something else */
+    uint32_t *chip_unit; /* what main_run's chip holds; POOL_NONE: something else */
     uint8_t *seen;       /* per byte: looked at or erased in this run, where */
     uint32_t *seen_in;   /* per page: it is of this */
     uint32_t *all_seen;  /* per page: and nothing is left to see since this */
+    uint32_t *touched;   /* per unit: an operation was done to it in this run */
     uint32_t runs;       /* run */
     bool booting;        /* what the device looks at is told by what the boot loader does */
     bool has_faults;     /* the scenario has faults that can be spent */
     bool healing;        /* nothing but looks is told, and these tell of weak cells, too */
     struct buf memory, last, cloud; /* cloud: the newest of the cloud alone */
+    bool auditing;                  /* looks are not told */
 
     /* the task under way */
     struct buf *log;
     uint32_t clouds, judges;       /* memories in the log */
     struct judge_memory now, told; /* told: the newest in the log */
     uint32_t replies;
+    struct log_op begun; /* the operation under way; len_bytes 0: none */
+    uint8_t begun_data[4096];
     int rc;
     struct err err;
 };
@@ -60,9 +66,9 @@ static bool note_cloud(struct whole_worker *k, bool fresh, enum whole_when when)
     if (fresh)
         buf_clear(&k->cloud);
     if (k->rc == 0 && fresh)
-        k->rc = whole_remember_cloud(&k->r.g, &k->cloud, &k->err);
+        k->rc = whole_remember_cloud(&k->r->g, &k->cloud, &k->err);
     if (k->rc == 0)
-        k->rc = whole_remember(&k->r.g, when, &k->cloud, &k->memory, &k->err);
+        k->rc = whole_remember(&k->r->g, when, &k->cloud, &k->memory, &k->err);
     bool same = k->clouds > 0 && k->memory.len_bytes == k->last.len_bytes &&
                 memcmp(k->memory.data, k->last.data, k->memory.len_bytes) == 0;
     if (k->rc != 0 || same)
@@ -89,7 +95,7 @@ static uint32_t note_judge(struct whole_worker *k)
 
 static uint32_t note_cut(struct whole_worker *k)
 {
-    judge_remember_cut(k->r.g.judge, k->r.g.now_ns, k->scratch, &k->now);
+    judge_remember_cut(k->r->g.judge, k->r->g.now_ns, k->scratch, &k->now);
     return note_judge(k);
 }
 
@@ -181,7 +187,7 @@ static void on_look(void *ctx, uint32_t addr, uint32_t len_bytes)
 {
     struct whole_worker *k = ctx;
     uint32_t size = k->w->s->device.geometry.size_bytes;
-    if (k->log != NULL && len_bytes > 0 && addr < size)
+    if (k->log != NULL && !k->auditing && len_bytes > 0 && addr < size)
         look_at(k, addr, size - addr < len_bytes ? size - addr : len_bytes);
 }
 
@@ -207,11 +213,42 @@ static void op_looks(struct whole_worker *k, const struct nor_op *op)
         see_all(k, op->addr / bytes + i);
 }
 
+static void on_begun(void *ctx, const struct nor_op *op)
+{
+    struct whole_worker *k = ctx;
+    if (k->log == NULL || k->healing)
+        return;
+    /* A cut would tear both, and that is not worked out. */
+    if (k->begun.len_bytes > 0 || op->len_bytes > sizeof k->begun_data)
+        k->rc = err_set(&k->err, ERR_UNSUPPORTED,
+                        "closure: two operations of the flash overlap, or one is too long");
+    if (k->has_faults)
+        (void)note_cloud(k, false, WHOLE_CUT);
+    k->begun = (struct log_op){
+        .addr = op->addr, .len_bytes = op->len_bytes, .kind = op->kind, .cloud = k->clouds - 1};
+    k->begun.judge = note_cut(k);
+    if (op->kind == NOR_OP_PROGRAM && op->len_bytes <= sizeof k->begun_data)
+        memcpy(k->begun_data, op->data, op->len_bytes);
+}
+
+/* The cloud is about to learn something while an operation is under way: a cut that tears it may
+ * come before. */
+static void put_torn(struct whole_worker *k)
+{
+    k->begun.ns = k->r->g.now_ns;
+    put_record(k, TAG_TORN, &k->begun, sizeof k->begun);
+    if (k->begun.kind == NOR_OP_PROGRAM)
+        put(k, k->begun_data, k->begun.len_bytes);
+}
+
 static void on_op(void *ctx, const struct nor_op *op)
 {
     struct whole_worker *k = ctx;
-    if (k->r.g.nor != NULL && !k->healing)
-        k->chip_unit[op->addr / k->w->s->device.geometry.erase_bytes] = POOL_NONE;
+    k->begun.len_bytes = 0;
+    uint32_t unit = op->addr / k->w->s->device.geometry.erase_bytes;
+    k->touched[unit] = k->runs;
+    if (k->r == &k->main_run)
+        k->chip_unit[unit] = POOL_NONE;
     if (k->log == NULL || op->torn)
         return; /* the device was switched off at its limit */
     op_looks(k, op);
@@ -219,7 +256,7 @@ static void on_op(void *ctx, const struct nor_op *op)
         return;
     if (k->has_faults)
         (void)note_cloud(k, false, WHOLE_CUT);
-    struct log_op o = {.ns = k->r.g.now_ns,
+    struct log_op o = {.ns = k->r->g.now_ns,
                        .addr = op->addr,
                        .len_bytes = op->len_bytes,
                        .kind = op->kind,
@@ -242,8 +279,12 @@ static void on_event(void *ctx, enum lane lane, const char *event)
     k->replies++;
     if (!note_cloud(k, true, WHOLE_CUT))
         return;
-    struct log_reply p = {.ns = k->r.g.now_ns, .replies = k->replies, .cloud = k->clouds - 1};
+    if (k->begun.len_bytes > 0)
+        put_torn(k);
+    struct log_reply p = {.ns = k->r->g.now_ns, .replies = k->replies, .cloud = k->clouds - 1};
     p.judge = note_cut(k);
+    k->begun.cloud = p.cloud;
+    k->begun.judge = p.judge;
     put_record(k, TAG_REPLY, &p, sizeof p);
 }
 
@@ -308,6 +349,7 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
         .power_on_ns = VTIME_NEVER,
         .stop_at_reset = true,
         .flash_op = on_op,
+        .flash_begun = on_begun,
         .flash_look = on_device_look,
         .flash_ctx = k};
     int rc = sim_build_for(world, w->s, &w->run, &k->err);
@@ -327,12 +369,10 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
 
 /* ---- tasks ---- */
 
-static void start(struct whole_worker *k, const struct whole_task *t)
+/* The state of a task, and power. */
+static void begin(struct whole_worker *k, struct sim_run *r, const struct whole_task *t)
 {
     const struct whole_node *n = whole_node_at(k->w, t->of.node);
-    struct sim_run *r = &k->r;
-    struct log_end end = {.how = WHOLE_IDLED};
-    put_flash(k, r->g.nor, k->chip_unit, t->base);
     r->g.now_ns = 0;
     r->was_reset = r->g.cut_due = false;
     sim_board_rewind(r->board, 0);
@@ -346,23 +386,46 @@ static void start(struct whole_worker *k, const struct whole_task *t)
             look_at_unit(k, u);
     (void)note_cloud(k, true, WHOLE_CUT);
     sim_power_on(r);
+}
+
+/* What is left on flash, where it is another than before. */
+static void put_units(struct whole_worker *k, const struct sim_run *r)
+{
+    for (uint32_t u = 0; u < k->w->flash->states.shape.units; u++) {
+        struct log_unit unit = {.unit = u};
+        if (k->touched[u] != k->runs)
+            continue;
+        closure_unit_fingerprint(r->g.nor, u, unit.sha256);
+        put_record(k, TAG_UNIT, &unit, sizeof unit);
+    }
+}
+
+/* Until it idles, resets itself or is cut. */
+static void run_to_end(struct whole_worker *k, struct sim_run *r)
+{
+    struct log_end end = {.how = WHOLE_IDLED};
     bool spins = !sim_run_phase(r, r->g.s->limit_ns, true);
     if (spins)
         judge_spins(r->g.judge);
     end.ns = r->g.now_ns;
-    end.how = r->was_reset ? WHOLE_RESET : WHOLE_IDLED;
+    end.how = r->was_cut ? WHOLE_LOST : r->was_reset ? WHOLE_RESET : WHOLE_IDLED;
     end.replies = k->replies;
-    if (k->has_faults)
-        (void)note_cloud(k, false, WHOLE_CUT);
+    if (k->has_faults || r->was_cut)
+        (void)note_cloud(k, r->was_cut, WHOLE_CUT);
     end.cloud = end.cloud_cut = k->clouds - 1;
-    if (k->has_faults) {
+    if (k->has_faults && !r->was_cut) {
         (void)note_cloud(k, false, r->was_reset ? WHOLE_AS_IT_IS : WHOLE_NO_FAULTS);
         end.cloud = k->clouds - 1;
     }
-    end.judge_cut = note_cut(k);
+    if (!r->was_cut)
+        end.judge_cut = note_cut(k);
     judge_remember(r->g.judge, r->g.now_ns, &k->now);
+    if (r->was_cut)
+        judge_remember_off(r->g.judge, &k->now);
     end.judge = note_judge(k);
-    if (!r->was_reset)
+    if (r->was_cut)
+        end.judge_cut = end.judge;
+    if (end.how == WHOLE_IDLED)
         (void)snprintf(end.version, sizeof end.version, "%s", stage_version(&r->g));
     note_failed(r->g.judge, &end);
     if (spins && end.n_ids == 0) {
@@ -371,7 +434,19 @@ static void start(struct whole_worker *k, const struct whole_task *t)
         (void)snprintf(end.detail, sizeof end.detail,
                        "the device repeats itself without time passing");
     }
+    if (k->auditing)
+        put_units(k, r);
     put_record(k, TAG_END, &end, sizeof end);
+}
+
+static void start(struct whole_worker *k, const struct whole_task *t)
+{
+    struct sim_run *r = &k->main_run;
+    put_flash(k, r->g.nor, k->chip_unit, t->base);
+    begin(k, r, t);
+    if (k->rc != 0)
+        return;
+    run_to_end(k, r);
     k->log = NULL;
     sim_board_power_off(r->board, r->g.now_ns, TEAR_NOTHING, 0);
     bridge_device_gone(&r->bridge);
@@ -379,6 +454,76 @@ static void start(struct whole_worker *k, const struct whole_task *t)
     if (nor_fault(r->g.nor) != NULL)
         k->rc = err_set(&k->err, ERR_BENCH, "flash was used while off: %s", nor_fault(r->g.nor));
 }
+
+/* ---- audits ---- */
+
+/* Bytes of its own for each unit of which the task says that it may hold anything. */
+static void put_anything(struct whole_worker *k, struct nor *chip, uint64_t number)
+{
+    const struct closure *c = k->w->flash;
+    uint32_t bytes = c->states.shape.page_bytes, unit_bytes = c->states.shape.erase_bytes;
+    struct rng rng;
+    uint8_t page[4096];
+    rng_init(&rng, stage_seed(&k->r->g), "closure", "any", number);
+    for (uint32_t u = 0; u < c->states.shape.units && bytes <= sizeof page; u++)
+        for (uint32_t at = 0; at < unit_bytes && k->tree.unit[u] == k->w->any; at += bytes) {
+            rng_fill(&rng, page, bytes);
+            nor_raw_put(chip, u * unit_bytes + at, bytes, page, NULL);
+        }
+}
+
+/* Nothing that a start relies on may lie there. */
+static void poison_stack(void)
+{
+    volatile uint8_t below[16384];
+    for (size_t i = 0; i < sizeof below; i++)
+        below[i] = 0xA5;
+}
+
+static void audit_run(struct whole_worker *k, struct sim_run *r, const struct whole_task *t)
+{
+    const struct whole_audit *a = whole_audit_at(k->w, t->audit);
+    if (a->event != NONE) {
+        const struct whole_behaviour *b = whole_behaviour_at(k->w, a->behaviour);
+        r->armed[r->n_armed++] =
+            (struct armed){.op = whole_event_at(k->w, b->first_event + a->event)->ops,
+                           .rule = SCENARIO_RULES_MAX,
+                           .tear = a->by.tear,
+                           .tear_bytes = a->by.arg,
+                           .by_place = true};
+        r->stop_at_cut = true;
+    }
+    put_flash(k, r->g.nor, NULL, t->base);
+    put_anything(k, r->g.nor, a->draw);
+    poison_stack();
+    begin(k, r, t);
+    if (k->rc == 0)
+        run_to_end(k, r);
+}
+
+/* In a world that nobody has used. */
+static void audit(struct whole_worker *k, const struct whole_task *t)
+{
+    struct sim_run *r = calloc(1, sizeof *r);
+    struct buf *log = k->log;
+    k->log = NULL; /* until it is set up */
+    if (r == NULL)
+        k->rc = err_set(&k->err, ERR_NOMEM, "closure: no memory");
+    k->auditing = true;
+    k->r = r;
+    if (k->rc == 0)
+        k->rc = set_up(k, r, k->heal);
+    k->log = log;
+    if (k->rc == 0)
+        audit_run(k, r, t);
+    k->log = NULL;
+    if (r != NULL)
+        sim_take_down(r);
+    free(r);
+    k->auditing = false;
+}
+
+/* ---- heal phases ---- */
 
 static int heal_run(struct whole_worker *k, struct sim_run *r, const struct whole_end *e,
                     uint32_t base, struct log_end *end)
@@ -409,6 +554,7 @@ static void heal(struct whole_worker *k, const struct whole_end *e, uint32_t bas
     struct buf *log = k->log;
     k->log = NULL; /* until it is set up */
     k->healing = true;
+    k->r = r;
     if (r == NULL)
         k->rc = err_set(&k->err, ERR_NOMEM, "closure: no memory");
     if (k->rc == 0)
@@ -430,16 +576,20 @@ int whole_work(struct whole_worker *k, uint32_t task, struct buf *log, struct er
     const struct whole_task *t = whole_task_at(k->w, task);
     k->log = log;
     k->clouds = k->judges = k->replies = 0;
+    k->begun.len_bytes = 0;
     k->rc = 0;
     k->runs++;
     k->booting = t->of.end == NONE && t->chain != NONE;
+    k->r = &k->main_run;
     if (!k->ready) {
         k->log = NULL;
-        k->rc = set_up(k, &k->r, k->main);
+        k->rc = set_up(k, &k->main_run, k->main);
         k->ready = true;
         k->log = log;
     }
-    if (k->rc == 0 && t->of.end == NONE)
+    if (k->rc == 0 && t->of.end == NONE && t->audit != NONE)
+        audit(k, t);
+    else if (k->rc == 0 && t->of.end == NONE)
         start(k, t);
     else if (k->rc == 0)
         heal(k, whole_end_at(k->w, t->of.end), t->base);
@@ -467,11 +617,12 @@ struct whole_worker *whole_worker_new(const struct whole *w, struct err *err)
         k->heal = world_new(err);
         k->scratch = judge_new(&none);
         k->chip_unit = malloc(units * sizeof *k->chip_unit);
+        k->touched = calloc(units, sizeof *k->touched);
         k->seen = calloc(w->s->device.geometry.size_bytes, 1);
         k->seen_in = calloc((size_t)units * w->flash->states.unit_pages, sizeof *k->seen_in);
         k->all_seen = calloc((size_t)units * w->flash->states.unit_pages, sizeof *k->all_seen);
-        good = k->seen != NULL && k->seen_in != NULL && k->all_seen != NULL && k->main != NULL &&
-               k->heal != NULL && k->scratch != NULL && k->chip_unit != NULL &&
+        good = k->touched != NULL && k->seen != NULL && k->seen_in != NULL && k->all_seen != NULL &&
+               k->main != NULL && k->heal != NULL && k->scratch != NULL && k->chip_unit != NULL &&
                states_tree_init(&w->flash->states, &k->tree) == 0;
     }
     if (!good) {
@@ -488,13 +639,15 @@ void whole_worker_free(struct whole_worker *k)
     if (k == NULL)
         return;
     k->log = NULL;
+    k->r = &k->main_run;
     if (k->ready)
-        sim_take_down(&k->r);
+        sim_take_down(&k->main_run);
     world_free(k->main);
     world_free(k->heal);
     judge_free(k->scratch);
     states_tree_free(&k->tree);
     free(k->chip_unit);
+    free(k->touched);
     free(k->seen);
     free(k->seen_in);
     free(k->all_seen);

@@ -228,6 +228,7 @@ int sim_set_up(struct sim_run *r, struct fiber_stack *stacks, struct err *err)
                                   .event = stage_event,
                                   .event_ctx = &r->g,
                                   .flash_op = r->flash_op,
+                                  .flash_begun = r->flash_begun,
                                   .flash_look = r->flash_look,
                                   .flash_ctx = r->flash_ctx};
     bridge_net(&r->bridge, &bc.net);
@@ -265,6 +266,7 @@ static bool run_device(struct sim_run *r, int64_t *next_ns)
     case SIM_CUT:
         r->g.cut_due = false;
         armed_cut_fired(r);
+        r->was_cut = r->stop_at_cut;
         return true;
     case SIM_RESET:
         bridge_device_gone(&r->bridge);
@@ -290,8 +292,11 @@ bool sim_run_phase(struct sim_run *r, int64_t until_ns, bool scripted)
 {
     for (uint32_t step = 0; step < SPIN_STEPS; step++) {
         int64_t next = VTIME_NEVER;
-        if (run_device(r, &next))
+        if (run_device(r, &next)) {
+            if (r->was_cut)
+                return true;
             continue;
+        }
         bool moved = bridge_pump(&r->bridge);
         moved = stage_act(&r->g) || moved;
         stage_collect(&r->g);

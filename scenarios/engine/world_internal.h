@@ -42,6 +42,8 @@ struct sim_run {
     bool on, idle;
     bool stop_at_reset; /* a reset ends the phase like idling, and was_reset tells */
     bool was_reset;
+    bool stop_at_cut; /* so does a cut, at once, and was_cut tells */
+    bool was_cut;
     uint32_t cut_rule; /* SCENARIO_RULES_MAX: the token's, at that message or behind operation op */
     uint64_t cut_message;
     const struct run_cut *cut_token; /* CUT_BETWEEN; null: a message */
@@ -52,6 +54,8 @@ struct sim_run {
     uint32_t reading;  /* of weak cells at the next power-on */
     /* Told of every flash operation after its event, with its bytes; may be null. */
     void (*flash_op)(void *ctx, const struct nor_op *op);
+    /* That one begins; may be null. */
+    void (*flash_begun)(void *ctx, const struct nor_op *op);
     /* Of every range whose content device, boot loader or judge look at; may be null. */
     void (*flash_look)(void *ctx, uint32_t addr, uint32_t len_bytes);
     void *flash_ctx;

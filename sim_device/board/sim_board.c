@@ -376,6 +376,13 @@ static void hook_spend(void *ctx, int64_t ns)
         s->board.flash_busy |= &s->tasks[i] != t && s->tasks[i].in_flash;
 }
 
+static void hook_begun(void *ctx, const struct nor_op *op)
+{
+    struct sim_board *s = ctx;
+    if (s->cfg.flash_begun != NULL)
+        s->cfg.flash_begun(s->cfg.flash_ctx, op);
+}
+
 static void hook_observe(void *ctx, const struct nor_op *op)
 {
     struct sim_board *s = ctx;
@@ -438,6 +445,7 @@ struct sim_board *sim_board_new(const struct sim_board_config *cfg, struct err *
     sim_mqtt_init(s);
     const struct nor_hooks hooks = {.ctx = s,
                                     .spend = hook_spend,
+                                    .begun = hook_begun,
                                     .observe = hook_observe,
                                     .power_lost = hook_power_lost,
                                     .look = hook_look};

@@ -48,6 +48,8 @@ struct sim_board_config {
     void *event_ctx;
     /* Every flash operation as the chip tells it, after its event; may be null. */
     void (*flash_op)(void *ctx, const struct nor_op *op);
+    /* That it begins; may be null. */
+    void (*flash_begun)(void *ctx, const struct nor_op *op);
     /* Every range of the chip that is about to be read, as the chip tells it; may be null. */
     void (*flash_look)(void *ctx, uint32_t addr, uint32_t len_bytes);
     void *flash_ctx;
