@@ -106,7 +106,10 @@ enum aliyun_code aliyun_register(struct cloud *c, int64_t now_ns, const struct a
     signed_url_derive(c, "registered", out->device_id, whose);
     signed_url_derive(c, whose, out->secret, secret);
     memcpy(out->secret, secret, sizeof secret);
-    return store_put_device(cloud_store(c), out, &err) == 0 ? ALIYUN_OK : failed(c, now_ns, &err);
+    /* The device keeps it for ever, whatever happens to us. */
+    return store_put_device(cloud_store(c), out, &err) == 0 && store_sync(cloud_store(c), &err) == 0
+               ? ALIYUN_OK
+               : failed(c, now_ns, &err);
 }
 
 /* ---- over MQTT ---- */

@@ -83,9 +83,9 @@ static int put_file(struct store *s, const struct campaign_firmware *f, uint32_t
     return rc == 0 ? store_put_file(s, &file, err) : rc;
 }
 
-int campaign_upload(struct store *s, const struct campaign_firmware *f, struct err *err)
+static int put_firmware(struct store *s, const struct campaign_firmware *f, struct err *err)
 {
-    int rc = check_firmware(f, err);
+    int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < f->file_count; i++)
         rc = put_file(s, f, i, err);
     if (rc != 0)
@@ -100,6 +100,15 @@ int campaign_upload(struct store *s, const struct campaign_firmware *f, struct e
     (void)snprintf(kept.version, sizeof kept.version, "%s", f->version);
     (void)snprintf(kept.extra, sizeof kept.extra, "%s", f->extra == NULL ? "" : f->extra);
     return store_put_firmware(s, &kept, err);
+}
+
+/* A kill leaves no file without its firmware. */
+int campaign_upload(struct store *s, const struct campaign_firmware *f, struct err *err)
+{
+    int rc = check_firmware(f, err);
+    if (rc == 0)
+        rc = store_begin(s, err);
+    return rc == 0 ? store_finish(s, put_firmware(s, f, err), err) : rc;
 }
 
 /* ---- what devices say ---- */
@@ -132,8 +141,13 @@ static int judge_version(struct cloud *c, int64_t now_ns, const char *device_id,
     int rc = store_record_for_version(cloud_store(c), device_id, module, version, &rec, err);
     if (rc != 0 || rec.state == RECORD_SUCCESS)
         return rc == ERR_NOT_FOUND ? 0 : rc;
+    /* A success that is kept without what follows from it would never be looked at again. */
+    if ((rc = store_begin(cloud_store(c), err)) != 0)
+        return rc;
     rc = record_end(c, now_ns, &rec, RECORD_SUCCESS, err);
-    return rc == 0 ? note_success(c, now_ns, &rec, err) : rc;
+    if (rc == 0)
+        rc = note_success(c, now_ns, &rec, err);
+    return store_finish(cloud_store(c), rc, err);
 }
 
 /* Running batches take in devices that come later, the newest batch first. */

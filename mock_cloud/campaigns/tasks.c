@@ -180,7 +180,7 @@ static int run_again(struct cloud *c, int64_t now_ns, const struct store_task *t
 
 /* ---- tasks ---- */
 
-static int run_task(struct cloud *c, int64_t now_ns, struct store_task *t, struct err *err)
+static int run_parts(struct cloud *c, int64_t now_ns, struct store_task *t, struct err *err)
 {
     struct store *s = cloud_store(c);
     struct store_firmware f;
@@ -199,6 +199,13 @@ static int run_task(struct cloud *c, int64_t now_ns, struct store_task *t, struc
         break;
     }
     return run_again(c, now_ns, t, &f, err);
+}
+
+/* As a whole: of a batch that a kill has begun by half, devices would be left out for ever. */
+static int run_task(struct cloud *c, int64_t now_ns, struct store_task *t, struct err *err)
+{
+    int rc = store_begin(cloud_store(c), err);
+    return rc == 0 ? store_finish(cloud_store(c), run_parts(c, now_ns, t, err), err) : rc;
 }
 
 static int check_again(struct store *s, const struct store_task *t, struct err *err)
@@ -253,17 +260,12 @@ static int put_devices(struct store *s, const struct store_task *t,
     return rc;
 }
 
-int campaign_start_for(struct cloud *c, int64_t now_ns, struct store_task *task,
-                       const char (*devices)[STORE_TEXT_MAX], size_t count, struct err *err)
+static int start_task(struct cloud *c, int64_t now_ns, struct store_task *task, bool held,
+                      const char (*devices)[STORE_TEXT_MAX], size_t count, struct err *err)
 {
-    struct store_firmware f;
-    int rc = check_task(c, task, &f, err);
-    if (rc != 0)
-        return rc;
-    bool held = task->kind == TASK_BATCH && !f.verified;
     task->chosen = count > 0;
     task->state = held ? TASK_HELD : TASK_WAITING;
-    rc = store_put_task(cloud_store(c), task, err);
+    int rc = store_put_task(cloud_store(c), task, err);
     if (rc == 0)
         rc = put_devices(cloud_store(c), task, devices, count, err);
     if (rc != 0 || held)
@@ -273,6 +275,21 @@ int campaign_start_for(struct cloud *c, int64_t now_ns, struct store_task *task,
         return 0;
     }
     return run_task(c, now_ns, task, err);
+}
+
+/* With its devices, or not at all. */
+int campaign_start_for(struct cloud *c, int64_t now_ns, struct store_task *task,
+                       const char (*devices)[STORE_TEXT_MAX], size_t count, struct err *err)
+{
+    struct store *s = cloud_store(c);
+    struct store_firmware f;
+    int rc = check_task(c, task, &f, err);
+    if (rc == 0)
+        rc = store_begin(s, err);
+    if (rc != 0)
+        return rc;
+    bool held = task->kind == TASK_BATCH && !f.verified;
+    return store_finish(s, start_task(c, now_ns, task, held, devices, count, err), err);
 }
 
 int campaign_start(struct cloud *c, int64_t now_ns, struct store_task *task, struct err *err)

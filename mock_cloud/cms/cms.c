@@ -210,6 +210,8 @@ static int do_register(struct call *call)
     int code = keep_device(call);
     if (code != CMS_SUCCESS)
         return code;
+    if (store_sync(cloud_store(call->c), &call->err) != 0) /* the device keeps it for ever */
+        return system_error(call);
     (void)buf_text(call->data, "{\"deviceSecret\":");
     (void)json_put_string(call->data, call->device.secret);
     (void)buf_text(call->data, ",\"deviceId\":");

@@ -130,6 +130,8 @@ struct store {
     struct content *content;
     size_t content_count, content_cap;
     struct seen seen;
+    int depth;   /* of transactions that have begun */
+    bool broken; /* a part of the outermost has failed */
 };
 
 struct row {
@@ -151,9 +153,6 @@ void row_text(struct row *r, char *out, size_t room);
 int64_t row_int(struct row *r);
 void row_end(struct row *r);
 
-int store_begin(struct store *s, struct err *err);
-/* Commits when rc is 0, else rolls back; returns rc or the commit's error. */
-int store_finish(struct store *s, int rc, struct err *err);
 void content_drop_all(struct store *s);
 void seen_drop_all(struct store *s);
 

@@ -368,12 +368,24 @@ void row_end(struct row *r)
 
 int store_begin(struct store *s, struct err *err)
 {
-    struct row r = row_begin(s, ST_BEGIN);
-    return row_run(s, &r, "begin", err);
+    if (s->depth == 0) {
+        struct row r = row_begin(s, ST_BEGIN);
+        int rc = row_run(s, &r, "begin", err);
+        if (rc != 0)
+            return rc;
+        s->broken = false;
+    }
+    s->depth++;
+    return 0;
 }
 
 int store_finish(struct store *s, int rc, struct err *err)
 {
+    s->broken = s->broken || rc != 0;
+    if (--s->depth > 0)
+        return rc;
+    if (rc == 0 && s->broken)
+        rc = err_set(err, ERR_WRONG_STATE, "store: a part of it has failed");
     if (rc == 0) {
         struct row r = row_begin(s, ST_COMMIT);
         rc = row_run(s, &r, "commit", err);
@@ -384,6 +396,16 @@ int store_finish(struct store *s, int rc, struct err *err)
         seen_drop_all(s);
     }
     return rc;
+}
+
+/* The write-ahead log, which nothing else waits for. */
+int store_sync(struct store *s, struct err *err)
+{
+    sqlite3_file *log = NULL;
+    int rc = sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (rc == SQLITE_OK && log != NULL && log->pMethods != NULL) /* null: in memory */
+        rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    return rc == SQLITE_OK ? 0 : failed(s, rc, "write to the disk", err);
 }
 
 static int execute(struct store *s, const char *sql, const char *what, struct err *err)

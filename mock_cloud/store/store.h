@@ -41,6 +41,21 @@ void store_close(struct store *s); /* null is fine */
  */
 int store_reset(struct store *s, struct err *err);
 
+/*
+ * All that is put between the two is kept, or none of it, also when the process is killed. They
+ * nest: only the outermost commits, and what an inner part has failed at takes everything back. A
+ * single call of this header needs neither.
+ */
+int store_begin(struct store *s, struct err *err);
+/* rc says how the part has ended: 0 commits, else everything is taken back. Returns rc, or the
+ * error of the commit. */
+int store_finish(struct store *s, int rc, struct err *err);
+
+/* What has been kept is on the disk when this returns, and survives a power cut of the host. All
+ * else survives a kill at any time, but the last moments before a power cut may be missing:
+ * waiting for the disk at each message makes a cloud six to ten times slower. ERR_IO. */
+int store_sync(struct store *s, struct err *err);
+
 struct store_product {
     char product_id[STORE_TEXT_MAX];
     char secret[STORE_TEXT_MAX]; /* productSecret (variant A), CMS key (variant C) */

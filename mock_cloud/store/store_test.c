@@ -3,11 +3,26 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "common/bytes.h"
 #include "common/testing/testing.h"
 #include "common/vtime.h"
 #include "mock_cloud/store/rows.h"
+
+/* In place of those of the C library, for SQLite too: how often the disk was waited for. */
+static int syncs;
+int fdatasync(int fd)
+{
+    syncs++;
+    return (int)syscall(SYS_fdatasync, fd);
+}
+int fsync(int fd)
+{
+    syncs++;
+    return (int)syscall(SYS_fsync, fd);
+}
 
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
 
@@ -883,6 +898,75 @@ static const char *version_name(const void *row)
     return name;
 }
 
+/* What an operator has done is waited for, what devices say is not. */
+static void the_disk_is_waited_for_when_told(void)
+{
+    char dir[TEST_PATH_MAX], path[TEST_PATH_MAX + 16];
+    struct err err = {""};
+    struct store_product p = sample_product();
+    test_tmpdir(dir);
+    (void)snprintf(path, sizeof path, "%s/store.db", dir);
+    struct store *s = store_open(path, &err);
+    REQUIRE_OK(s == NULL ? ERR_IO : 0, &err);
+    CHECK_OK(store_put_product(s, &p, &err), &err);
+    syncs = 0;
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(store_put_product(s, &p, &err), &err);
+    CHECK_INT(syncs, 0);
+    CHECK_OK(store_sync(s, &err), &err);
+    CHECK(syncs >= 1);
+    store_close(s);
+    s = open_memory();
+    CHECK_OK(store_put_product(s, &p, &err), &err);
+    CHECK_OK(store_sync(s, &err), &err);
+    store_close(s);
+}
+
+static bool has_product(struct store *s, const char *id)
+{
+    struct store_product p;
+    return store_get_product(s, id, &p, NULL) == 0;
+}
+
+static int put_product(struct store *s, const char *id)
+{
+    struct store_product p = sample_product();
+    (void)snprintf(p.product_id, sizeof p.product_id, "%s", id);
+    return store_put_product(s, &p, NULL);
+}
+
+static void transactions_nest(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    struct store_package k = sample_package(1, "", "1");
+    CHECK_OK(store_begin(s, &err), &err);
+    CHECK_OK(put_product(s, "a"), NULL);
+    CHECK_OK(store_put_package(s, &k, "abcd", &err), &err); /* has one of its own */
+    CHECK_OK(store_finish(s, 0, &err), &err);
+    CHECK(has_product(s, "a"));
+    CHECK_OK(store_get_package(s, 1, &k, &err), &err);
+
+    CHECK_OK(store_begin(s, &err), &err); /* the outer part fails */
+    CHECK_OK(store_begin(s, &err), &err);
+    CHECK_OK(put_product(s, "b"), NULL);
+    CHECK_OK(store_finish(s, 0, &err), &err);
+    CHECK_ERR(store_finish(s, ERR_LIMIT, &err), ERR_LIMIT);
+    CHECK(!has_product(s, "b"));
+
+    CHECK_OK(store_begin(s, &err), &err); /* the inner one does, and nobody looks */
+    CHECK_OK(store_begin(s, &err), &err);
+    CHECK_OK(put_product(s, "c"), NULL);
+    CHECK_ERR(store_finish(s, ERR_LIMIT, &err), ERR_LIMIT);
+    CHECK_OK(put_product(s, "d"), NULL);
+    CHECK_ERR(store_finish(s, 0, &err), ERR_WRONG_STATE);
+    CHECK(!has_product(s, "c") && !has_product(s, "d"));
+
+    CHECK_OK(put_product(s, "e"), NULL); /* and all goes on */
+    CHECK(has_product(s, "e"));
+    store_close(s);
+}
+
 static const struct test tests[] = {
     {"products come back as they were put", products_come_back},
     {"devices come back and are found by mid", devices_come_back},
@@ -908,5 +992,7 @@ static const struct test tests[] = {
     {"a file store is there after reopening", a_file_is_there_after_reopening},
     {"foreign and damaged files are refused", foreign_files_are_refused},
     TEST_ROWS("version order of", version_order, versions, version_name),
+    {"the disk is waited for when told", the_disk_is_waited_for_when_told},
+    {"transactions nest", transactions_nest},
 };
 TEST_MAIN("store", tests)

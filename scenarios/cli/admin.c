@@ -239,6 +239,8 @@ static void answer(void *ctx, int64_t now_ns, const struct http_request *rq, str
     int rc = deed == NULL || !is_token(a, rq->authorization) ? ERR_NOT_FOUND
              : call.out == NULL                              ? ERR_NOMEM
                                                              : deed->act(&call);
+    if (rc == 0 && strcmp(rq->method, "GET") != 0)
+        rc = store_sync(cloud_store(a->cloud), &err);
     if (rc == 0)
         put_reply(rp, 200, call.out);
     else

@@ -14,7 +14,8 @@
  * Every request needs "Authorization: Bearer TOKEN". Replies are JSON: what was made or asked for,
  * or {"error": "..."} with 400 (cannot be read), 401, 404, 405, 409 (not in this state), 413 or
  * 500. Lists have up to "limit" rows and, when there are more, "next": the "after" of the next
- * request. What was answered with 200 is in the cloud's state, also after a kill.
+ * request. What was answered with 200 is in the cloud's state, also after a kill or a power cut of
+ * the host.
  */
 #ifndef OTABENCH_CLI_ADMIN_H
 #define OTABENCH_CLI_ADMIN_H

@@ -243,6 +243,8 @@ static int run(const struct request *r)
     static struct cloud_setup setup; /* large, and there is one */
     setup = (struct cloud_setup){.cloud = serve_cloud(s), .now_ns = serve_now_ns(s)};
     int rc = set_up(&setup, r, &err);
+    if (rc == 0)
+        rc = store_sync(cloud_store(serve_cloud(s)), &err);
     int code = EXIT_PASSED;
     if (rc != 0) {
         bool usage = rc == ERR_ARG || rc == ERR_FORMAT;
