@@ -51,7 +51,8 @@ enum cloud_fault_kind {
     CF_CORRUPT,       /* flips bit 0 of body byte `bytes` */
     CF_IGNORE_RANGE,  /* 200 with the whole package */
     CF_RANGE_416,     /* 416 with Content-Range: bytes * /size */
-    CF_WRONG_DIGEST,  /* check, announcement: another md5sum (and sign) */
+    CF_WRONG_DIGEST,  /* check, announcement: another md5sum (and sign); of several files all, or
+                         the one numbered `bytes` */
     CF_BAD_DIGEST,    /* check, announcement: md5sum (and sign) is not hex */
     CF_WRONG_SIZE,    /* check, announcement: announces fileSize + `bytes` */
     CF_STALE_VERSION, /* check: decides as if the device had told version `text` */

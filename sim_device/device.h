@@ -138,7 +138,8 @@ struct device_config {
                                                factory */
     struct boot_file files[PACKAGE_FILES_MAX + 1]; /* CMIOT_FOTA_FILENAMEn/ADDRESSn; one more so
                                                       that 21 can be refused */
-    uint32_t file_count;
+    uint32_t file_count; /* AGENT_AIOT: 2 and more are files of a slot, their addresses count from
+                            its start; 0, 1: a slot holds one image */
 
     /* Flash: partitions "app" (holds the files), "download", "user" (data nobody may touch). */
     struct nor_geometry geometry;

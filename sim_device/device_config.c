@@ -119,12 +119,43 @@ static int check_flash(const struct device_config *c, struct err *err)
     return kv_check(&c->geometry, &c->partitions, err);
 }
 
+/* Areas of the files of a slot: one behind the other, in whole erase units. */
+static int check_slot_files(const struct device_config *c, struct err *err)
+{
+    const struct partition *p = partition_find(&c->partitions, "app");
+    const uint32_t unit = c->geometry.erase_bytes;
+    uint32_t at = 0;
+    if (c->file_count <= 1)
+        return 0;
+    if (c->agent != AGENT_AIOT || c->file_count > PACKAGE_FILES_MAX)
+        return err_set(err, ERR_ARG, "files: are %u, must be 1, or up to %u of aiot",
+                       (unsigned)c->file_count, PACKAGE_FILES_MAX);
+    for (uint32_t i = 0; i < c->file_count; i++) {
+        const struct boot_file *f = &c->files[i];
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(c->files[k].name, f->name) == 0)
+                return err_set(err, ERR_ARG, "files[%u]: %s is named twice", (unsigned)i, f->name);
+        if (f->name[0] == '\0' || f->address % unit != 0 || f->area_bytes % unit != 0 ||
+            f->area_bytes == 0 || f->address < at || f->address > p->size_bytes ||
+            f->area_bytes > p->size_bytes - f->address)
+            return err_set(err, ERR_ARG,
+                           "files[%u]: address 0x%x and area 0x%x must be whole erase units of "
+                           "0x%x, behind the file before it and inside the slot of 0x%x",
+                           (unsigned)i, (unsigned)f->address, (unsigned)f->area_bytes,
+                           (unsigned)unit, (unsigned)p->size_bytes);
+        at = f->address + f->area_bytes;
+    }
+    return 0;
+}
+
 static int check_two_slots(const struct device_config *c, struct err *err)
 {
     int rc = device_text_check(c, text_rules, sizeof text_rules / sizeof text_rules[0], err);
     if (rc == 0)
         rc = check_numbers(c, err);
-    return rc == 0 ? check_flash(c, err) : rc;
+    if (rc == 0)
+        rc = check_flash(c, err);
+    return rc == 0 ? check_slot_files(c, err) : rc;
 }
 
 int device_config_check(const struct device_config *c, struct err *err)

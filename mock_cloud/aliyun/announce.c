@@ -98,11 +98,18 @@ static void upper(char *text)
         *text = (char)toupper((unsigned char)*text);
 }
 
-static void spoil(struct cloud *c, struct words *w)
+/* The fault may be of one file of several. */
+static bool hits_file(struct cloud *c, enum cloud_fault_kind kind, uint32_t number)
+{
+    const struct cloud_fault *f = cloud_peek(c, kind);
+    return f != NULL && (f->bytes == 0 || f->bytes == number) && cloud_hit(c, kind) != NULL;
+}
+
+static void spoil(struct cloud *c, struct words *w, uint32_t number)
 {
     static const char other[] = "fedcba9876543210", bad[] = "ghijklmnopqrstuv";
     const char *map = cloud_hit(c, CF_BAD_DIGEST) != NULL     ? bad
-                      : cloud_hit(c, CF_WRONG_DIGEST) != NULL ? other
+                      : hits_file(c, CF_WRONG_DIGEST, number) ? other
                                                               : NULL;
     if (map != NULL) {
         map_hex(w->md5, map);
@@ -148,7 +155,7 @@ static int find_words(struct cloud *c, int64_t now_ns, const char *identity,
     (void)snprintf(w->md5, sizeof w->md5, "%s", p.md5_hex);
     (void)snprintf(w->sign, sizeof w->sign, "%s",
                    f->sign == SIGN_MD5 ? p.md5_hex : file->sha256_hex);
-    spoil(c, w);
+    spoil(c, w, number);
     return 0;
 }
 

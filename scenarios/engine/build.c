@@ -241,6 +241,41 @@ static int make_image_offer(struct build_package *p, const struct buf *image, ui
     return rc;
 }
 
+/* Files at their addresses, erased bytes between them. */
+static int compose(struct buf *out, const struct scenario *s, const struct buf *files,
+                   struct build_part *parts)
+{
+    int rc = 0;
+    for (uint32_t f = 0; f < s->device.file_count && rc == 0; f++) {
+        const uint32_t at = s->device.files[f].address;
+        const size_t was = out->len_bytes;
+        if (at > was)
+            rc = buf_append(out, NULL, at - was);
+        if (rc == 0)
+            memset(out->data + was, 0xFF, at - was);
+        if (rc == 0)
+            rc = buf_append(out, files[f].data, files[f].len_bytes);
+        if (parts != NULL)
+            parts[f] = (struct build_part){at, (uint32_t)files[f].len_bytes};
+    }
+    return rc;
+}
+
+int build_slot_image(const struct build *b, const struct scenario *s, uint32_t version,
+                     struct buf *out)
+{
+    return compose(out, s, b->images[version], NULL);
+}
+
+static int make_files_offer(struct build_package *p, const struct scenario *s,
+                            const struct buf *files)
+{
+    buf_init(&p->bytes, PACKAGE_IMAGE_MAX);
+    p->kind = PACKAGE_FULL;
+    p->n_parts = s->device.file_count;
+    return compose(&p->bytes, s, files, p->parts);
+}
+
 static int make_offer(struct build *b, const struct scenario *s, const struct build_options *o,
                       uint32_t index, struct err *err)
 {
@@ -252,7 +287,9 @@ static int make_offer(struct build *b, const struct scenario *s, const struct bu
     const char *to = s->versions[spec->to].version;
     const bool slots = s->device.agent != AGENT_CMIOT;
     if (slots && spec->full) {
-        int rc = make_image_offer(p, &b->images[spec->to][0], spec->pad_to_bytes, spec->tamper);
+        int rc = s->device.file_count > 1 ? make_files_offer(p, s, b->images[spec->to])
+                                          : make_image_offer(p, &b->images[spec->to][0],
+                                                             spec->pad_to_bytes, spec->tamper);
         describe(p, s, BUILD_DELTA_ID + index, "", to, spec->at_ns);
         return rc == 0 ? 0 : err_set(err, rc, "image of %s", to);
     }
@@ -326,8 +363,13 @@ int build_heal(struct build *b, const struct scenario *s, const struct build_opt
     if (s->device.agent != AGENT_CMIOT) {
         if (s->device.image_trailer)
             rc = append_trailer(&b->heal_image);
+        struct buf files[PACKAGE_FILES_MAX]; /* of several, each is this image */
+        for (uint32_t f = 0; f < PACKAGE_FILES_MAX; f++)
+            files[f] = b->heal_image;
         if (rc == 0)
-            rc = make_image_offer(&b->heal, &b->heal_image, 0, TAMPER_NONE);
+            rc = s->device.file_count > 1
+                     ? make_files_offer(&b->heal, s, files)
+                     : make_image_offer(&b->heal, &b->heal_image, 0, TAMPER_NONE);
         describe(&b->heal, s, BUILD_HEAL_ID, "", BUILD_HEAL_VERSION, 0);
         return rc == 0 ? 0 : err_set(err, rc, "the heal image cannot be made");
     }
@@ -406,11 +448,20 @@ uint32_t build_update_address(const struct scenario *s, const uint8_t *flash)
 
 uint32_t build_image_bytes_max(const struct build *b, const struct scenario *s, uint32_t file)
 {
-    size_t most = file == 0 ? HEAL_BYTES + IMAGE_TRAILER_BYTES : 0; /* that image comes late */
+    size_t most = file == 0 || s->device.agent == AGENT_AIOT ? HEAL_BYTES + IMAGE_TRAILER_BYTES
+                                                             : 0; /* that image comes late */
     for (uint32_t v = 0; v < s->n_versions; v++)
         if (b->images[v][file].len_bytes > most)
             most = b->images[v][file].len_bytes;
     return (uint32_t)most;
+}
+
+uint32_t build_file_address(const struct scenario *s, uint32_t running, uint32_t file)
+{
+    const uint32_t at = s->device.files[file].address;
+    if (s->device.agent != AGENT_CMIOT)
+        return running + at;
+    return file == 0 ? running : at;
 }
 
 int build_version_of(const struct build *b, const struct scenario *s, const uint8_t *flash)
@@ -418,19 +469,20 @@ int build_version_of(const struct build *b, const struct scenario *s, const uint
     uint32_t files =
         s->device.file_count > PACKAGE_FILES_MAX ? PACKAGE_FILES_MAX : s->device.file_count;
     const uint32_t first = build_running_address(s, flash);
+    const bool slots = s->device.agent != AGENT_CMIOT;
     /* Highest first: a version whose files are all unchanged from its predecessor is the newer one.
      */
     for (uint32_t v = s->n_versions; v-- > 0;) {
         bool all = true;
         for (uint32_t f = 0; f < files && all; f++) {
-            const uint8_t *at = flash + (f == 0 ? first : s->device.files[f].address);
+            const uint8_t *at = flash + build_file_address(s, first, f);
             all = image_at(at, &b->images[v][f]) ||
                   (s->base_altered && v == 0 && f == 0 && altered_base_at(b, at));
         }
         if (all)
             return (int)v;
     }
-    if (image_at(flash + first, &b->heal_image))
+    if (image_at(flash + first, files > 1 && slots ? &b->heal.bytes : &b->heal_image))
         return (int)s->n_versions;
     return -1;
 }

@@ -13,7 +13,14 @@
 #define BUILD_HEAL_ID      9000
 #define BUILD_HEAL_VERSION "99.0"
 
+/* A file of a package for a slot of several: where it lies in the slot's image. */
+struct build_part {
+    uint32_t offset, len_bytes;
+};
+
 struct build_package {
+    struct build_part parts[PACKAGE_FILES_MAX];
+    uint32_t n_parts; /* 0: the package is one file */
     struct buf bytes;
     enum package_kind kind;
     struct store_package row; /* as the cloud stores it */
@@ -50,6 +57,10 @@ void build_free(struct build *b);
 int build_heal(struct build *b, const struct scenario *s, const struct build_options *o,
                const char *from_version, struct err *err);
 
+/* The image of a slot with several files, all of that version: erased bytes between them. */
+int build_slot_image(const struct build *b, const struct scenario *s, uint32_t version,
+                     struct buf *out);
+
 /* Bytes at the beginning of that file that build_version_of looks at, at most. */
 uint32_t build_image_bytes_max(const struct build *b, const struct scenario *s, uint32_t file);
 /* Index of the version all of whose files are complete at `flash`; -1 none, n_versions for the heal
@@ -58,6 +69,8 @@ int build_version_of(const struct build *b, const struct scenario *s, const uint
 /* Where on the chip the firmware that runs begins, or the place an update is written to: with two
  * slots the boot record says which is which. */
 uint32_t build_running_address(const struct scenario *s, const uint8_t *flash);
+/* Of one of the files, when the firmware begins there. */
+uint32_t build_file_address(const struct scenario *s, uint32_t running, uint32_t file);
 uint32_t build_update_address(const struct scenario *s, const uint8_t *flash);
 
 #endif

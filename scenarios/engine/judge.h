@@ -11,6 +11,7 @@
 #define OTABENCH_ENGINE_JUDGE_H
 
 #include "common/trace.h"
+#include "scenarios/engine/build.h"
 #include "scenarios/engine/result.h"
 
 /* A package as the bench knows it to be, whatever the network made of it. */
@@ -20,7 +21,9 @@ struct judge_package {
     uint32_t len_bytes;
     uint32_t from, to; /* version indexes */
     enum package_kind kind;
-    const struct buf *image; /* with two slots: what becomes of it; null: it is the image */
+    const struct buf *image;        /* with two slots: what becomes of it; null: it is the image */
+    const struct build_part *parts; /* files of a slot of several, in the order of the cloud's */
+    uint32_t n_parts;               /* 0: it is one file */
     enum tamper tamper;
     bool heal; /* the known-good update of the heal phase */
 };

@@ -208,9 +208,21 @@ static unsigned objections(struct judge *j, const struct announced *a, const cha
         bad |= 1u << BAD_TRIAL;
     if (strcmp(module, c->module) != 0)
         bad |= 1u << BAD_MODULE;
-    if (strstr(payload, "\"files\":[") != NULL)
+    if (strstr(payload, "\"files\":[") != NULL && c->file_count <= 1)
         bad |= 1u << BAD_FILES;
     return bad;
+}
+
+/* Of several files no size is announced: what they take of the slot. -1: not ours. */
+static int64_t slot_bytes(const struct judge *j, const char *version)
+{
+    for (size_t i = j->n_packages; i-- > 0;) {
+        const struct judge_package *p = &j->packages[i];
+        const char *of = p->heal ? BUILD_HEAL_VERSION : judge_version_name(j, p->to);
+        if (p->n_parts > 0 && strcmp(of, version) == 0)
+            return p->len_bytes;
+    }
+    return -1;
 }
 
 static void on_announcement(struct judge *j, const struct ev *e, const char *topic)
@@ -220,6 +232,8 @@ static void on_announcement(struct judge *j, const struct ev *e, const char *top
     struct announced a = {.size_bytes = -1};
     (void)payload_text(payload, "version", a.version, sizeof a.version);
     (void)payload_int(payload, "size", &a.size_bytes);
+    if (strstr(payload, "\"files\":[") != NULL)
+        a.size_bytes = slot_bytes(j, a.version);
     const unsigned bad = objections(j, &a, topic, payload);
     for (int i = 0; i < BAD_KINDS; i++)
         if ((bad & 1u << i) != 0)

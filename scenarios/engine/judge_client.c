@@ -68,9 +68,10 @@ static void judge_range(struct judge *j, uint64_t from, uint64_t to)
 static void on_request(struct judge *j, const struct ev *e)
 {
     struct judge_client *c = &j->slots.client;
-    unsigned long from = 0, to = 0;
-    if (sscanf(ev_text(e, "range"), "bytes=%lu-%lu", &from, &to) < 1)
-        from = 0;
+    const unsigned long from = judge_range_from(j, e);
+    unsigned long at = 0, to = 0;
+    if (sscanf(ev_text(e, "range"), "bytes=%lu-%lu", &at, &to) == 2)
+        to += from - at;
     if (c->piece_next > 0)
         JUDGE(j, "DWN-22", from == c->piece_next || j->net_any,
               "a piece ended before byte %lu, asks for byte %lu", (unsigned long)c->piece_next,

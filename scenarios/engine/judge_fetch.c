@@ -178,19 +178,43 @@ static void judge_resume(struct judge *j, uint64_t from)
     }
 }
 
-static void on_range(struct judge *j, const struct ev *e)
+/* "/ota/{firmware}/{number}-{tag}.bin": the number is that of the file, from 1. */
+static const struct build_part *part_of(const struct judge *j, const char *path)
 {
-    struct judge_slots *t = &j->slots;
+    unsigned long firmware = 0, number = 0;
+    if (j->package == NULL || sscanf(path, "/ota/%lu/%lu-", &firmware, &number) != 2 ||
+        number == 0 || number > j->package->n_parts)
+        return NULL;
+    return &j->package->parts[number - 1];
+}
+
+uint64_t judge_range_from(const struct judge *j, const struct ev *e)
+{
+    const struct build_part *part = part_of(j, ev_text(e, "path"));
     unsigned long from = 0;
     if (sscanf(ev_text(e, "range"), "bytes=%lu-", &from) != 1)
         from = 0;
+    return from + (part != NULL ? part->offset : 0);
+}
+
+static void on_range(struct judge *j, const struct ev *e)
+{
+    struct judge_slots *t = &j->slots;
     if (j->package == NULL)
         return;
+    const unsigned long from = judge_range_from(j, e);
     if (!j->package->heal && j->package->to < j->setup.scenario->n_versions &&
         strcmp(judge_version_name(j, j->package->to), j->version) == 0)
         judge_fail(j, "SEC-02", "downloads version %s, which is running", j->version);
+    const struct build_part *part = part_of(j, ev_text(e, "path"));
+    /* The next file of several is no resume, whatever an earlier start has left of it. */
+    const bool next = part != NULL && t->part != NULL && part != t->part && from == part->offset &&
+                      !j->cut_since_range;
+    j->resume_expected = j->resume_expected && !next;
+    t->part = part;
     judge_resume(j, from);
-    count_traffic(j, from);
+    if (!next)
+        count_traffic(j, from);
     if (j->clean_start_due) {
         JUDGE(j, "INT-09", from == 0, "after a digest mismatch the download went on at byte %lu",
               from);
@@ -356,6 +380,9 @@ void judge_slots_accepted(struct judge *j)
 {
     const bool intact = image_is_whole(j);
     judge_soundness(j, true);
+    if (j->package != NULL && j->package->n_parts > 1)
+        JUDGE(j, "BOT-16", intact, "the slot is chosen, and not all of its %u files are whole",
+              j->package->n_parts);
     judge_seen(j, "DWN-01");
     judge_seen(j, "INT-01");
     if (announced_sha256(j))

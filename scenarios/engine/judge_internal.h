@@ -175,6 +175,8 @@ void judge_announce_push(struct judge *j, const struct ev *e);
 void judge_announce_fault(struct judge *j, enum cloud_fault_kind kind, const char *rq);
 void judge_announce_time(struct judge *j, int64_t now_ns);
 void judge_announce_confirmed(struct judge *j);
+/* The first byte of the image that a request for a file asks for. */
+uint64_t judge_range_from(const struct judge *j, const struct ev *e);
 void judge_client_event(struct judge *j, const struct ev *e);
 void judge_client_dribble(struct judge *j); /* what comes now comes byte by byte */
 void judge_client_new_start(struct judge *j);

@@ -23,6 +23,7 @@ void judge_slots_new_start(struct judge *j)
     t->requests = 0;
     t->informed[0] = '\0';
     judge_client_new_start(j);
+    t->part = NULL;
     j->package = NULL;
     j->verified = j->pending = false;
 }
@@ -84,6 +85,8 @@ static void on_run(struct judge *j, uint32_t slot)
               t->back_to, slot);
         t->rolled_back = t->on_trial = false;
     }
+    if (strcmp(flash, "?") == 0 && j->setup.scenario->device.file_count > 1)
+        judge_fail(j, "BOT-16", "files of different versions are started");
     if (strcmp(flash, "?") == 0)
         judge_fail(j, j->cuts > 0 ? "PWR-02" : "BOT-01",
                    "firmware is started that is neither the old nor the new build");

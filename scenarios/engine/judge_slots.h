@@ -96,6 +96,7 @@ struct judge_slots {
     uint64_t stored_at_cut;        /* bytes of it that flash held at the start behind it */
     char spoilt[DEVICE_TEXT_MAX];  /* version of which a fault spoilt bytes, in a start before */
     char interrupted[DEVICE_TEXT_MAX]; /* version whose download a power cut has ended */
+    const struct build_part *part;     /* of several files, the one asked for last in this start */
     uint32_t requests;                 /* ranges of this task */
     bool verify_ok;                    /* in this start */
     uint64_t high_bytes;               /* of the image, asked for or stored, from its first on */

@@ -52,16 +52,21 @@ static const struct {
     [CF_DEEP] = {1, MQTT_PAYLOAD_MAX / 2},
     [CF_LONG_URL] = {1, CLOUD_URL_MAX},
     [CF_SMALL] = {1, SHIFT_MAX},
+    [CF_WRONG_DIGEST] = {1, STORE_FILES_MAX},
 };
 
 static const struct key_use fault_uses[] = {
-    {CF_CODE, "code", true},          {CF_MESSAGE, "text", true},    {CF_STATUS, "code", true},
-    {CF_TRUNCATE, "bytes", true},     {CF_EXTRA, "bytes", true},     {CF_SHIFT, "bytes", true},
-    {CF_SHIFT_SILENT, "bytes", true}, {CF_CORRUPT, "bytes", false},  {CF_WRONG_SIZE, "bytes", true},
-    {CF_STALE_VERSION, "text", true}, {CF_NOT_JSON, "text", false},  {CF_REDIRECT, "text", true},
-    {CF_DELAY, "for_ms", true},       {CF_DUPLICATE, "bytes", true}, {CF_OVERSIZED, "bytes", true},
-    {CF_DEEP, "bytes", true},         {CF_LONG_URL, "bytes", true},  {CF_SIGN_METHOD, "text", true},
-    {CF_OMIT, "text", true},          {CF_URL, "text", true},        {CF_SMALL, "bytes", true},
+    {CF_CODE, "code", true},          {CF_MESSAGE, "text", true},
+    {CF_STATUS, "code", true},        {CF_TRUNCATE, "bytes", true},
+    {CF_EXTRA, "bytes", true},        {CF_SHIFT, "bytes", true},
+    {CF_SHIFT_SILENT, "bytes", true}, {CF_CORRUPT, "bytes", false},
+    {CF_WRONG_SIZE, "bytes", true},   {CF_STALE_VERSION, "text", true},
+    {CF_NOT_JSON, "text", false},     {CF_REDIRECT, "text", true},
+    {CF_DELAY, "for_ms", true},       {CF_DUPLICATE, "bytes", true},
+    {CF_OVERSIZED, "bytes", true},    {CF_DEEP, "bytes", true},
+    {CF_LONG_URL, "bytes", true},     {CF_SIGN_METHOD, "text", true},
+    {CF_OMIT, "text", true},          {CF_URL, "text", true},
+    {CF_SMALL, "bytes", true},        {CF_WRONG_DIGEST, "bytes", false},
 };
 
 static void fault_init(const struct reader *r, void *item, uint32_t index)

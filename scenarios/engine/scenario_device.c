@@ -183,6 +183,27 @@ static int check_files(const struct reader *r, const cJSON *obj, const struct de
     return 0;
 }
 
+/* Files of a slot are made into one image, so they lie in order. */
+static int check_slot_files(const struct reader *r, const cJSON *obj, const struct device_config *c)
+{
+    const cJSON *files = cJSON_GetObjectItemCaseSensitive(obj, "files");
+    const uint32_t unit = c->geometry.erase_bytes, slot = c->partitions.part[PART_APP].size_bytes;
+    if (c->file_count > PACKAGE_FILES_MAX)
+        return json_error(r->root, files, r->err, "has %u files, must be at most %u", c->file_count,
+                          PACKAGE_FILES_MAX);
+    for (uint32_t i = 0, at = 0; i < c->file_count && c->file_count > 1; i++) {
+        const struct boot_file *f = &c->files[i];
+        if (f->address < at || f->address % unit != 0 || f->area_bytes % unit != 0 ||
+            f->address > slot || f->area_bytes > slot - f->address)
+            return json_error(r->root, cJSON_GetArrayItem(files, (int)i), r->err,
+                              "file %s: address 0x%x and area 0x%x must be whole erase units of "
+                              "0x%x, behind the file before it and inside the slot of 0x%x",
+                              f->name, f->address, f->area_bytes, unit, slot);
+        at = f->address + f->area_bytes;
+    }
+    return 0;
+}
+
 static int device_check(const struct reader *r, const cJSON *obj, void *item)
 {
     (void)item;
@@ -198,7 +219,11 @@ static int device_check(const struct reader *r, const cJSON *obj, void *item)
         for (int i = PART_SLOTS; i <= PART_KV; i++)
             if (part[i].size_bytes == 0)
                 part[i].size_bytes = 2 * c->geometry.erase_bytes;
-        files_absent(r);
+        if (c->file_count <= 1)
+            files_absent(r); /* the slot is one image */
+        int rc = check_slot_files(r, obj, c);
+        if (rc != 0)
+            return rc;
     }
     for (size_t i = 0; i < c->partitions.count; i++) {
         c->partitions.part[i].offset = at;
@@ -310,6 +335,7 @@ static const struct key_use device_uses[] = {
     CMS_KEY("download_bytes"),
     CMS_KEY("update_bytes"),
     CMS_KEY("files"),
+    {AGENT_AIOT, "files", false},
     CMS_KEY("app"),
     CMS_KEY("base_altered"),
     SLOT_KEY("device_secret"),

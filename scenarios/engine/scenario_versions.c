@@ -342,6 +342,11 @@ static int check_cloud(const struct reader *r, const cJSON *obj, const struct of
     if (offer->files > 1 && offer->over_mqtt)
         return json_error(r->root, cJSON_GetObjectItemCaseSensitive(obj, "files"), r->err,
                           "has no meaning with \"transport\": \"mqtt\": only one file goes there");
+    const bool several = r->s->device.file_count > 1;
+    if (several && (offer->files > 1 || offer->over_mqtt || offer->pad_to_bytes > 0))
+        return json_error(r->root, obj, r->err,
+                          "the device has several files: \"files\", \"pad_to_bytes\" and "
+                          "\"transport\": \"mqtt\" have no meaning");
     int rc = batch_check(r, obj, offer);
     if (rc != 0)
         return rc;

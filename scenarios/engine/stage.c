@@ -76,7 +76,7 @@ const char *stage_version(void *ctx)
     for (uint32_t f = 0; f < c->file_count && f < PACKAGE_FILES_MAX; f++) {
         uint32_t bytes = build_image_bytes_max(g->build, g->s, f);
         uint32_t room = c->files[f].area_bytes;
-        look(g, f == 0 ? build_running_address(g->s, nor_peek(g->nor)) : c->files[f].address,
+        look(g, build_file_address(g->s, build_running_address(g->s, nor_peek(g->nor)), f),
              bytes < room ? bytes : room);
     }
     int v = build_version_of(g->build, g->s, nor_peek(g->nor));
@@ -279,6 +279,21 @@ void stage_collect(struct stage *g)
 
 /* ---- set-up ---- */
 
+/* The boot record, of the image in the first slot. */
+static int load_record(struct stage *g, struct err *err)
+{
+    const struct scenario *s = g->s;
+    struct buf all;
+    buf_init(&all, PACKAGE_IMAGE_MAX);
+    int rc = s->device.file_count > 1 ? build_slot_image(g->build, s, 0, &all) : 0;
+    if (rc == 0)
+        rc = factory_slots(g->nor, &s->device,
+                           s->device.file_count > 1 ? &all : &g->build->images[0][0],
+                           s->versions[0].version, err);
+    buf_free(&all);
+    return rc;
+}
+
 static int load_flash(struct stage *g, struct err *err)
 {
     const struct scenario *s = g->s;
@@ -295,8 +310,7 @@ static int load_flash(struct stage *g, struct err *err)
         rc = nor_load(g->nor, s->device.files[f].address, g->build->images[0][f].data,
                       (uint32_t)g->build->images[0][f].len_bytes);
     if (rc == 0 && s->device.agent != AGENT_CMIOT)
-        rc =
-            factory_slots(g->nor, &s->device, &g->build->images[0][0], s->versions[0].version, err);
+        rc = load_record(g, err);
     if (rc == 0 && s->base_altered)
         rc = nor_load(g->nor, s->device.files[0].address + g->build->altered_at,
                       &g->build->altered_byte, 1);
@@ -405,6 +419,8 @@ static int set_up_judge(struct stage *g, const struct stage_world *w)
                                   .from = s->offers[i].from,
                                   .to = s->offers[i].to,
                                   .kind = b->kind,
+                                  .parts = b->parts,
+                                  .n_parts = b->n_parts,
                                   .tamper = s->offers[i].tamper};
         if (slots && !s->offers[i].full)
             p.image = &g->build->images[s->offers[i].to][0];
@@ -484,6 +500,8 @@ int stage_heal(struct stage *g, struct err *err)
                                .len_bytes = (uint32_t)g->build->heal.bytes.len_bytes,
                                .to = g->s->n_versions,
                                .kind = PACKAGE_FULL,
+                               .parts = g->build->heal.parts,
+                               .n_parts = g->build->heal.n_parts,
                                .heal = true};
     if (is_aliyun(g)) {
         start_broker(g);

@@ -79,12 +79,17 @@ static int upload(struct stage *g, const struct build_package *p, const struct o
                   struct err *err)
 {
     struct campaign_file files[STORE_FILES_MAX] = {{.name = NULL}};
-    char names[STORE_FILES_MAX][24];
-    const uint32_t n = o->files > 1 ? o->files : 1;
+    char names[STORE_FILES_MAX][PACKAGE_NAME_MAX];
+    const uint32_t n = p->n_parts > 0 ? p->n_parts : o->files > 1 ? o->files : 1;
     const size_t all = p->bytes.len_bytes;
     for (uint32_t i = 0; i < n; i++) {
-        const size_t from = all * i / n, to = all * (i + 1) / n;
-        (void)snprintf(names[i], sizeof names[i], "part%u.bin", i + 1);
+        const struct build_part *part = p->n_parts > 0 ? &p->parts[i] : NULL;
+        const size_t from = part != NULL ? part->offset : all * i / n;
+        const size_t to = part != NULL ? from + part->len_bytes : all * (i + 1) / n;
+        if (part != NULL)
+            (void)snprintf(names[i], sizeof names[i], "%s", g->s->device.files[i].name);
+        else
+            (void)snprintf(names[i], sizeof names[i], "part%u.bin", i + 1);
         files[i] = (struct campaign_file){.name = n > 1 ? names[i] : NULL,
                                           .content = p->bytes.data + from,
                                           .bytes = (uint32_t)(to - from)};

@@ -29,17 +29,24 @@
 #define BODY_BYTES    4096u
 #define CANCELLED     1 /* beside 0 and the steps of a failure */
 
+/* What was announced: one file, or several. */
+struct bundle {
+    aiot_download_task_desc_t *first, **rest; /* rest: file_num - 1 of them */
+};
+
 struct app {
     struct kit kit;
     struct kit_upgrade upgrade;
     struct board *board;
     const struct device_config *config;
     void *mqtt, *ota;
-    aiot_download_task_desc_t *next;  /* taken, not begun */
-    aiot_download_task_desc_t *fresh; /* for the download that runs: its URL again */
-    aiot_download_task_desc_t *owed;  /* the task whose final step could not be sent */
+    struct bundle next;              /* taken, not begun */
+    struct bundle fresh;             /* for the download that runs: its URL again */
+    struct bundle comes;             /* of several files, so far */
+    aiot_download_task_desc_t *owed; /* the task whose final step could not be sent */
     int owed_step;
     void *dl;      /* of the download task */
+    uint32_t base; /* where the file that it fetches begins in the image */
     bool running;  /* that task exists */
     bool cancel;   /* it is to end: something newer waits */
     int failed;    /* a step of the handler that writes */
@@ -60,6 +67,50 @@ static void replace(struct app *a, aiot_download_task_desc_t **place,
 {
     board_free(a->board, *place);
     *place = task != NULL ? aiot_ota_copy_task(a->board, task) : NULL;
+}
+
+static uint32_t files_of(const struct bundle *p)
+{
+    return p->first == NULL ? 0 : p->first->file_num > 1 ? p->first->file_num : 1;
+}
+
+static void bundle_drop(struct app *a, struct bundle *p)
+{
+    for (uint32_t i = 1; p->rest != NULL && i < files_of(p); i++)
+        board_free(a->board, p->rest[i - 1]);
+    board_free(a->board, p->rest);
+    board_free(a->board, p->first);
+    *p = (struct bundle){.first = NULL};
+}
+
+static aiot_download_task_desc_t *file_at(const struct bundle *p, uint32_t i)
+{
+    return i == 0 ? p->first : p->rest[i - 1];
+}
+
+/* One more file; the first one begins anew. False without memory. */
+static bool bundle_put(struct app *a, struct bundle *p, const aiot_download_task_desc_t *task)
+{
+    const uint32_t i = task->file_id;
+    if (i == 0) {
+        bundle_drop(a, p);
+        p->first = aiot_ota_copy_task(a->board, task);
+        if (p->first != NULL && task->file_num > 1)
+            p->rest = kit_calloc(a->board, (task->file_num - 1) * sizeof *p->rest);
+    } else if (p->rest != NULL && i < files_of(p) && p->rest[i - 1] == NULL) {
+        p->rest[i - 1] = aiot_ota_copy_task(a->board, task);
+    }
+    const bool there = p->first != NULL && (i == 0 || (p->rest != NULL && p->rest[i - 1] != NULL));
+    if (!there || (task->file_num > 1 && p->rest == NULL))
+        bundle_drop(a, p);
+    return p->first != NULL;
+}
+
+static void bundle_move(struct app *a, struct bundle *to, struct bundle *from)
+{
+    bundle_drop(a, to);
+    *to = *from;
+    *from = (struct bundle){.first = NULL};
 }
 
 /* ---- what the cloud is told ---- */
@@ -100,16 +151,19 @@ static void tell(struct app *a, const aiot_download_task_desc_t *task, int step)
     a->owed_step = step;
 }
 
-static void tell_progress(struct app *a, const aiot_download_task_desc_t *task)
+static int percent(const struct app *a)
 {
-    uint64_t done = a->upgrade.image.stored_bytes;
-    tell(a, task, kit_upgrade_progress(&a->upgrade, (int)(done * 100 / task->size_total)));
+    return (int)((uint64_t)a->upgrade.image.stored_bytes * 100 / a->upgrade.task.size_bytes);
 }
 
-static bool is_cancelled(struct app *a, const aiot_download_task_desc_t *task)
+static void tell_progress(struct app *a, const aiot_download_task_desc_t *task)
 {
-    uint64_t done = a->upgrade.image.stored_bytes;
-    return kit_upgrade_cancel(&a->upgrade, (uint32_t)(done * 100 / task->size_total));
+    tell(a, task, kit_upgrade_progress(&a->upgrade, percent(a)));
+}
+
+static bool is_cancelled(struct app *a)
+{
+    return kit_upgrade_cancel(&a->upgrade, (uint32_t)percent(a));
 }
 
 static void pay(struct app *a)
@@ -121,11 +175,10 @@ static void pay(struct app *a)
 
 /* ---- announcements ---- */
 
-static struct kit_offer offer_of(const aiot_ota_recv_t *msg)
+static struct kit_offer offer_of(const aiot_download_task_desc_t *t, aiot_ota_recv_type_t type)
 {
-    const aiot_download_task_desc_t *t = msg->task_desc;
     return (struct kit_offer){
-        .kind = msg->type == AIOT_OTARECV_FOTA ? KIT_PUSH_FIRMWARE : KIT_PUSH_CONFIG,
+        .kind = type == AIOT_OTARECV_FOTA ? KIT_PUSH_FIRMWARE : KIT_PUSH_CONFIG,
         .product_key = t->product_key,
         .device_name = t->device_name,
         .version = t->version,
@@ -137,25 +190,53 @@ static struct kit_offer offer_of(const aiot_ota_recv_t *msg)
     };
 }
 
+/* Room for an offer of several files. */
+struct offer_room {
+    struct kit_push_file files[KIT_FILES_MAX];
+    char id[DIGEST_HEX_MAX];
+};
+
+static struct kit_offer offer_of_bundle(const struct app *a, const struct bundle *p,
+                                        aiot_ota_recv_type_t type, struct offer_room *room)
+{
+    struct kit_offer o = offer_of(p->first, type);
+    const uint32_t n = files_of(p);
+    if (n == 1 || n > KIT_FILES_MAX)
+        return o;
+    for (uint32_t i = 0; i < n; i++) {
+        const aiot_download_task_desc_t *t = file_at(p, i);
+        room->files[i] = (struct kit_push_file){.name = t->file_name,
+                                                .url = t->url,
+                                                .size_bytes = t->size_total,
+                                                .method = aiot_ota_digest_kind(t->digest_method),
+                                                .digest = t->expect_digest};
+    }
+    kit_offer_files(&o, a->config, room->files, n, room->id);
+    return o;
+}
+
 static void on_announcement(void *handle, const aiot_ota_recv_t *const msg, void *userdata)
 {
     struct app *a = userdata;
-    struct kit_offer o = offer_of(msg);
+    struct offer_room room;
     const char *why = "";
     (void)handle;
-    if (msg->task_desc->file_id > 0)
-        return; /* of several files: the first one has decided */
+    if (!bundle_put(a, &a->comes, msg->task_desc))
+        return;
+    if (msg->task_desc->file_id + 1 < files_of(&a->comes))
+        return; /* the others follow at once */
+    struct kit_offer o = offer_of_bundle(a, &a->comes, msg->type, &room);
     enum kit_verdict v = kit_upgrade_judge(&a->upgrade, &o, &why);
     kit_log(a->board, "announcement of %.32s: %s", o.version, why);
     switch (v) {
     case KIT_TAKE:
     case KIT_INSTEAD:
-        replace(a, &a->next, msg->task_desc);
+        bundle_move(a, &a->next, &a->comes);
         /* Told twice at once: the download task may have been started and not begun. */
         a->cancel = v == KIT_INSTEAD && a->running;
         break;
     case KIT_AGAIN:
-        replace(a, &a->fresh, msg->task_desc);
+        bundle_move(a, &a->fresh, &a->comes);
         break;
     case KIT_CURRENT:
         report_version(a);
@@ -167,6 +248,7 @@ static void on_announcement(void *handle, const aiot_ota_recv_t *const msg, void
     case KIT_IGNORE:
         break;
     }
+    bundle_drop(a, &a->comes);
 }
 
 /* ---- the download task ---- */
@@ -194,7 +276,7 @@ static uint32_t range_end(const struct app *a, uint32_t start)
 /* Behind the end of a range: the next one, on the same handle. */
 static bool next_range(struct app *a)
 {
-    uint32_t start = a->upgrade.image.stored_bytes, end = range_end(a, start);
+    uint32_t start = a->upgrade.image.stored_bytes - a->base, end = range_end(a, start);
     return setopt(a->dl, AIOT_DLOPT_RANGE_END, &end) == STATE_SUCCESS &&
            setopt(a->dl, AIOT_DLOPT_RANGE_START, &start) == STATE_SUCCESS;
 }
@@ -203,7 +285,7 @@ static bool next_range(struct app *a)
 static void *open_download(struct app *a, aiot_download_task_desc_t *task)
 {
     void *dl = aiot_download_init();
-    uint32_t body = BODY_BYTES, start = a->upgrade.image.stored_bytes;
+    uint32_t body = BODY_BYTES, start = a->upgrade.image.stored_bytes - a->base;
     uint32_t end = range_end(a, start);
     uint32_t recv_ms = a->config->try_time_ms;
     aiot_download_recv_handler_t handler = on_bytes;
@@ -230,7 +312,7 @@ static void *open_download(struct app *a, aiot_download_task_desc_t *task)
 static void pause_after(struct app *a, unsigned failures)
 {
     int64_t ms = kit_pause_ms(a->board, failures, PAUSE_MS, PAUSE_MAX_MS);
-    for (; ms > 0 && !a->cancel && a->fresh == NULL; ms -= PAUSE_MS)
+    for (; ms > 0 && !a->cancel && a->fresh.first == NULL; ms -= PAUSE_MS)
         board_sleep_ns(a->board, (ms < PAUSE_MS ? ms : PAUSE_MS) * NS_PER_MS);
 }
 
@@ -246,9 +328,9 @@ static void wait_for_session(struct app *a)
 static bool ask_again(struct app *a)
 {
     (void)told(a, "aiot_ota_query_firmware", aiot_ota_query_firmware(a->ota));
-    for (int64_t ms = 0; ms < FRESH_MS && a->fresh == NULL && !a->cancel; ms += PAUSE_MS)
+    for (int64_t ms = 0; ms < FRESH_MS && a->fresh.first == NULL && !a->cancel; ms += PAUSE_MS)
         board_sleep_ns(a->board, PAUSE_MS * NS_PER_MS);
-    return a->fresh != NULL;
+    return a->fresh.first != NULL;
 }
 
 /* Whether a request after that result may succeed. */
@@ -274,7 +356,7 @@ static int reopen(struct app *a, aiot_download_task_desc_t *task, bool from_star
 }
 
 /* After a result that brought no bytes. 0: go on; or the step that the download ends with. */
-static int recover(struct app *a, aiot_download_task_desc_t **task, int32_t rc, unsigned *failures,
+static int recover(struct app *a, struct bundle *all, uint32_t file, int32_t rc, unsigned *failures,
                    unsigned *refusals)
 {
     bool more = ++*failures <= a->config->segment_retries || a->kit.quirks.endless_tries;
@@ -285,23 +367,21 @@ static int recover(struct app *a, aiot_download_task_desc_t **task, int32_t rc, 
         bool fresh = ask_again(a);
         if (!fresh)
             pause_after(a, *failures);
-        if (from_start && a->fresh == NULL && reopen(a, *task, true) != 0)
+        if (from_start && a->fresh.first == NULL && reopen(a, file_at(all, file), true) != 0)
             return KIT_STEP_FETCH;
     } else {
         pause_after(a, *failures);
         wait_for_session(a);
     }
-    if (a->fresh != NULL) {
-        board_free(a->board, *task);
-        *task = a->fresh;
-        a->fresh = NULL;
-        return reopen(a, *task, *refusals > 1);
+    if (a->fresh.first != NULL) {
+        bundle_move(a, all, &a->fresh);
+        return reopen(a, file_at(all, file), *refusals > 1);
     }
     return 0;
 }
 
-/* All bytes of the task into the slot. 0, CANCELLED, or the step of what failed. */
-static int fetch(struct app *a, aiot_download_task_desc_t **task)
+/* All bytes of that file into the slot. 0, CANCELLED, or the step of what failed. */
+static int fetch(struct app *a, struct bundle *all, uint32_t file)
 {
     unsigned failures = 0, refusals = 0;
     int32_t rc = aiot_download_send_request(a->dl);
@@ -314,8 +394,8 @@ static int fetch(struct app *a, aiot_download_task_desc_t **task)
             return a->failed;
         if (rc > 0) {
             failures = refusals = 0;
-            tell_progress(a, *task);
-            if (is_cancelled(a, *task))
+            tell_progress(a, all->first);
+            if (is_cancelled(a))
                 return KIT_STEP_UPGRADE;
             continue;
         }
@@ -332,7 +412,7 @@ static int fetch(struct app *a, aiot_download_task_desc_t **task)
         /* The vendor's loop: whatever happened, the SDK has asked again. */
         if (rc == STATE_DOWNLOAD_RENEWAL_REQUEST_SENT && a->kit.quirks.endless_renewal)
             continue;
-        int step = recover(a, task, rc, &failures, &refusals);
+        int step = recover(a, all, file, rc, &failures, &refusals);
         if (step != 0)
             return step;
         if (rc != STATE_DOWNLOAD_RENEWAL_REQUEST_SENT || refusals > 0)
@@ -383,7 +463,7 @@ static int fetch_over_mqtt(struct app *a, aiot_download_task_desc_t *task)
         case STATE_MQTT_DOWNLOAD_RUNNING:
             failures = 0;
             tell_progress(a, task);
-            if (is_cancelled(a, task))
+            if (is_cancelled(a))
                 return KIT_STEP_UPGRADE;
             continue;
         case STATE_MQTT_DOWNLOAD_FINISHED:
@@ -404,37 +484,63 @@ static int fetch_over_mqtt(struct app *a, aiot_download_task_desc_t *task)
     }
 }
 
-static int download(struct app *a, aiot_download_task_desc_t **task)
+static int fetch_file(struct app *a, struct bundle *all, uint32_t file)
 {
-    struct kit_offer o =
-        offer_of(&(aiot_ota_recv_t){.type = AIOT_OTARECV_FOTA, .task_desc = *task});
-    int rc = kit_upgrade_begin(&a->upgrade, &o);
-    a->failed = 0;
-    if (rc != 0)
-        return rc;
-    if ((*task)->protocol_type == AIOT_OTA_PROTOCOL_MQTT) {
-        a->dl = open_mqtt_download(a, *task);
-        rc = a->dl != NULL ? fetch_over_mqtt(a, *task) : KIT_STEP_FETCH;
+    int rc = KIT_STEP_FETCH;
+    if (all->first->protocol_type == AIOT_OTA_PROTOCOL_MQTT) {
+        a->dl = open_mqtt_download(a, all->first);
+        rc = a->dl != NULL ? fetch_over_mqtt(a, all->first) : rc;
         if (a->dl != NULL)
             (void)aiot_mqtt_download_deinit(&a->dl);
     } else {
-        a->dl = open_download(a, *task);
-        rc = a->dl != NULL ? fetch(a, task) : KIT_STEP_FETCH;
+        a->dl = open_download(a, file_at(all, file));
+        rc = a->dl != NULL ? fetch(a, all, file) : rc;
         if (a->dl != NULL)
             (void)aiot_download_deinit(&a->dl);
     }
+    return rc;
+}
+
+/* One file after the other, each held against its digest before the next one begins. */
+static int fetch_files(struct app *a, struct bundle *all)
+{
+    const uint32_t n = files_of(all);
+    for (;;) {
+        uint32_t file = n, at = 0;
+        int rc = kit_upgrade_next_file(&a->upgrade, n, &file, &at);
+        if (rc != 0 || file == n)
+            return rc;
+        a->base = a->upgrade.image.stored_bytes - at;
+        rc = fetch_file(a, all, file);
+        if (rc == 0)
+            rc = kit_upgrade_file_over(&a->upgrade, file);
+        if (rc != 0)
+            return rc;
+    }
+}
+
+static int download(struct app *a, struct bundle *all)
+{
+    struct offer_room room;
+    struct kit_offer o = offer_of_bundle(a, all, AIOT_OTARECV_FOTA, &room);
+    int rc = kit_upgrade_begin(&a->upgrade, &o);
+    a->failed = 0;
+    a->base = 0;
+    if (rc != 0)
+        return rc;
+    rc = files_of(all) > 1 ? fetch_files(a, all) : fetch_file(a, all, 0);
     return rc == 0 ? kit_upgrade_finish(&a->upgrade) : rc;
 }
 
 static void download_main(void *arg)
 {
     struct app *a = arg;
-    aiot_download_task_desc_t *task = a->next;
-    a->next = NULL;
-    int rc = download(a, &task);
+    struct bundle all = a->next;
+    a->next = (struct bundle){.first = NULL};
+    int rc = download(a, &all);
     board_heap_event(a->board);
     if (rc == 0) {
-        tell(a, task, kit_upgrade_progress(&a->upgrade, 100));
+        tell(a, all.first, kit_upgrade_progress(&a->upgrade, 100));
         board_sleep_ns(a->board, GOODBYE_MS * NS_PER_MS);
         KIT_EVENT(a->board, "reset", F_STR("version", a->upgrade.task.version));
         a->board->ops->reset(a->board);
@@ -442,9 +548,9 @@ static void download_main(void *arg)
     if (rc == CANCELLED)
         kit_upgrade_abandon(&a->upgrade);
     else
-        tell(a, task, kit_upgrade_fail(&a->upgrade, rc));
-    board_free(a->board, task);
-    replace(a, &a->fresh, NULL);
+        tell(a, all.first, kit_upgrade_fail(&a->upgrade, rc));
+    bundle_drop(a, &all);
+    bundle_drop(a, &a->fresh);
     a->cancel = false;
     a->running = false;
 }
@@ -453,12 +559,12 @@ static void download_main(void *arg)
 static void start_download(struct app *a)
 {
     struct board *b = a->board;
-    if (a->next == NULL || a->running)
+    if (a->next.first == NULL || a->running)
         return;
     struct board_task *t = b->ops->task_new(b, "download", download_main, a, STACK_BYTES, PRIORITY);
     if (t == NULL || b->ops->task_start(b, t) != 0) {
         kit_log(b, "no memory for the download task");
-        replace(a, &a->next, NULL);
+        bundle_drop(a, &a->next);
         return;
     }
     a->running = true;
@@ -536,7 +642,7 @@ static void serve(struct app *a, int64_t until_ns)
         }
         (void)aiot_mqtt_recv(a->mqtt);
         start_download(a);
-    } while (a->running || a->next != NULL || a->board->ops->now_ns(a->board) < until_ns);
+    } while (a->running || a->next.first != NULL || a->board->ops->now_ns(a->board) < until_ns);
 }
 
 static void run(struct app *a)
@@ -573,6 +679,9 @@ void aiot_app(struct board *b, const struct device_config *c, const char *versio
             (void)aiot_mqtt_deinit(&a->mqtt);
         kit_upgrade_deinit(&a->upgrade);
         replace(a, &a->owed, NULL);
+        bundle_drop(a, &a->next);
+        bundle_drop(a, &a->fresh);
+        bundle_drop(a, &a->comes);
         board_free(b, a);
     }
     device_rounds_done(b, c);

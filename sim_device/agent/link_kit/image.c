@@ -40,7 +40,7 @@ static int erase_for(struct kit_image *m, uint32_t end)
 }
 
 /* Programs the chunk, filled up with erased bytes. */
-static int flush(struct kit_image *m)
+int kit_image_flush(struct kit_image *m)
 {
     uint32_t granule = nor_geo(m->board->nor)->granule_bytes;
     uint32_t at = m->stored_bytes - m->filled;
@@ -71,7 +71,7 @@ int kit_image_write(struct kit_image *m, const void *data, size_t len_bytes)
         m->stored_bytes += n;
         p += n;
         len_bytes -= n;
-        if (m->filled == m->chunk_bytes && flush(m) != 0)
+        if (m->filled == m->chunk_bytes && kit_image_flush(m) != 0)
             return ERR_IO;
     }
     return 0;
@@ -81,13 +81,29 @@ int kit_image_end(struct kit_image *m)
 {
     if (m->stored_bytes != m->size_bytes)
         return ERR_WRONG_STATE;
-    return flush(m);
+    return kit_image_flush(m);
+}
+
+int kit_image_skip(struct kit_image *m, uint32_t to)
+{
+    int rc = kit_image_flush(m);
+    if (rc == 0)
+        rc = erase_for(m, to);
+    if (rc == 0)
+        m->stored_bytes = to;
+    return rc;
+}
+
+int kit_image_digest_part(const struct kit_image *m, uint32_t from, uint32_t len_bytes,
+                          enum digest_kind kind, uint8_t *out)
+{
+    board_flash_lock(m->board);
+    int rc = board_digest_flash(m->board, kind, m->part->offset + from, len_bytes, out);
+    board_flash_unlock(m->board);
+    return rc;
 }
 
 int kit_image_digest(const struct kit_image *m, enum digest_kind kind, uint8_t *out)
 {
-    board_flash_lock(m->board);
-    int rc = board_digest_flash(m->board, kind, m->part->offset, m->size_bytes, out);
-    board_flash_unlock(m->board);
-    return rc;
+    return kit_image_digest_part(m, 0, m->size_bytes, kind, out);
 }

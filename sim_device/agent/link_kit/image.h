@@ -30,6 +30,14 @@ int kit_image_write(struct kit_image *m, const void *data, size_t len_bytes);
 int kit_image_end(struct kit_image *m);
 /* Digest of the image as flash holds it. 0, or a negative code of the chip. */
 int kit_image_digest(const struct kit_image *m, enum digest_kind kind, uint8_t *out);
+/* The next bytes go there, on the border of an erase unit; what lies before is erased. 0, ERR_IO.
+ */
+int kit_image_skip(struct kit_image *m, uint32_t to);
+/* Programs what waits. 0, ERR_IO. */
+int kit_image_flush(struct kit_image *m);
+/* Digest of a part of it, as flash holds it. */
+int kit_image_digest_part(const struct kit_image *m, uint32_t from, uint32_t len_bytes,
+                          enum digest_kind kind, uint8_t *out);
 /* From a byte on the border of an erase unit: what lies before it is in flash already. */
 void kit_image_resume(struct kit_image *m, uint32_t at);
 /* From the first byte again. */

@@ -43,6 +43,7 @@ static const struct kit_quirk table[] = {
     ROW(no_version_report, "no-version-report", "app: the version is not reported"),
     ROW(confirm_at_start, "confirm-at-start", "app: confirms a trial before it reached the cloud"),
     ROW(never_confirm, "never-confirm", "app: a trial image never confirms itself"),
+    ROW(first_file_only, "first-file-only", "app: of several files the first alone is compared"),
     ROW(cancel_goes_on, "cancel-goes-on", "app: a download that is cancelled goes on"),
     ROW(offset_first, "offset-first", "app: keeps the offset before the bytes are programmed"),
 };

@@ -50,6 +50,7 @@ struct kit_quirks {
     bool no_version_report;  /* the version is not reported after a start */
     bool confirm_at_start;   /* a trial image confirms itself before it reached the cloud */
     bool never_confirm;      /* a trial image never confirms itself */
+    bool first_file_only;    /* 4.x: of several files the first alone is compared */
     bool cancel_goes_on;     /* a download that the user cancels goes on */
     bool offset_first;       /* 4.x: the offset is kept before the bytes are programmed */
 };

@@ -28,9 +28,30 @@ static void drop_stream(struct kit_upgrade *u)
     u->stream_digest = NULL;
 }
 
+static void drop_parts(struct kit_upgrade *u)
+{
+    board_free(u->kit->board, u->parts);
+    u->parts = NULL;
+}
+
 void kit_upgrade_deinit(struct kit_upgrade *u)
 {
     drop_stream(u);
+    drop_parts(u);
+}
+
+void kit_offer_files(struct kit_offer *o, const struct device_config *c,
+                     const struct kit_push_file *files, size_t n, char id[DIGEST_HEX_MAX])
+{
+    struct kit_parts parts;
+    o->files = files;
+    o->file_count = n;
+    if (!kit_parts_place(&parts, c, files, n))
+        return; /* it will be refused: known by its first file */
+    kit_parts_id(&parts, id);
+    o->method = DIGEST_SHA256;
+    o->digest = id;
+    o->size_bytes = kit_parts_end(&parts);
 }
 
 /* ---- which announcements are taken ---- */
@@ -118,8 +139,14 @@ static bool has_failed_enough(const struct kit_upgrade *u, const struct kit_offe
 
 static bool has_many_files(const struct kit_upgrade *u, const struct kit_offer *o)
 {
-    (void)u;
-    return o->file_count > 1;
+    return o->file_count > 1 && u->kit->config->file_count <= 1;
+}
+
+static bool has_other_files(const struct kit_upgrade *u, const struct kit_offer *o)
+{
+    struct kit_parts parts;
+    return u->kit->config->file_count > 1 &&
+           (o->files == NULL || !kit_parts_place(&parts, u->kit->config, o->files, o->file_count));
 }
 
 static bool is_too_large(const struct kit_upgrade *u, const struct kit_offer *o)
@@ -153,6 +180,7 @@ static const struct {
     {was_given_up, KIT_REFUSE, ALWAYS, "it was given up before"},
     {on_trial, KIT_IGNORE, ALWAYS, "the running image is on trial"},
     {has_many_files, KIT_REFUSE, ALWAYS, "several files for one slot"},
+    {has_other_files, KIT_REFUSE, ALWAYS, "not the files of this device"},
     {is_too_large, KIT_REFUSE, OFF(no_size_limit), "larger than the slot"},
     {has_failed_enough, KIT_IGNORE, OFF(endless_tries), "it failed often enough"},
     {is_another, KIT_INSTEAD, ALWAYS, "newer than what is being fetched"},
@@ -217,6 +245,16 @@ static void recall(struct kit_upgrade *u)
     u->last_step = (int)(percent < 99 ? percent : 99) / KIT_STEP_GRID * KIT_STEP_GRID;
 }
 
+/* Where the files of the task go; false without memory. */
+static bool place_files(struct kit_upgrade *u, const struct kit_offer *o)
+{
+    drop_parts(u);
+    if (o->file_count <= 1)
+        return true;
+    u->parts = board_alloc(u->kit->board, sizeof *u->parts);
+    return u->parts != NULL && kit_parts_place(u->parts, u->kit->config, o->files, o->file_count);
+}
+
 int kit_upgrade_begin(struct kit_upgrade *u, const struct kit_offer *o)
 {
     struct board *b = u->kit->board;
@@ -229,6 +267,8 @@ int kit_upgrade_begin(struct kit_upgrade *u, const struct kit_offer *o)
     }
     u->task = t;
     u->told = u->stale = false;
+    if (!place_files(u, o))
+        return KIT_STEP_UPGRADE;
     if (!again) {
         const struct partition *part = slots_partition(&u->slots, slots_inactive(&u->slots));
         uint32_t size = quirks(u)->no_size_limit && t.size_bytes > part->size_bytes
@@ -253,12 +293,27 @@ void kit_upgrade_restart(struct kit_upgrade *u)
     uint8_t task[KIT_KEEP_TASK];
     describe(&u->task, task);
     kit_keep_begin(&u->keep, task);
-    kit_image_restart(&u->image);
+    const struct kit_part *p =
+        u->parts != NULL ? kit_parts_at(u->parts, u->image.stored_bytes) : NULL;
+    if (p != NULL)
+        kit_image_resume(&u->image, p->offset); /* the files before it are there */
+    else
+        kit_image_restart(&u->image);
     start_stream(u);
+}
+
+/* Bytes that the file under way still takes. */
+static uint64_t room(const struct kit_upgrade *u)
+{
+    const uint32_t at = u->image.stored_bytes;
+    const struct kit_part *p = u->parts != NULL ? kit_parts_at(u->parts, at) : NULL;
+    return u->parts == NULL ? UINT64_MAX : p == NULL ? 0 : p->offset + p->size_bytes - at;
 }
 
 int kit_upgrade_write(struct kit_upgrade *u, const void *data, size_t len_bytes)
 {
+    if (len_bytes > room(u))
+        return KIT_STEP_FETCH;
     if (quirks(u)->offset_first)
         kit_keep_reached(&u->keep, u->image.stored_bytes + (uint32_t)len_bytes);
     int rc = kit_image_write(&u->image, data, len_bytes);
@@ -270,6 +325,56 @@ int kit_upgrade_write(struct kit_upgrade *u, const void *data, size_t len_bytes)
     if (rc == ERR_IO)
         u->stale = true;
     return rc == 0 ? 0 : rc == ERR_LIMIT ? KIT_STEP_FETCH : KIT_STEP_BURN;
+}
+
+int kit_upgrade_next_file(struct kit_upgrade *u, uint32_t n, uint32_t *file, uint32_t *at)
+{
+    const struct kit_part *p = kit_parts_at(u->parts, u->image.stored_bytes);
+    *file = p != NULL ? p->file : n;
+    *at = 0;
+    if (p == NULL)
+        return 0;
+    if (u->image.stored_bytes < p->offset && kit_image_skip(&u->image, p->offset) != 0) {
+        u->stale = true;
+        return KIT_STEP_BURN;
+    }
+    *at = u->image.stored_bytes - p->offset;
+    return 0;
+}
+
+static bool is_good(const struct kit_upgrade *u, const struct kit_part *p)
+{
+    uint8_t got[DIGEST_BYTES_MAX];
+    if (quirks(u)->skip_digest || (quirks(u)->first_file_only && p != &u->parts->part[0]))
+        return true;
+    return kit_image_digest_part(&u->image, p->offset, p->size_bytes, p->method, got) == 0 &&
+           memcmp(got, p->digest, digest_bytes(p->method)) == 0;
+}
+
+int kit_upgrade_file_over(struct kit_upgrade *u, uint32_t file)
+{
+    for (uint32_t i = 0; i < u->parts->n; i++) {
+        const struct kit_part *p = &u->parts->part[i];
+        if (p->file != file)
+            continue;
+        if (u->image.stored_bytes < p->offset + p->size_bytes)
+            return KIT_STEP_FETCH;
+        if (kit_image_flush(&u->image) != 0) {
+            u->stale = true;
+            return KIT_STEP_BURN;
+        }
+        return is_good(u, p) ? 0 : kit_upgrade_mismatch(u);
+    }
+    return KIT_STEP_FETCH;
+}
+
+/* Every file, whichever start has stored it. */
+static bool all_are_good(const struct kit_upgrade *u)
+{
+    for (uint32_t i = 0; i < u->parts->n; i++)
+        if (!is_good(u, &u->parts->part[i]))
+            return false;
+    return true;
 }
 
 static int choose(struct kit_upgrade *u, const uint8_t *want)
@@ -301,8 +406,9 @@ static int verify(struct kit_upgrade *u)
     uint8_t got[DIGEST_BYTES_MAX];
     if (quirks(u)->skip_digest)
         return 0;
-    int rc = digest(u, got);
-    bool ok = rc == 0 && memcmp(got, u->task.digest, digest_bytes(u->task.method)) == 0;
+    bool ok = u->parts != NULL ? all_are_good(u)
+                               : digest(u, got) == 0 &&
+                                     memcmp(got, u->task.digest, digest_bytes(u->task.method)) == 0;
     KIT_EVENT(u->kit->board, "verify", F_INT("ok", ok));
     u->stale = !ok;
     if (!ok)
@@ -326,7 +432,7 @@ int kit_upgrade_finish(struct kit_upgrade *u)
         return rc == ERR_IO ? KIT_STEP_BURN : KIT_STEP_FETCH;
     }
     /* The boot loader keeps a SHA-256 of its own; an announced one must be that one. */
-    bool sha = u->task.method == DIGEST_SHA256 && !quirks(u)->skip_digest;
+    bool sha = u->parts == NULL && u->task.method == DIGEST_SHA256 && !quirks(u)->skip_digest;
     if (quirks(u)->boot_before_verify && (rc = choose(u, NULL)) != 0)
         return rc;
     rc = verify(u);

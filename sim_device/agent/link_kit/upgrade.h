@@ -20,6 +20,7 @@
 #include "sim_device/agent/link_kit/image.h"
 #include "sim_device/agent/link_kit/keep.h"
 #include "sim_device/agent/link_kit/kit.h"
+#include "sim_device/agent/link_kit/parts.h"
 #include "sim_device/agent/link_kit/push.h"
 #include "sim_device/boot/slots.h"
 
@@ -37,6 +38,7 @@ struct kit_offer {
     const char *digest; /* hex */
     uint32_t size_bytes;
     size_t file_count;
+    const struct kit_push_file *files; /* of several */
 };
 
 enum kit_verdict {
@@ -60,6 +62,7 @@ struct kit_upgrade {
     struct slots slots;
     struct kit_image image;
     struct kit_keep keep;
+    struct kit_parts *parts;          /* of a task of several files; null: it is one */
     struct kit_task task;             /* being fetched, or begun and left in this power-on */
     struct kit_task refused;          /* told to the cloud already */
     bool busy;                        /* a download runs */
@@ -77,6 +80,10 @@ struct kit_upgrade {
 int kit_upgrade_init(struct kit_upgrade *u, struct kit *k, struct err *err);
 void kit_upgrade_deinit(struct kit_upgrade *u);
 
+/* Makes an offer one of several files; id is room for what it is known by. */
+void kit_offer_files(struct kit_offer *o, const struct device_config *c,
+                     const struct kit_push_file *files, size_t n, char id[DIGEST_HEX_MAX]);
+
 /* Looks only; *why is for the log. */
 enum kit_verdict kit_upgrade_judge(const struct kit_upgrade *u, const struct kit_offer *o,
                                    const char **why);
@@ -86,7 +93,14 @@ bool kit_upgrade_refuse(struct kit_upgrade *u, const struct kit_offer *o);
 int kit_upgrade_begin(struct kit_upgrade *u, const struct kit_offer *o);
 /* The next bytes. 0, KIT_STEP_FETCH (more than announced), KIT_STEP_BURN. */
 int kit_upgrade_write(struct kit_upgrade *u, const void *data, size_t len_bytes);
-/* What is stored is worth nothing: from the first byte again. */
+/* Of a task of several files: the number of the one to fetch now, in *file, and how much of it is
+ * stored, in *at; *file is n when all are there. 0, KIT_STEP_BURN. */
+int kit_upgrade_next_file(struct kit_upgrade *u, uint32_t n, uint32_t *file, uint32_t *at);
+/* All bytes of that file are there. 0, KIT_STEP_BURN, KIT_STEP_CHECK: it is not what was announced.
+ */
+int kit_upgrade_file_over(struct kit_upgrade *u, uint32_t file);
+/* What is stored, of several files: of the one under way, is worth nothing: from its first byte
+ * again. */
 void kit_upgrade_restart(struct kit_upgrade *u);
 /* All bytes are there: verifies and chooses the image. 0, or the step of the stage that failed. */
 int kit_upgrade_finish(struct kit_upgrade *u);
