@@ -321,7 +321,7 @@ static struct site *site_new(void)
     REQUIRE(nor_load(s->w->nor, s->w->config.files[0].address, s->old_image, IMAGE_BYTES) == 0);
     REQUIRE(partition_guard(s->w->nor, &s->w->config.partitions) == 0);
     s->setup = (struct device_setup){.config = &s->w->config,
-                                     .board = s->w->b,
+                                     .board = s->w->net.b,
                                      .version_of_flash = version_of,
                                      .version_ctx = s};
     return s;
@@ -411,14 +411,14 @@ static void direct_variant(void)
 static void no_network(void)
 {
     struct site *s = site_new();
-    s->w->refuse_connect = true;
-    int64_t start_ns = s->w->now_ns;
+    s->w->net.refuse_connect = true;
+    int64_t start_ns = s->w->net.now_ns;
     CHECK_INT(live(s, 1), 1);
     unsigned upgrades = 0;
     for (const char *at = s->w->events; (at = strstr(at, "api cmiot_upgrade -1\n")) != NULL; at++)
         upgrades++;
     CHECK_INT(upgrades, 10);
-    CHECK((s->w->now_ns - start_ns) / NS_PER_MS >= s->w->config.check_interval_ms);
+    CHECK((s->w->net.now_ns - start_ns) / NS_PER_MS >= s->w->config.check_interval_ms);
     CHECK_STR(version_of(s), "1.0");
     site_free(s);
 }

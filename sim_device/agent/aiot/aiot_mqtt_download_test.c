@@ -40,9 +40,9 @@ static void reply(struct kit_world *w, unsigned offset, unsigned size, enum bend
     if (bend == NOT_JSON)
         out[2] = 'x';
     kw_topic(w, topic, sizeof(topic), "thing/file/download_reply");
-    kw_send(w, topic, out, (size_t)(data - out) + size + 2, w->latency_ns);
+    kw_send(w, topic, out, (size_t)(data - out) + size + 2, w->net.latency_ns);
     if (bend == TWICE)
-        kw_send(w, topic, out, (size_t)(data - out) + size + 2, w->latency_ns);
+        kw_send(w, topic, out, (size_t)(data - out) + size + 2, w->net.latency_ns);
 }
 
 static void serve_file(struct kit_world *w, const char *topic, const char *payload)
@@ -96,10 +96,10 @@ static void open_all(struct kit_world *w)
     (void)aiot_mqtt_setopt(t.mqtt, AIOT_MQTTOPT_DEVICE_SECRET, (void *)(uintptr_t) "secret");
     (void)aiot_mqtt_setopt(t.mqtt, AIOT_MQTTOPT_RECV_TIMEOUT_MS, &receive_ms);
     CHECK_INT(aiot_mqtt_connect(t.mqtt), 0);
-    struct board_task *task = w->b->ops->task_new(w->b, "pump", pump, NULL, 4096, 10);
+    struct board_task *task = w->net.b->ops->task_new(w->net.b, "pump", pump, NULL, 4096, 10);
     REQUIRE(task != NULL);
     t.pumping = true;
-    CHECK_INT(w->b->ops->task_start(w->b, task), 0);
+    CHECK_INT(w->net.b->ops->task_start(w->net.b, task), 0);
 }
 
 static void close_all(struct kit_world *w)
@@ -108,7 +108,7 @@ static void close_all(struct kit_world *w)
         CHECK_INT(aiot_mqtt_download_deinit(&t.md), 0);
     t.stop = true;
     while (t.pumping)
-        board_sleep_ns(w->b, 100 * NS_PER_MS);
+        board_sleep_ns(w->net.b, 100 * NS_PER_MS);
     CHECK_INT(aiot_mqtt_deinit(&t.mqtt), 0);
 }
 
@@ -230,13 +230,13 @@ static enum bend always_silent(struct kit_world *w, unsigned nth)
 
 static void gives_up_silence(struct kit_world *w)
 {
-    int64_t start = w->b->ops->now_ns(w->b);
+    int64_t start = w->net.b->ops->now_ns(w->net.b);
     bend_of = always_silent;
     open_all(w);
     download(w, 0, 0);
     CHECK_INT(t.rc, STATE_MQTT_DOWNLOAD_FAILED_TIMEOUT);
     CHECK_INT(requests, 2 * 4);
-    CHECK_INT((w->b->ops->now_ns(w->b) - start) / (10 * NS_PER_S), 2 * 4);
+    CHECK_INT((w->net.b->ops->now_ns(w->net.b) - start) / (10 * NS_PER_S), 2 * 4);
     close_all(w);
 }
 
@@ -333,7 +333,7 @@ static enum bend lose_session(struct kit_world *w, unsigned nth)
     if (nth != 3)
         return FINE;
     w->mqtt_drop = true;
-    w->b->ops->wake(w->b, &w->channel, 1);
+    w->net.b->ops->wake(w->net.b, &w->channel, 1);
     return SILENT;
 }
 

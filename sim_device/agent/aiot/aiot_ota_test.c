@@ -157,53 +157,53 @@ static int32_t receive(void)
 
 /* ---- one provocation per code ---- */
 
-static enum kw_act forbid(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act forbid(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w, (void)g;
-    kw_http(reply, "403 Forbidden", "<Error/>", 8);
-    return KW_REPLY;
+    test_http(reply, "403 Forbidden", "<Error/>", 8);
+    return ACT_REPLY;
 }
 
-static enum kw_act flip(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act flip(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w, (void)g;
     reply->data[reply->len_bytes - 1] ^= 1;
-    return KW_REPLY;
+    return ACT_REPLY;
 }
 
-static enum kw_act no_length(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act no_length(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)g;
     buf_clear(reply);
     REQUIRE(buf_text(reply, "HTTP/1.1 200 OK\r\n\r\n") == 0);
     REQUIRE(buf_append(reply, w->image, w->image_bytes) == 0);
-    return KW_REPLY_CLOSE;
+    return ACT_REPLY_CLOSE;
 }
 
-static enum kw_act longer(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act longer(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)g;
-    kw_http(reply, "200 OK", w->image, w->image_bytes + 1);
-    return KW_REPLY;
+    test_http(reply, "200 OK", w->image, w->image_bytes + 1);
+    return ACT_REPLY;
 }
 
-static enum kw_act elsewhere(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act elsewhere(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     char head[128];
     (void)g;
     (void)snprintf(head, sizeof(head), "206 Part\r\nContent-Range: bytes 5-%u/%u", 99,
                    w->image_bytes);
-    kw_http(reply, head, w->image + 5, 95);
-    return KW_REPLY;
+    test_http(reply, head, w->image + 5, 95);
+    return ACT_REPLY;
 }
 
-static enum kw_act half_then_reset(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act half_then_reset(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w;
     if (g->nth > 1)
-        return KW_REPLY;
+        return ACT_REPLY;
     reply->len_bytes /= 2;
-    return KW_REPLY_RESET;
+    return ACT_REPLY_RESET;
 }
 
 static void p_0901(struct kit_world *w)
@@ -258,7 +258,7 @@ static void p_0905(struct kit_world *w)
 static void p_0906(struct kit_world *w)
 {
     open_download(w);
-    w->refuse_connect = true;
+    w->net.refuse_connect = true;
     CHECK_INT(aiot_download_send_request(t.dl), STATE_DOWNLOAD_SEND_REQUEST_FAILED);
 }
 
@@ -285,7 +285,7 @@ static void p_0907(struct kit_world *w)
 static void p_0908(struct kit_world *w)
 {
     open_session(w);
-    w->b->heap.fail_at = w->b->heap.calls + 2; /* 1: the message itself */
+    w->net.b->heap.fail_at = w->net.b->heap.calls + 2; /* 1: the message itself */
     deliver(w, "upgrade", w->announcement);
     CHECK_INT(t.announcements, 0);
 }
@@ -341,7 +341,7 @@ static void p_090F(struct kit_world *w)
     CHECK_INT(aiot_download_setopt(t.dl, AIOT_DLOPT_TASK_DESC, t.task),
               STATE_DOWNLOAD_SETOPT_COPIED_DATA_IS_NULL);
     t.task->product_key = w->config.product_id;
-    w->b->heap.fail_at = w->b->heap.calls + 1;
+    w->net.b->heap.fail_at = w->net.b->heap.calls + 1;
     CHECK_INT(aiot_download_setopt(t.dl, AIOT_DLOPT_TASK_DESC, t.task),
               STATE_DOWNLOAD_SETOPT_COPIED_DATA_IS_NULL);
 }
@@ -493,7 +493,7 @@ static void no_digest(struct kit_world *w, const char *hex, const char *method, 
     kw_compose(w, "2.0", "http://files.test/a", hex, method, IMAGE_BYTES);
     announced(w);
     t.dl = aiot_download_init();
-    w->b->heap.fail_at = w->b->heap.calls + 2; /* 1: the copy of the task */
+    w->net.b->heap.fail_at = w->net.b->heap.calls + 2; /* 1: the copy of the task */
     CHECK_INT(aiot_download_setopt(t.dl, AIOT_DLOPT_TASK_DESC, t.task), code);
 }
 
@@ -504,7 +504,7 @@ static void p_0923(struct kit_world *w)
     no_digest(w, NULL, "Md5", STATE_DOWNLOAD_SETOPT_MALLOC_MD5_CTX_FAILED);
     t.task->digest_method = AIOT_OTA_DIGEST_SHA256;
     t.task->expect_digest = hex;
-    w->b->heap.fail_at = w->b->heap.calls + 2;
+    w->net.b->heap.fail_at = w->net.b->heap.calls + 2;
     CHECK_INT(aiot_download_setopt(t.dl, AIOT_DLOPT_TASK_DESC, t.task),
               STATE_DOWNLOAD_SETOPT_MALLOC_SHA256_CTX_FAILED);
 }
@@ -627,7 +627,7 @@ static void provoke(struct kit_world *w)
 {
     (void)aiot_state_set_logcb(on_state);
     running->fn(w);
-    w->b->heap.fail_at = 0;
+    w->net.b->heap.fail_at = 0;
     close_all();
 }
 
@@ -803,13 +803,13 @@ static void takes_long_names(struct kit_world *w)
 }
 
 /* A server that ignores ranges: what is there already is passed over. */
-static enum kw_act ranges_ignored(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act ranges_ignored(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
-    kw_http(reply, "200 OK", w->image, w->image_bytes);
+    test_http(reply, "200 OK", w->image, w->image_bytes);
     if (g->nth > 1)
-        return KW_REPLY;
+        return ACT_REPLY;
     reply->len_bytes /= 2;
-    return KW_REPLY_RESET;
+    return ACT_REPLY_RESET;
 }
 
 static void passes_over_what_it_has(struct kit_world *w)
@@ -868,7 +868,7 @@ static void session_without_memory(struct kit_world *w)
 {
     aiot_ota_recv_handler_t handler = on_announcement;
     aiot_download_recv_handler_t bytes = on_bytes;
-    w->b->heap.fail_at = fail_at;
+    w->net.b->heap.fail_at = fail_at;
     t.mqtt = aiot_mqtt_init();
     t.ota = aiot_ota_init();
     (void)aiot_mqtt_setopt(t.mqtt, AIOT_MQTTOPT_HOST, text("mqtt.test"));

@@ -70,10 +70,9 @@ static bool asked_twice(const struct kit_world *w)
 }
 
 /* Fifty refusals, then the file. */
-static enum kw_act forbidden_for_long(struct kit_world *w, const struct kw_get *g,
-                                      struct buf *reply)
+static enum act forbidden_for_long(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
-    return g->nth <= 50 ? app_forbidden(w, g, reply) : KW_REPLY;
+    return g->nth <= 50 ? app_forbidden(w, g, reply) : ACT_REPLY;
 }
 
 static void forbids_for_long(struct kit_world *w)
@@ -86,9 +85,9 @@ static bool asked_fifty_times(const struct kit_world *w)
     return w->gets > 50;
 }
 
-static enum kw_act forbidden_once(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act forbidden_once(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
-    return g->nth == 1 ? app_forbidden(w, g, reply) : KW_REPLY;
+    return g->nth == 1 ? app_forbidden(w, g, reply) : ACT_REPLY;
 }
 
 static void forbids_once(struct kit_world *w)
@@ -247,7 +246,7 @@ static bool live(const struct quirk_case *c, bool with, char *events, size_t cap
         CHECK(kit_quirks_set(&w->config.link, c->quirk));
     /* A device with a defect may never become idle. */
     for (int i = 0; i < 6 && kit_world_start(w) != SIM_IDLE; i++)
-        w->now_ns += NS_PER_S;
+        w->net.now_ns += NS_PER_S;
     bool shows = c->shows(w);
     (void)snprintf(events, cap, "%s%s", w->events, w->published);
     kit_world_free(w);

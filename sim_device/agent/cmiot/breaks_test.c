@@ -64,7 +64,7 @@ static enum act bend_shifted(struct world *w, const struct request *r, struct bu
         return ACT_REPLY;
     (void)snprintf(head, sizeof(head), "206 Partial Content\r\nContent-Range: bytes %u-%u/%u",
                    r->from + 1, r->to + 1, SIZE);
-    world_http(reply, head, w->package + r->from + 1, r->to - r->from + 1);
+    test_http(reply, head, w->package + r->from + 1, r->to - r->from + 1);
     return ACT_REPLY;
 }
 

@@ -307,7 +307,7 @@ static void hooks_main(void *arg)
     struct device software;
     uint8_t buf[40];
     size_t len = 99;
-    agent_start(w->b, &software, &w->config, w->version);
+    agent_start(w->net.b, &software, &w->config, w->version);
     memset(buf, '#', sizeof(buf));
     CHECK_INT(did_of_size(w, 15, &len, buf), 0);
     CHECK_INT(len, 15);
@@ -325,11 +325,11 @@ static void hooks_main(void *arg)
     CHECK_INT(cmiot_init(), 0);
     cmiot_printf((cmiot_char[]){"abcdef"}, 3);
     cmiot_printf(NULL, 3);
-    int64_t start_ns = w->b->ops->now_ns(w->b);
+    int64_t start_ns = w->net.b->ops->now_ns(w->net.b);
     cmiot_msleep(77);
-    CHECK_INT(w->b->ops->now_ns(w->b) - start_ns, 77 * NS_PER_MS);
+    CHECK_INT(w->net.b->ops->now_ns(w->net.b) - start_ns, 77 * NS_PER_MS);
     CHECK_INT(cmiot_check_version(NULL), 0);
-    w->b->ops->idle(w->b);
+    w->net.b->ops->idle(w->net.b);
 }
 
 static void hooks(void)
@@ -356,13 +356,13 @@ static void every_allocation_fails(void)
     bool reached_end = false;
     for (uint64_t n = 1; n < 100 && !reached_end; n++) {
         struct world *w = direct_world(300);
-        w->b->heap.fail_at = n;
+        w->net.b->heap.fail_at = n;
         cmiot_int8 rc = world_calls(w, "u");
         CHECK(rc == 0 || rc == E_CMIOT_NOMEMORY || rc == E_CMIOT_FAILURE);
         if (n <= 4)
             CHECK_INT(rc, E_CMIOT_NOMEMORY);
         reached_end = rc == 0;
-        w->b->heap.fail_at = 0;
+        w->net.b->heap.fail_at = 0;
         CHECK_INT(world_calls(w, "u"), 0);
         CHECK_MEM(world_download(w), w->package, 300);
         world_free(w);
@@ -383,7 +383,7 @@ static void memory_is_bounded(void)
 static void tick_wrap(void)
 {
     struct world *w = world_new("spi4k", 3000);
-    w->now_ns = (0xFFFFFFFFLL - 300) * NS_PER_MS;
+    w->net.now_ns = (0xFFFFFFFFLL - 300) * NS_PER_MS;
     CHECK_INT(world_calls(w, "u"), 0);
     CHECK_MEM(world_download(w), w->package, 3000);
     world_free(w);

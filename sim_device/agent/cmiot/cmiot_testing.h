@@ -15,10 +15,9 @@
 #include "sim_device/agent/cmiot/agent.h"
 #include "sim_device/agent/cmiot/cmiot_config.h"
 #include "sim_device/agent/cmiot/cmiot_user.h"
-#include "sim_device/board/sim_board.h"
+#include "sim_device/board/net_testing.h"
 
 #define WORLD_REQUESTS_MAX 4096
-#define WORLD_EVENTS_MAX   64
 #define WORLD_CALLS_MAX    16
 
 enum request_kind { REGISTER, CHECK_VERSION, GET, REPORT_DOWN, REPORT_UP, OTHER, KINDS };
@@ -32,41 +31,14 @@ struct request {
     int64_t at_ns;
 };
 
-/* What happens to a request. */
-enum act {
-    ACT_REPLY,
-    ACT_SILENT, /* no answer at all */
-    ACT_CLOSE,  /* orderly close instead of an answer */
-    ACT_RESET,
-    ACT_REPLY_CLOSE,  /* close after the answer */
-    ACT_REPLY_RESET,  /* reset after the answer */
-    ACT_BYTE_BY_BYTE, /* 1 ms between bytes */
-    ACT_TRICKLE,      /* 900 ms between bytes */
-};
-
 struct world;
 /* Bends the honest answer in *reply; null: honest. */
 typedef enum act (*bend_fn)(struct world *w, const struct request *r, struct buf *reply);
 
-enum world_event_kind { EV_CONNECTED, EV_DATA, EV_EOF, EV_RESET };
-
-struct world_event {
-    int64_t at_ns;
-    uint64_t order;
-    int sock;
-    unsigned connection; /* of the socket when the event was made */
-    int64_t step_ns;     /* data: between bytes; 0: all at once */
-    enum world_event_kind kind;
-    struct buf data;
-};
-
 struct world {
+    struct test_net net; /* first */
     struct device_config config;
     struct nor *nor;
-    struct sim_board *s;
-    struct board *b;
-    int64_t now_ns;
-    int64_t latency_ns;
     const char *version; /* running */
     /* The calls of the next power-on: u upgrade, c check, o only upgrade, r report, and space:
      * sleep 10 s. */
@@ -84,9 +56,6 @@ struct world {
     int status[KINDS];        /* service code per step; 1000 by default */
     bend_fn bend;
     int stage; /* for bend functions */
-    bool refuse_connect;
-    bool no_name;
-    unsigned connects;
     /* What happened. */
     struct request requests[WORLD_REQUESTS_MAX];
     size_t request_count;
@@ -94,23 +63,9 @@ struct world {
     char events[65536]; /* names of device events and their first field */
     size_t events_len;
     unsigned raised; /* programs that asked for a bit to rise */
-    struct {
-        unsigned connection;
-        struct buf in;
-    } sock[BOARD_SOCKETS];
-    struct world_event queue[WORLD_EVENTS_MAX];
-    uint64_t order;
 };
 
 /* ---- cloud ---- */
-
-static inline void world_http(struct buf *out, const char *head, const void *body, size_t len)
-{
-    buf_clear(out);
-    REQUIRE(buf_printf(out, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n", head, len) == 0);
-    if (len > 0)
-        REQUIRE(buf_append(out, body, len) == 0);
-}
 
 /* A control reply as the real cloud sends it: chunked. */
 static inline void world_json(struct buf *out, const char *json)
@@ -158,59 +113,18 @@ static inline void world_answer(struct world *w, const struct request *r, struct
                      w->status[CHECK_VERSION] == 1000 ? data : "null");
         break;
     case GET:
-        if (r->from >= w->package_bytes) {
-            (void)snprintf(data, sizeof(data), "416 No\r\nContent-Range: bytes */%" PRIu32,
-                           w->package_bytes);
-            world_http(reply, data, NULL, 0);
-        } else {
-            uint32_t to = r->to < w->package_bytes ? r->to : w->package_bytes - 1;
-            (void)snprintf(data, sizeof(data),
-                           "206 Partial Content\r\nContent-Range: bytes %" PRIu32 "-%" PRIu32
-                           "/%" PRIu32,
-                           r->from, to, w->package_bytes);
-            world_http(reply, data, w->package + r->from, to - r->from + 1);
-        }
+        test_http_range(reply, w->package, w->package_bytes, r->from, r->to);
         break;
     case REPORT_DOWN:
     case REPORT_UP:
         world_status(reply, w->status[r->kind], "null");
         break;
     default:
-        world_http(reply, "404 Not Found", NULL, 0);
+        test_http(reply, "404 Not Found", NULL, 0);
     }
 }
 
 /* ---- network ---- */
-
-static inline struct world_event *world_queue(struct world *w, int sock, int64_t after_ns,
-                                              enum world_event_kind kind)
-{
-    for (size_t i = 0; i < WORLD_EVENTS_MAX; i++) {
-        struct world_event *e = &w->queue[i];
-        if (e->at_ns != 0)
-            continue;
-        *e = (struct world_event){.at_ns = w->b->ops->now_ns(w->b) + after_ns,
-                                  .order = ++w->order,
-                                  .sock = sock,
-                                  .connection = w->sock[sock].connection};
-        e->kind = kind;
-        buf_init(&e->data, 1 << 24);
-        return e;
-    }
-    fprintf(stderr, "too many events\n");
-    abort();
-}
-
-static inline int world_connect(void *ctx, int sock, uint32_t ip, uint16_t port)
-{
-    struct world *w = ctx;
-    (void)ip;
-    (void)port;
-    w->sock[sock].connection = ++w->connects;
-    buf_clear(&w->sock[sock].in);
-    (void)world_queue(w, sock, w->latency_ns, EV_CONNECTED);
-    return 0;
-}
 
 static inline void world_received(struct world *w, int sock, size_t len)
 {
@@ -223,41 +137,29 @@ static inline void world_received(struct world *w, int sock, size_t len)
     struct request *r = &w->requests[w->request_count++];
     if (w->request_count >= WORLD_REQUESTS_MAX)
         abort();
-    r->text = strndup((const char *)w->sock[sock].in.data, len);
+    r->text = strndup((const char *)w->net.sock[sock].in.data, len);
     char *line_end = strstr(r->text, "\r\n");
     *line_end = '\0';
     while (strstr(r->text, words[r->kind]) == NULL)
         r->kind++;
     *line_end = '\r';
     r->nth = ++w->count[r->kind];
-    r->connection = w->sock[sock].connection;
-    r->at_ns = w->b->ops->now_ns(w->b);
+    r->connection = w->net.sock[sock].connection;
+    r->at_ns = w->net.b->ops->now_ns(w->net.b);
     const char *range = strstr(r->text, "\r\nRange: bytes=");
     if (range != NULL)
         (void)sscanf(range, "\r\nRange: bytes=%" SCNu32 "-%" SCNu32, &r->from, &r->to);
-    buf_consume(&w->sock[sock].in, len);
+    buf_consume(&w->net.sock[sock].in, len);
 
-    struct world_event *e = world_queue(w, sock, w->latency_ns, EV_DATA);
+    struct test_net_event *e = test_net_queue(&w->net, sock, w->net.latency_ns, NET_DATA);
     world_answer(w, r, &e->data);
-    enum act act = w->bend != NULL ? w->bend(w, r, &e->data) : ACT_REPLY;
-    if (act == ACT_REPLY_CLOSE || act == ACT_REPLY_RESET)
-        (void)world_queue(w, sock, w->latency_ns, act == ACT_REPLY_CLOSE ? EV_EOF : EV_RESET);
-    if (act == ACT_CLOSE)
-        e->kind = EV_EOF;
-    if (act == ACT_RESET)
-        e->kind = EV_RESET;
-    if (act == ACT_SILENT)
-        e->at_ns = 0;
-    if (e->kind != EV_DATA || e->at_ns == 0)
-        buf_free(&e->data);
-    if (act == ACT_BYTE_BY_BYTE || act == ACT_TRICKLE)
-        e->step_ns = act == ACT_TRICKLE ? 900 * NS_PER_MS : NS_PER_MS;
+    test_net_act(&w->net, e, w->bend != NULL ? w->bend(w, r, &e->data) : ACT_REPLY);
 }
 
 static inline int world_send(void *ctx, int sock, const void *data, size_t len_bytes)
 {
     struct world *w = ctx;
-    struct buf *in = &w->sock[sock].in;
+    struct buf *in = &w->net.sock[sock].in;
     REQUIRE(buf_append(in, data, len_bytes) == 0);
     for (;;) {
         const char *text = (const char *)in->data;
@@ -274,21 +176,6 @@ static inline int world_send(void *ctx, int sock, const void *data, size_t len_b
         world_received(w, sock, len);
     }
     return (int)len_bytes;
-}
-
-static inline void world_close(void *ctx, int sock)
-{
-    struct world *w = ctx;
-    w->sock[sock].connection = 0;
-}
-
-static inline int world_resolve(void *ctx, const char *name, uint32_t *ip, int64_t *delay_ns)
-{
-    struct world *w = ctx;
-    (void)name;
-    *delay_ns = w->latency_ns;
-    *ip = 0x0A000001;
-    return w->no_name ? -1 : 0;
 }
 
 static inline void world_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
@@ -325,7 +212,6 @@ static inline struct world *world_new(const char *chip, uint32_t package_bytes)
     device_config_default(&w->config);
     w->config.geometry = *nor_geometry_find(chip);
     w->config.try_time_ms = 200;
-    w->latency_ns = 10 * NS_PER_MS;
     w->version = "1.0";
     w->version_name = "1.1";
     w->delta_id = 77;
@@ -338,30 +224,19 @@ static inline struct world *world_new(const char *chip, uint32_t package_bytes)
         w->status[i] = 1000;
     w->nor = nor_new(&w->config.geometry, 5, &err);
     REQUIRE(w->nor != NULL);
-    for (size_t i = 0; i < BOARD_SOCKETS; i++)
-        buf_init(&w->sock[i].in, 1 << 16);
+    test_net_init(&w->net, 10 * NS_PER_MS);
     const struct sim_board_config cfg = {
         .nor = w->nor,
         .partitions = &w->config.partitions,
-        .net = {w, world_connect, world_send, world_close, world_resolve, NULL},
+        .net = {w, test_net_connect, world_send, test_net_close, test_net_resolve, NULL},
         .connect_timeout_ns = 20 * NS_PER_S,
         .event = world_event,
         .event_ctx = w,
     };
-    w->s = sim_board_new(&cfg, &err);
-    REQUIRE(w->s != NULL);
-    w->b = sim_board_board(w->s);
-    w->now_ns = NS_PER_S;
+    w->net.s = sim_board_new(&cfg, &err);
+    REQUIRE(w->net.s != NULL);
+    w->net.b = sim_board_board(w->net.s);
     return w;
-}
-
-static inline void world_drop_events(struct world *w)
-{
-    for (size_t i = 0; i < WORLD_EVENTS_MAX; i++) {
-        if (w->queue[i].at_ns != 0)
-            buf_free(&w->queue[i].data);
-        w->queue[i].at_ns = 0;
-    }
 }
 
 /* Forgets the requests and events so far. */
@@ -372,7 +247,7 @@ static inline void world_forget(struct world *w)
     memset(w->requests, 0, sizeof(w->requests));
     memset(w->count, 0, sizeof(w->count));
     w->request_count = 0;
-    w->connects = 0;
+    w->net.connects = 0;
     w->events_len = 0;
     w->events[0] = '\0';
 }
@@ -380,12 +255,10 @@ static inline void world_forget(struct world *w)
 static inline void world_free(struct world *w)
 {
     CHECK(nor_fault(w->nor) == NULL);
-    sim_board_free(w->s);
+    sim_board_free(w->net.s);
     nor_free(w->nor);
     world_forget(w);
-    world_drop_events(w);
-    for (size_t i = 0; i < BOARD_SOCKETS; i++)
-        buf_free(&w->sock[i].in);
+    test_net_free(&w->net);
     free(w->package);
     free(w);
 }
@@ -394,12 +267,12 @@ static inline void world_main(void *arg)
 {
     struct world *w = arg;
     struct device software;
-    agent_start(w->b, &software, &w->config, w->version);
+    agent_start(w->net.b, &software, &w->config, w->version);
     for (const char *c = w->calls; *c != '\0' && w->done < WORLD_CALLS_MAX; c++) {
-        w->b->heap.peak_bytes = 0;
+        w->net.b->heap.peak_bytes = 0;
         cmiot_int8 rc = 0;
         if (*c == ' ') {
-            board_sleep_ns(w->b, 10 * NS_PER_S);
+            board_sleep_ns(w->net.b, 10 * NS_PER_S);
             continue;
         }
         if (*c == 'u')
@@ -411,70 +284,27 @@ static inline void world_main(void *arg)
         if (*c == 'r')
             rc = cmiot_report_upgrade();
         w->results[w->done++] = rc;
-        if (w->b->heap.peak_bytes > w->peak_bytes)
-            w->peak_bytes = w->b->heap.peak_bytes;
+        if (w->net.b->heap.peak_bytes > w->peak_bytes)
+            w->peak_bytes = w->net.b->heap.peak_bytes;
         /* Nothing stays behind. */
-        CHECK_INT(w->b->heap.used_bytes, 0);
-        CHECK_INT(board_heap_blocks(w->b), 0);
+        CHECK_INT(w->net.b->heap.used_bytes, 0);
+        CHECK_INT(board_heap_blocks(w->net.b), 0);
         CHECK(!software.in_call);
     }
     w->device = software;
-    w->b->ops->idle(w->b);
-}
-
-static inline void world_deliver(struct world *w, struct world_event *e)
-{
-    int sock = e->sock;
-    if (w->sock[sock].connection == e->connection) {
-        if (e->kind == EV_CONNECTED)
-            sim_net_connected(w->s, sock, !w->refuse_connect);
-        if (e->kind == EV_EOF)
-            sim_net_eof(w->s, sock);
-        if (e->kind == EV_RESET)
-            sim_net_reset(w->s, sock);
-        if (e->kind == EV_DATA && e->step_ns > 0 && e->data.len_bytes > 1) {
-            sim_net_data(w->s, sock, e->data.data, 1);
-            buf_consume(&e->data, 1);
-            e->at_ns = w->now_ns + e->step_ns;
-            return;
-        }
-        if (e->kind == EV_DATA)
-            sim_net_data(w->s, sock, e->data.data, e->data.len_bytes);
-    }
-    buf_free(&e->data);
-    e->at_ns = 0;
+    w->net.b->ops->idle(w->net.b);
 }
 
 /* Runs a task "main" to the end of its power-on. */
 static inline enum sim_state world_run(struct world *w, void (*entry)(void *), void *arg)
 {
-    world_drop_events(w);
+    test_net_drop(&w->net);
     memset(&w->device, 0, sizeof(w->device));
     w->done = 0;
     if (!nor_is_on(w->nor))
         nor_power_on(w->nor);
-    CHECK_INT(sim_board_power_on(w->s, w->now_ns, entry, arg), 0);
-    for (;;) {
-        int64_t next_ns;
-        enum sim_state st = sim_board_run(w->s, w->now_ns, &next_ns);
-        if (st != SIM_WAITING)
-            return st;
-        struct world_event *first = NULL;
-        for (size_t i = 0; i < WORLD_EVENTS_MAX; i++) {
-            struct world_event *e = &w->queue[i];
-            if (e->at_ns != 0 && (first == NULL || e->at_ns < first->at_ns ||
-                                  (e->at_ns == first->at_ns && e->order < first->order)))
-                first = e;
-        }
-        if (first != NULL && first->at_ns <= next_ns) {
-            w->now_ns = first->at_ns > w->now_ns ? first->at_ns : w->now_ns;
-            world_deliver(w, first);
-        } else if (next_ns != VTIME_NEVER) {
-            w->now_ns = next_ns;
-        } else {
-            return st;
-        }
-    }
+    CHECK_INT(sim_board_power_on(w->net.s, w->net.now_ns, entry, arg), 0);
+    return test_net_run(&w->net);
 }
 
 /* One power-on with these calls; the result of the last one. */

@@ -360,7 +360,7 @@ static enum act bend_size(struct world *w, const struct request *r, struct buf *
         (void)snprintf(json, sizeof(json),
                        "{\"status\":1000,\"msg\":\"success\",\"pad\":\"%.*s\",\"data\":%s}", n, pad,
                        data);
-        world_http(reply, "200 OK", json, strlen(json));
+        test_http(reply, "200 OK", json, strlen(json));
     }
     CHECK_INT(reply->len_bytes, want);
     return ACT_REPLY;
@@ -403,8 +403,8 @@ static enum act bend_length(struct world *w, const struct request *r, struct buf
         world_offer(w, data, sizeof(data), NULL);
         (void)snprintf(json, sizeof(json), "{\"status\":1000,\"msg\":\"success\",\"data\":%s}",
                        data);
-        world_http(reply, w->stage == 0 ? "200 OK" : "200 OK\r\nConnection: close", json,
-                   strlen(json));
+        test_http(reply, w->stage == 0 ? "200 OK" : "200 OK\r\nConnection: close", json,
+                  strlen(json));
     }
     return w->stage == 0 ? ACT_REPLY : ACT_REPLY_CLOSE;
 }
@@ -477,11 +477,11 @@ static void silence(void)
     w->bend = bend_silence;
     w->stage = CHECK_VERSION;
     w->config.try_time_ms = 1234;
-    int64_t start_ns = w->now_ns;
+    int64_t start_ns = w->net.now_ns;
     CHECK_INT(world_calls(w, "c"), -1);
     CHECK_INT(w->count[CHECK_VERSION], 1);
     /* look-up 10 ms, connect 10 ms */
-    CHECK_INT((w->now_ns - start_ns) / NS_PER_MS, 20 + 5 * (1234 + 10) + 500);
+    CHECK_INT((w->net.now_ns - start_ns) / NS_PER_MS, 20 + 5 * (1234 + 10) + 500);
     world_free(w);
     w = world_new("spi4k", 300);
     w->bend = bend_silence;
@@ -495,11 +495,11 @@ static void silence(void)
 static void late_reply(void)
 {
     struct world *w = world_new("spi4k", 300);
-    w->latency_ns = 900 * NS_PER_MS; /* of 5 x 200 ms */
+    w->net.latency_ns = 900 * NS_PER_MS; /* of 5 x 200 ms */
     CHECK_INT(world_calls(w, "u"), 0);
     world_free(w);
     w = world_new("spi4k", 300);
-    w->latency_ns = 1100 * NS_PER_MS;
+    w->net.latency_ns = 1100 * NS_PER_MS;
     CHECK_INT(world_calls(w, "u"), -1);
     world_free(w);
 }
@@ -507,12 +507,12 @@ static void late_reply(void)
 static void no_network(void)
 {
     struct world *w = world_new("spi4k", 300);
-    w->refuse_connect = true;
+    w->net.refuse_connect = true;
     CHECK_INT(world_calls(w, "ucr"), E_CMIOT_NO_UPGRADE);
     CHECK_INT(w->results[0], -1);
     CHECK_INT(w->results[1], -1);
-    w->refuse_connect = false;
-    w->no_name = true;
+    w->net.refuse_connect = false;
+    w->net.no_name = true;
     CHECK_INT(world_calls(w, "u"), -1);
     CHECK_INT(w->request_count, 0);
     world_free(w);
@@ -533,14 +533,14 @@ static void idle_close(void)
     struct world *w = direct_world(300);
     w->bend = bend_idle_close;
     CHECK_INT(world_calls(w, "c"), 0);
-    CHECK_INT(w->connects, 2);
+    CHECK_INT(w->net.connects, 2);
     world_free(w);
 }
 
 static enum act bend_busy(struct world *w, const struct request *r, struct buf *reply)
 {
     if ((int)r->kind == w->stage)
-        world_http(reply, "503 Service Unavailable", NULL, 0);
+        test_http(reply, "503 Service Unavailable", NULL, 0);
     return ACT_REPLY;
 }
 
@@ -600,7 +600,7 @@ static void trickle(void)
     w->bend = bend_trickle;
     CHECK_INT(world_calls(w, "u"), -1);
     CHECK_INT(w->count[GET], 1);
-    int64_t waited_ms = (w->now_ns - w->requests[1].at_ns) / NS_PER_MS;
+    int64_t waited_ms = (w->net.now_ns - w->requests[1].at_ns) / NS_PER_MS;
     CHECK(waited_ms > 60000 && waited_ms < 62000);
     world_free(w);
 }

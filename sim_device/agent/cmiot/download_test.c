@@ -117,7 +117,7 @@ static enum act bend_fault(struct world *w, const struct request *r, struct buf 
     range_head(head, sizeof(head), r->from, r->to, SIZE);
     switch ((enum fault)w->stage) {
     case WHOLE:
-        world_http(reply, "200 OK", w->package, SIZE);
+        test_http(reply, "200 OK", w->package, SIZE);
         break;
     case WHOLE_CHUNKED:
         chunked(reply, "200 OK", w->package, SIZE);
@@ -136,72 +136,72 @@ static enum act bend_fault(struct world *w, const struct request *r, struct buf 
     case RANGE_NO_TOTAL:
         (void)snprintf(head, sizeof(head), "206 Partial\r\nContent-Range: bytes %u-%u/*", r->from,
                        r->to);
-        world_http(reply, head, p, len);
+        test_http(reply, head, p, len);
         break;
     case RANGE_SMALLER:
         len = len > SEGMENT / 2 ? SEGMENT / 2 : len;
         range_head(head, sizeof(head), r->from, r->from + len - 1, SIZE);
-        world_http(reply, head, p, len);
+        test_http(reply, head, p, len);
         break;
     case CLOSE_EACH:
-        world_http(reply, strcat(head, "\r\nConnection: close"), p, len);
+        test_http(reply, strcat(head, "\r\nConnection: close"), p, len);
         return ACT_REPLY_CLOSE;
     case BYTES:
         return ACT_BYTE_BY_BYTE;
     case SHIFTED:
         range_head(head, sizeof(head), r->from + 1, r->to + 1, SIZE);
-        world_http(reply, head, p + 1, len);
+        test_http(reply, head, p + 1, len);
         break;
     case LARGER_RANGE:
         range_head(head, sizeof(head), r->from, r->to + 10, SIZE);
-        world_http(reply, head, p, len + 10);
+        test_http(reply, head, p, len + 10);
         break;
     case NO_RANGE:
-        world_http(reply, "206 Partial Content", p, len);
+        test_http(reply, "206 Partial Content", p, len);
         break;
     case OTHER_TOTAL:
         range_head(head, sizeof(head), r->from, r->to, SIZE + 1);
-        world_http(reply, head, p, len);
+        test_http(reply, head, p, len);
         break;
     case LENGTH_LONGER:
-        world_http(reply, head, p, len + 1);
+        test_http(reply, head, p, len + 1);
         break;
     case LENGTH_SHORTER:
-        world_http(reply, head, p, len - 1);
+        test_http(reply, head, p, len - 1);
         break;
     case EXCESS:
         REQUIRE(buf_text(reply, "x") == 0);
         break;
     case GZIP:
-        world_http(reply, strcat(head, "\r\nContent-Encoding: gzip"), p, len);
+        test_http(reply, strcat(head, "\r\nContent-Encoding: gzip"), p, len);
         break;
     case PORTAL:
-        world_http(reply, "200 OK", html, sizeof(html) - 1);
+        test_http(reply, "200 OK", html, sizeof(html) - 1);
         break;
     case PORTAL_CLOSE:
         until_close(reply, "200 OK", (const uint8_t *)html, sizeof(html) - 1);
         return ACT_REPLY_CLOSE;
     case WHOLE_LONGER:
-        world_http(reply, "200 OK", w->package, SIZE + 1);
+        test_http(reply, "200 OK", w->package, SIZE + 1);
         break;
     case NO_CONTENT:
         buf_clear(reply);
         REQUIRE(buf_text(reply, "HTTP/1.1 204 No Content\r\n\r\n") == 0);
         break;
     case FOUND:
-        world_http(reply, "302 Found\r\nLocation: http://dl.test:8080/p/77", NULL, 0);
+        test_http(reply, "302 Found\r\nLocation: http://dl.test:8080/p/77", NULL, 0);
         break;
     case FORBIDDEN:
-        world_http(reply, "403 Forbidden", html, sizeof(html) - 1);
+        test_http(reply, "403 Forbidden", html, sizeof(html) - 1);
         break;
     case NOT_FOUND:
-        world_http(reply, "404 Not Found", html, sizeof(html) - 1);
+        test_http(reply, "404 Not Found", html, sizeof(html) - 1);
         break;
     case SERVER_ERROR:
-        world_http(reply, "500 Oops", html, sizeof(html) - 1);
+        test_http(reply, "500 Oops", html, sizeof(html) - 1);
         break;
     case NOT_SATISFIABLE:
-        world_http(reply, "416 No\r\nContent-Range: bytes */1000", NULL, 0);
+        test_http(reply, "416 No\r\nContent-Range: bytes */1000", NULL, 0);
         break;
     }
     return ACT_REPLY;
@@ -336,7 +336,7 @@ static enum act bend_416_once(struct world *w, const struct request *r, struct b
     if (r->kind == GET && r->nth == 4)
         return ACT_RESET;
     if (r->kind == GET && r->nth >= 5 && r->nth < 5 + (unsigned)w->stage)
-        world_http(reply, "416 No\r\nContent-Range: bytes */1000", NULL, 0);
+        test_http(reply, "416 No\r\nContent-Range: bytes */1000", NULL, 0);
     return ACT_REPLY;
 }
 

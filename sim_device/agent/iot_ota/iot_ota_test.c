@@ -75,7 +75,7 @@ static void fetches(struct kit_world *w)
     CHECK_INT(strlen(md5), 32);
     CHECK_INT(IOT_OTA_Ioctl(ota, IOT_OTAG_CHECK_FIRMWARE, &number, 4), IOT_OTAE_INVALID_STATE);
     /* A request goes out and nothing has come yet. */
-    w->latency_ns = 700 * NS_PER_MS;
+    w->net.latency_ns = 700 * NS_PER_MS;
     CHECK_INT(IOT_OTA_FetchYield(ota, buf, sizeof(buf), 1) > 0, 1);
     CHECK_INT(IOT_OTA_Ioctl(ota, IOT_OTAG_FETCHED_SIZE, &number, 4), 0);
     CHECK(number > 0 && number <= sizeof(buf));
@@ -93,10 +93,10 @@ static void fetches(struct kit_world *w)
 
 /* DWN-30: silence for its time returns 0 and keeps the state; five such calls end the request.
  */
-static enum kw_act silent_once(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act silent_once(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w, (void)reply;
-    return g->nth == 1 ? KW_SILENT : KW_REPLY;
+    return g->nth == 1 ? ACT_SILENT : ACT_REPLY;
 }
 
 static void waits(struct kit_world *w)
@@ -117,13 +117,13 @@ static void waits(struct kit_world *w)
     close_channel();
 }
 
-static enum kw_act half(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act half(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w;
     if (g->nth > 1)
-        return KW_REPLY;
+        return ACT_REPLY;
     reply->len_bytes /= 2;
-    return KW_REPLY_RESET;
+    return ACT_REPLY_RESET;
 }
 
 static void resumes(struct kit_world *w)
@@ -147,11 +147,11 @@ static void resumes(struct kit_world *w)
     close_channel();
 }
 
-static enum kw_act flip(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act flip(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w, (void)g;
     reply->data[reply->len_bytes - 1] ^= 1;
-    return KW_REPLY;
+    return ACT_REPLY;
 }
 
 /* INT-10: 1 only for a verified image; the failure is told by the SDK, once. */
@@ -333,7 +333,7 @@ static void cycles(struct kit_world *w)
         deliver(w, "upgrade", w->announcement);
         CHECK(fetch() > 0);
         close_channel();
-        CHECK_INT(w->b->heap.used_bytes, 0);
+        CHECK_INT(w->net.b->heap.used_bytes, 0);
     }
 }
 
@@ -351,7 +351,7 @@ static unsigned complete;
 static void without_memory(struct kit_world *w)
 {
     iotx_mqtt_param_t params = {.host = "mqtt.test", .port = 1883};
-    w->b->heap.fail_at = fail_at;
+    w->net.b->heap.fail_at = fail_at;
     client = IOT_MQTT_Construct(&params);
     ota = client != NULL ? IOT_OTA_Init(w->config.product_id, w->config.did, client) : NULL;
     if (ota != NULL) {

@@ -104,14 +104,14 @@ static inline void app_confirmed(struct kit_world *w)
     CHECK_INT(kw_count(w->events, "confirm 1 2.0\n"), 1);
 }
 
-static inline enum kw_act app_break_once(struct kit_world *w, const struct kw_get *g,
-                                         struct buf *reply)
+static inline enum act app_break_once(struct kit_world *w, const struct kw_get *g,
+                                      struct buf *reply)
 {
     (void)w;
     if (g->nth > 2)
-        return KW_REPLY;
+        return ACT_REPLY;
     reply->len_bytes = reply->len_bytes * 2 / 5;
-    return g->nth == 1 ? KW_REPLY_RESET : KW_REPLY_CLOSE;
+    return g->nth == 1 ? ACT_REPLY_RESET : ACT_REPLY_CLOSE;
 }
 
 static inline void app_breaks(struct kit_world *w)
@@ -126,14 +126,14 @@ static inline void app_resumed(struct kit_world *w)
     CHECK(w->last_from > APP_IMAGE_BYTES * 6 / 10);
 }
 
-static inline enum kw_act app_stall_once(struct kit_world *w, const struct kw_get *g,
-                                         struct buf *reply)
+static inline enum act app_stall_once(struct kit_world *w, const struct kw_get *g,
+                                      struct buf *reply)
 {
     (void)w;
     if (g->nth > 1)
-        return KW_REPLY;
+        return ACT_REPLY;
     reply->len_bytes /= 2;
-    return KW_REPLY;
+    return ACT_REPLY;
 }
 
 static inline void app_stalls(struct kit_world *w)
@@ -141,11 +141,11 @@ static inline void app_stalls(struct kit_world *w)
     w->bend = app_stall_once;
 }
 
-static inline enum kw_act app_silence_once(struct kit_world *w, const struct kw_get *g,
-                                           struct buf *reply)
+static inline enum act app_silence_once(struct kit_world *w, const struct kw_get *g,
+                                        struct buf *reply)
 {
     (void)w, (void)reply;
-    return g->nth == 1 ? KW_SILENT : KW_REPLY;
+    return g->nth == 1 ? ACT_SILENT : ACT_REPLY;
 }
 
 static inline void app_silence(struct kit_world *w)
@@ -153,14 +153,14 @@ static inline void app_silence(struct kit_world *w)
     w->bend = app_silence_once;
 }
 
-static inline enum kw_act app_whole_after_break(struct kit_world *w, const struct kw_get *g,
-                                                struct buf *reply)
+static inline enum act app_whole_after_break(struct kit_world *w, const struct kw_get *g,
+                                             struct buf *reply)
 {
-    kw_http(reply, "200 OK", w->image, w->image_bytes);
+    test_http(reply, "200 OK", w->image, w->image_bytes);
     if (g->nth > 1)
-        return KW_REPLY;
+        return ACT_REPLY;
     reply->len_bytes /= 2;
-    return KW_REPLY_RESET;
+    return ACT_REPLY_RESET;
 }
 
 static inline void app_no_ranges(struct kit_world *w)
@@ -168,12 +168,11 @@ static inline void app_no_ranges(struct kit_world *w)
     w->bend = app_whole_after_break;
 }
 
-static inline enum kw_act app_forbidden(struct kit_world *w, const struct kw_get *g,
-                                        struct buf *reply)
+static inline enum act app_forbidden(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w, (void)g;
-    kw_http(reply, "403 Forbidden", "<Error><Code>AccessDenied</Code></Error>", 40);
-    return KW_REPLY;
+    test_http(reply, "403 Forbidden", "<Error><Code>AccessDenied</Code></Error>", 40);
+    return ACT_REPLY;
 }
 
 static inline void app_forbids(struct kit_world *w)
@@ -188,14 +187,13 @@ static inline void app_gave_up(struct kit_world *w)
 }
 
 /* Half of the file, then 403 until the cloud was asked again. */
-static inline enum kw_act app_expiring(struct kit_world *w, const struct kw_get *g,
-                                       struct buf *reply)
+static inline enum act app_expiring(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     if (g->nth == 1) {
         reply->len_bytes /= 2;
-        return KW_REPLY_RESET;
+        return ACT_REPLY_RESET;
     }
-    return w->stage == 0 ? app_forbidden(w, g, reply) : KW_REPLY;
+    return w->stage == 0 ? app_forbidden(w, g, reply) : ACT_REPLY;
 }
 
 static inline void app_announce_when_asked(struct kit_world *w, const char *topic,
@@ -206,7 +204,7 @@ static inline void app_announce_when_asked(struct kit_world *w, const char *topi
         return;
     w->stage = 1;
     kw_compose(w, w->version, "http://files.test/fresh?Expires=2", NULL, "Md5", w->image_bytes);
-    kw_announce(w, w->latency_ns);
+    kw_announce(w, w->net.latency_ns);
 }
 
 static inline void app_expires(struct kit_world *w)
@@ -223,17 +221,16 @@ static inline void app_went_on_fresh(struct kit_world *w)
 }
 
 /* 416 to everything but a request from the first byte. */
-static inline enum kw_act app_no_rest(struct kit_world *w, const struct kw_get *g,
-                                      struct buf *reply)
+static inline enum act app_no_rest(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w;
     if (g->nth == 1) {
         reply->len_bytes /= 2;
-        return KW_REPLY_RESET;
+        return ACT_REPLY_RESET;
     }
     if (g->from > 0)
-        kw_http(reply, "416 Range Not Satisfiable", NULL, 0);
-    return KW_REPLY;
+        test_http(reply, "416 Range Not Satisfiable", NULL, 0);
+    return ACT_REPLY;
 }
 
 static inline void app_refuses_rest(struct kit_world *w)
@@ -241,12 +238,11 @@ static inline void app_refuses_rest(struct kit_world *w)
     w->bend = app_no_rest;
 }
 
-static inline enum kw_act app_flipped(struct kit_world *w, const struct kw_get *g,
-                                      struct buf *reply)
+static inline enum act app_flipped(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w, (void)g;
     reply->data[reply->len_bytes - 1] ^= 0x10;
-    return KW_REPLY;
+    return ACT_REPLY;
 }
 
 static inline void app_flips(struct kit_world *w)
@@ -260,15 +256,15 @@ static inline void app_once(struct kit_world *w)
     CHECK_HAS(w->events, "verify 0\n");
 }
 
-static inline enum kw_act app_endless_reply(struct kit_world *w, const struct kw_get *g,
-                                            struct buf *reply)
+static inline enum act app_endless_reply(struct kit_world *w, const struct kw_get *g,
+                                         struct buf *reply)
 {
     char head[128];
     (void)g;
     (void)snprintf(head, sizeof(head), "206 Part\r\nContent-Range: bytes 0-%u/%u", w->image_bytes,
                    w->image_bytes + 1);
-    kw_http(reply, head, w->image, w->image_bytes + 1);
-    return KW_REPLY;
+    test_http(reply, head, w->image, w->image_bytes + 1);
+    return ACT_REPLY;
 }
 
 static inline void app_endless(struct kit_world *w)
@@ -306,9 +302,9 @@ static inline void app_foreign_push(struct kit_world *w, const char *topic, cons
     if (strstr(topic, "/inform/") == NULL || w->stage++ > 0)
         return;
     kw_send(w, "/ota/device/upgrade/a1OtaBench1/device2", w->announcement, strlen(w->announcement),
-            w->latency_ns);
+            w->net.latency_ns);
     kw_send(w, "/ota/device/upgrade/other/device1", w->announcement, strlen(w->announcement),
-            w->latency_ns);
+            w->net.latency_ns);
 }
 
 static inline void app_foreign(struct kit_world *w)
@@ -330,7 +326,7 @@ static inline void app_config_push(struct kit_world *w, const char *topic, const
                    "\"http://files.test/c\",\"getType\":\"file\"}}",
                    w->image_bytes, hex);
     kw_topic(w, to, sizeof(to), "thing/config/push");
-    kw_send(w, to, push, strlen(push), w->latency_ns);
+    kw_send(w, to, push, strlen(push), w->net.latency_ns);
 }
 
 static inline void app_config(struct kit_world *w)
@@ -346,7 +342,7 @@ static inline void app_repeat_push(struct kit_world *w, const char *topic, const
     if (strstr(topic, "/inform/") == NULL || w->stage++ > 0)
         return;
     for (int i = 1; i <= 3; i++)
-        kw_announce(w, i * w->latency_ns + 1);
+        kw_announce(w, i * w->net.latency_ns + 1);
 }
 
 static inline void app_repeats(struct kit_world *w)
@@ -360,16 +356,16 @@ static inline void app_one_get(struct kit_world *w)
     CHECK_INT(w->starts, 2);
 }
 
-static inline enum kw_act app_drop_session(struct kit_world *w, const struct kw_get *g,
-                                           struct buf *reply)
+static inline enum act app_drop_session(struct kit_world *w, const struct kw_get *g,
+                                        struct buf *reply)
 {
     (void)reply;
     if (g->nth > 1)
-        return KW_REPLY;
+        return ACT_REPLY;
     w->mqtt_drop = true;
-    w->b->ops->wake(w->b, &w->channel, 1);
+    w->net.b->ops->wake(w->net.b, &w->channel, 1);
     reply->len_bytes /= 2;
-    return KW_REPLY_RESET;
+    return ACT_REPLY_RESET;
 }
 
 static inline void app_drops_session(struct kit_world *w)

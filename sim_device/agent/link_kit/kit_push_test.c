@@ -124,7 +124,7 @@ static void copy(char *out, size_t cap, const char *text)
 static void parse(struct kit_world *w)
 {
     struct kit_push *p;
-    result = kit_push_parse(&p, w->b, sample->kind, sample->generation, sample->text,
+    result = kit_push_parse(&p, w->net.b, sample->kind, sample->generation, sample->text,
                             strlen(sample->text), &quirks, &result_err);
     CHECK((result == 0) == (p != NULL));
     if (p == NULL)
@@ -135,8 +135,8 @@ static void parse(struct kit_world *w)
     copy(ext, sizeof(ext), p->ext);
     size_bytes = p->files[0].size_bytes;
     CHECK(p->files[0].digest != NULL);
-    CHECK_INT(board_heap_blocks(w->b), 1);
-    board_free(w->b, p);
+    CHECK_INT(board_heap_blocks(w->net.b), 1);
+    board_free(w->net.b, p);
 }
 
 static void parse_sample(const struct sample *s)

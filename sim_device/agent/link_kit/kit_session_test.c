@@ -18,7 +18,7 @@ static void open_session(struct kit_world *w, enum kit_generation generation)
                                          .back_off_min_ns = NS_PER_S,
                                          .back_off_max_ns = 60 * NS_PER_S,
                                          .reconnect = true};
-    kit_session_init(&s, w->b, &c);
+    kit_session_init(&s, w->net.b, &c);
 }
 
 static void publishes_and_receives(struct kit_world *w)
@@ -38,7 +38,7 @@ static void publishes_and_receives(struct kit_world *w)
     CHECK_INT(kit_session_receive(&s, &m, 5 * NS_PER_S), KIT_SESSION_OK);
     CHECK_STR(m.topic, "a/b");
     CHECK_MEM(m.payload, "hello", 5);
-    board_free(w->b, m.payload);
+    board_free(w->net.b, m.payload);
     kit_session_close(&s);
     CHECK(!kit_session_is_up(&s));
 }
@@ -80,9 +80,9 @@ static void subscribes_again(struct kit_world *w)
     CHECK_INT(kit_session_unsubscribe(&s, "b"), KIT_SESSION_OK);
     w->mqtt_drop = true;
     w->subscribed[0] = '\0';
-    int64_t before = w->b->ops->now_ns(w->b);
+    int64_t before = w->net.b->ops->now_ns(w->net.b);
     CHECK_INT(kit_session_receive(&s, &m, 10 * NS_PER_S), KIT_SESSION_DOWN);
-    CHECK_INT(w->b->ops->now_ns(w->b), before);
+    CHECK_INT(w->net.b->ops->now_ns(w->net.b), before);
     CHECK_INT(kit_session_receive(&s, &m, 10 * NS_PER_S), KIT_SESSION_TIMEOUT);
     CHECK_INT(s.connects, 2);
     CHECK_STR(w->subscribed, "a 1\n");
@@ -102,9 +102,9 @@ static void tells_what_is_wrong(struct kit_world *w)
     open_session(w, KIT_4X);
     w->mqtt_off = true;
     CHECK_INT(kit_session_connect(&s), KIT_SESSION_DOWN);
-    w->b->mqtt = NULL;
+    w->net.b->mqtt = NULL;
     CHECK_INT(kit_session_connect(&s), KIT_SESSION_ARG);
-    w->b->mqtt = &kw_mqtt;
+    w->net.b->mqtt = &kw_mqtt;
 }
 
 struct row {

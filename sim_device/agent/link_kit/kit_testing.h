@@ -15,15 +15,11 @@
 #include "common/testing/testing.h"
 #include "common/vtime.h"
 #include "sim_device/agent/link_kit/kit.h"
-#include "sim_device/board/sim_board.h"
+#include "sim_device/board/net_testing.h"
 #include "sim_device/boot/slots.h"
 
-#define KW_EVENTS_MAX   128
 #define KW_MESSAGES_MAX 32
 #define KW_STARTS_MAX   64
-
-/* What the file server does with a GET. */
-enum kw_act { KW_REPLY, KW_SILENT, KW_CLOSE, KW_RESET, KW_REPLY_CLOSE, KW_REPLY_RESET };
 
 struct kw_get {
     unsigned nth; /* from 1 */
@@ -33,20 +29,10 @@ struct kw_get {
 };
 
 struct kit_world;
-typedef enum kw_act (*kw_bend)(struct kit_world *w, const struct kw_get *g, struct buf *reply);
+/* What the file server does with a GET. */
+typedef enum act (*kw_bend)(struct kit_world *w, const struct kw_get *g, struct buf *reply);
 /* Sees each message of the device; the reference cloud announces on inform. */
 typedef void (*kw_on_publish)(struct kit_world *w, const char *topic, const char *payload);
-
-enum kw_event_kind { KW_CONNECTED, KW_DATA, KW_EOF, KW_RST };
-
-struct kw_event {
-    int64_t at_ns;
-    uint64_t order;
-    int sock;
-    unsigned connection;
-    enum kw_event_kind kind;
-    struct buf data;
-};
 
 struct kw_message {
     int64_t at_ns; /* 0: free */
@@ -56,12 +42,9 @@ struct kw_message {
 };
 
 struct kit_world {
+    struct test_net net; /* first */
     struct device_config config;
     struct nor *nor;
-    struct sim_board *s;
-    struct board *b;
-    int64_t now_ns, latency_ns;
-    uint64_t order;
     unsigned starts;
     void (*entry)(struct kit_world *w); /* instead of the device's boot loader and application */
     int32_t results[64];
@@ -74,8 +57,7 @@ struct kit_world {
     bool announce; /* on each inform of another version */
     kw_on_publish on_publish;
     kw_bend bend;
-    int stage; /* for bend and publish functions */
-    bool refuse_connect;
+    int stage;       /* for bend and publish functions */
     uint8_t connack; /* refused with it */
     bool mqtt_off;   /* nobody answers */
     bool mqtt_drop;  /* the connection is lost at the next receive */
@@ -91,15 +73,10 @@ struct kit_world {
     char published[65536]; /* "topic payload\n" */
     char events[1 << 18];
     size_t published_len, events_len;
-    unsigned gets, connects;
+    unsigned gets;
     uint32_t first_from, last_from;
     char last_get[4096];
     char subscribed[1024];
-    struct {
-        unsigned connection;
-        struct buf in;
-    } sock[BOARD_SOCKETS];
-    struct kw_event queue[KW_EVENTS_MAX];
 };
 
 /* ---- cloud: messages ---- */
@@ -114,12 +91,12 @@ static inline void kw_send(struct kit_world *w, const char *topic, const void *p
         struct kw_message *m = &w->messages[i];
         if (m->at_ns != 0)
             continue;
-        m->at_ns = w->b->ops->now_ns(w->b) + after_ns + 1;
-        m->order = ++w->order;
+        m->at_ns = w->net.b->ops->now_ns(w->net.b) + after_ns + 1;
+        m->order = ++w->net.order;
         (void)snprintf(m->topic, sizeof(m->topic), "%s", topic);
         buf_init(&m->payload, 1 << 20);
         REQUIRE(buf_append(&m->payload, payload, len) == 0);
-        w->b->ops->wake(w->b, &w->channel, 1);
+        w->net.b->ops->wake(w->net.b, &w->channel, 1);
         return;
     }
     fprintf(stderr, "too many messages\n");
@@ -162,7 +139,7 @@ static inline void kw_published(struct kit_world *w, const char *topic, const ch
     w->published_len += n > 0 && (size_t)n < room ? (size_t)n : 0;
     (void)snprintf(version, sizeof(version), "\"version\":\"%s\"", w->version);
     if (w->announce && strstr(topic, "/inform/") != NULL && strstr(payload, version) == NULL)
-        kw_announce(w, w->latency_ns);
+        kw_announce(w, w->net.latency_ns);
     if (w->on_publish != NULL)
         w->on_publish(w, topic, payload);
 }
@@ -186,7 +163,7 @@ static inline int kw_mqtt_open(struct board *b, const struct board_mqtt_config *
         board_sleep_ns(b, timeout_ns);
         return BOARD_TIMEOUT;
     }
-    board_sleep_ns(b, 2 * w->latency_ns);
+    board_sleep_ns(b, 2 * w->net.latency_ns);
     *connack = w->connack;
     w->up = w->connack == 0;
     return w->up ? 0 : BOARD_ERROR;
@@ -202,7 +179,7 @@ static inline int kw_mqtt_publish(struct board *b, int client, const char *topic
     if (!w->up)
         return BOARD_ERROR;
     if (qos > 0)
-        board_sleep_ns(b, 2 * w->latency_ns);
+        board_sleep_ns(b, 2 * w->net.latency_ns);
     (void)snprintf(text, sizeof(text), "%.*s", (int)len_bytes, (const char *)payload);
     kw_published(w, topic, text);
     return BOARD_OK;
@@ -294,66 +271,18 @@ static const struct board_mqtt_ops kw_mqtt = {.open = kw_mqtt_open,
 
 /* ---- cloud: the file server ---- */
 
-static inline void kw_http(struct buf *out, const char *head, const void *body, size_t len)
-{
-    buf_clear(out);
-    REQUIRE(buf_printf(out, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n", head, len) == 0);
-    if (len > 0)
-        REQUIRE(buf_append(out, body, len) == 0);
-}
-
 static inline void kw_answer(const struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
-    char head[200];
-    if (!g->ranged) {
-        kw_http(reply, "200 OK", w->image, w->image_bytes);
-    } else if (g->from >= w->image_bytes) {
-        (void)snprintf(head, sizeof(head), "416 No\r\nContent-Range: bytes */%" PRIu32,
-                       w->image_bytes);
-        kw_http(reply, head, NULL, 0);
-    } else {
-        uint32_t to = g->to < w->image_bytes ? g->to : w->image_bytes - 1;
-        (void)snprintf(head, sizeof(head),
-                       "206 Partial Content\r\nContent-Range: bytes %" PRIu32 "-%" PRIu32
-                       "/%" PRIu32,
-                       g->from, to, w->image_bytes);
-        kw_http(reply, head, w->image + g->from, to - g->from + 1);
-    }
-}
-
-static inline struct kw_event *kw_queue(struct kit_world *w, int sock, int64_t after_ns,
-                                        enum kw_event_kind kind)
-{
-    for (size_t i = 0; i < KW_EVENTS_MAX; i++) {
-        struct kw_event *e = &w->queue[i];
-        if (e->at_ns != 0)
-            continue;
-        *e = (struct kw_event){.at_ns = w->b->ops->now_ns(w->b) + after_ns + 1,
-                               .order = ++w->order,
-                               .sock = sock,
-                               .connection = w->sock[sock].connection,
-                               .kind = kind};
-        buf_init(&e->data, 1 << 24);
-        return e;
-    }
-    fprintf(stderr, "too many events\n");
-    abort();
-}
-
-static inline int kw_connect(void *ctx, int sock, uint32_t ip, uint16_t port)
-{
-    struct kit_world *w = ctx;
-    (void)ip, (void)port;
-    w->sock[sock].connection = ++w->connects;
-    buf_clear(&w->sock[sock].in);
-    (void)kw_queue(w, sock, w->latency_ns, KW_CONNECTED);
-    return 0;
+    if (g->ranged)
+        test_http_range(reply, w->image, w->image_bytes, g->from, g->to);
+    else
+        test_http(reply, "200 OK", w->image, w->image_bytes);
 }
 
 static inline void kw_request(struct kit_world *w, int sock)
 {
     struct kw_get g = {.nth = ++w->gets, .to = UINT32_MAX};
-    g.text = (const char *)w->sock[sock].in.data;
+    g.text = (const char *)w->net.sock[sock].in.data;
     (void)snprintf(w->last_get, sizeof(w->last_get), "%s", g.text);
     const char *range = strstr(g.text, "\r\nRange: bytes=");
     g.ranged = range != NULL;
@@ -361,41 +290,21 @@ static inline void kw_request(struct kit_world *w, int sock)
         (void)sscanf(range, "\r\nRange: bytes=%" SCNu32 "-%" SCNu32, &g.from, &g.to);
     w->first_from = w->gets == 1 ? g.from : w->first_from;
     w->last_from = g.from;
-    struct kw_event *e = kw_queue(w, sock, w->latency_ns, KW_DATA);
+    struct test_net_event *e = test_net_queue(&w->net, sock, w->net.latency_ns, NET_DATA);
     kw_answer(w, &g, &e->data);
-    enum kw_act act = w->bend != NULL ? w->bend(w, &g, &e->data) : KW_REPLY;
-    buf_clear(&w->sock[sock].in);
-    if (act == KW_REPLY_CLOSE || act == KW_REPLY_RESET)
-        (void)kw_queue(w, sock, w->latency_ns, act == KW_REPLY_CLOSE ? KW_EOF : KW_RST);
-    if (act == KW_CLOSE || act == KW_RESET)
-        e->kind = act == KW_CLOSE ? KW_EOF : KW_RST;
-    if (act == KW_SILENT)
-        e->at_ns = 0;
-    if (e->kind != KW_DATA || e->at_ns == 0)
-        buf_free(&e->data);
+    enum act act = w->bend != NULL ? w->bend(w, &g, &e->data) : ACT_REPLY;
+    buf_clear(&w->net.sock[sock].in);
+    test_net_act(&w->net, e, act);
 }
 
 static inline int kw_net_send(void *ctx, int sock, const void *data, size_t len_bytes)
 {
     struct kit_world *w = ctx;
-    struct buf *in = &w->sock[sock].in;
+    struct buf *in = &w->net.sock[sock].in;
     REQUIRE(buf_append(in, data, len_bytes) == 0);
     if (strstr((const char *)in->data, "\r\n\r\n") != NULL)
         kw_request(w, sock);
     return (int)len_bytes;
-}
-
-static inline void kw_net_close(void *ctx, int sock)
-{
-    ((struct kit_world *)ctx)->sock[sock].connection = 0;
-}
-
-static inline int kw_resolve(void *ctx, const char *name, uint32_t *ip, int64_t *delay_ns)
-{
-    (void)name;
-    *delay_ns = ((struct kit_world *)ctx)->latency_ns;
-    *ip = 0x0A000001;
-    return 0;
 }
 
 /* ---- life ---- */
@@ -426,7 +335,7 @@ static struct kit_world *kw_worlds[4];
 static inline struct kit_world *kw_of(struct board *b)
 {
     for (size_t i = 0; i < sizeof(kw_worlds) / sizeof(kw_worlds[0]); i++)
-        if (kw_worlds[i] != NULL && kw_worlds[i]->b == b)
+        if (kw_worlds[i] != NULL && kw_worlds[i]->net.b == b)
             return kw_worlds[i];
     abort();
 }
@@ -439,7 +348,6 @@ static inline struct kit_world *kit_world_new(enum device_agent agent, uint32_t 
     REQUIRE(w != NULL);
     device_config_default_for(&w->config, agent);
     w->config.rounds = 2;
-    w->latency_ns = 10 * NS_PER_MS;
     w->version = "2.0";
     w->announce = true;
     w->image_bytes = image_bytes;
@@ -448,21 +356,19 @@ static inline struct kit_world *kit_world_new(enum device_agent agent, uint32_t 
     rng_fill(&rng, w->image, image_bytes);
     w->nor = nor_new(&w->config.geometry, 5, &err);
     REQUIRE(w->nor != NULL);
-    for (size_t i = 0; i < BOARD_SOCKETS; i++)
-        buf_init(&w->sock[i].in, 1 << 16);
+    test_net_init(&w->net, 10 * NS_PER_MS);
     const struct sim_board_config cfg = {
         .nor = w->nor,
         .partitions = &w->config.partitions,
-        .net = {w, kw_connect, kw_net_send, kw_net_close, kw_resolve, NULL},
+        .net = {w, test_net_connect, kw_net_send, test_net_close, test_net_resolve, NULL},
         .connect_timeout_ns = 20 * NS_PER_S,
         .event = kw_event,
         .event_ctx = w,
     };
-    w->s = sim_board_new(&cfg, &err);
-    REQUIRE(w->s != NULL);
-    w->b = sim_board_board(w->s);
-    w->b->mqtt = &kw_mqtt;
-    w->now_ns = NS_PER_S;
+    w->net.s = sim_board_new(&cfg, &err);
+    REQUIRE(w->net.s != NULL);
+    w->net.b = sim_board_board(w->net.s);
+    w->net.b->mqtt = &kw_mqtt;
     size_t i = 0;
     while (kw_worlds[i] != NULL)
         i++;
@@ -474,11 +380,7 @@ static inline struct kit_world *kit_world_new(enum device_agent agent, uint32_t 
 
 static inline void kw_drop(struct kit_world *w)
 {
-    for (size_t i = 0; i < KW_EVENTS_MAX; i++) {
-        if (w->queue[i].at_ns != 0)
-            buf_free(&w->queue[i].data);
-        w->queue[i].at_ns = 0;
-    }
+    test_net_drop(&w->net);
     for (size_t i = 0; i < KW_MESSAGES_MAX; i++) {
         if (w->messages[i].at_ns != 0)
             buf_free(&w->messages[i].payload);
@@ -491,10 +393,9 @@ static inline void kit_world_free(struct kit_world *w)
 {
     CHECK(nor_fault(w->nor) == NULL);
     kw_drop(w);
-    sim_board_free(w->s);
+    sim_board_free(w->net.s);
     nor_free(w->nor);
-    for (size_t i = 0; i < BOARD_SOCKETS; i++)
-        buf_free(&w->sock[i].in);
+    test_net_free(&w->net);
     for (size_t i = 0; i < sizeof(kw_worlds) / sizeof(kw_worlds[0]); i++)
         if (kw_worlds[i] == w)
             kw_worlds[i] = NULL;
@@ -528,66 +429,30 @@ static inline void kw_entry(void *arg)
 {
     struct kit_world *w = arg;
     struct kit k;
-    kit_start(&k, w->b, &w->config, w->config.firmware_version,
+    kit_start(&k, w->net.b, &w->config, w->config.firmware_version,
               w->config.agent == AGENT_AIOT ? KIT_4X : KIT_3X);
     w->entry(w);
     /* Nothing stays behind. */
-    CHECK_INT(w->b->heap.used_bytes, 0);
-    CHECK(w->b->digests == NULL);
+    CHECK_INT(w->net.b->heap.used_bytes, 0);
+    CHECK(w->net.b->digests == NULL);
     for (int fd = 0; fd < BOARD_SOCKETS; fd++)
-        CHECK(w->b->ops->sock_poll(w->b, fd, BOARD_WRITABLE, 0) < 0);
-    w->b->ops->idle(w->b);
-}
-
-static inline void kw_deliver(struct kit_world *w, struct kw_event *e)
-{
-    if (w->sock[e->sock].connection == e->connection) {
-        if (e->kind == KW_CONNECTED)
-            sim_net_connected(w->s, e->sock, !w->refuse_connect);
-        if (e->kind == KW_EOF)
-            sim_net_eof(w->s, e->sock);
-        if (e->kind == KW_RST)
-            sim_net_reset(w->s, e->sock);
-        if (e->kind == KW_DATA)
-            sim_net_data(w->s, e->sock, e->data.data, e->data.len_bytes);
-    }
-    buf_free(&e->data);
-    e->at_ns = 0;
+        CHECK(w->net.b->ops->sock_poll(w->net.b, fd, BOARD_WRITABLE, 0) < 0);
+    w->net.b->ops->idle(w->net.b);
 }
 
 /* One power-on to its end. */
 static inline enum sim_state kit_world_start(struct kit_world *w)
 {
     struct device_setup setup = {
-        .config = &w->config, .board = w->b, .version_of_flash = kw_version, .version_ctx = w};
+        .config = &w->config, .board = w->net.b, .version_of_flash = kw_version, .version_ctx = w};
     kw_drop(w);
     w->starts++;
     if (!nor_is_on(w->nor))
         nor_power_on(w->nor);
-    CHECK_INT(sim_board_power_on(w->s, w->now_ns, w->entry != NULL ? kw_entry : device_main,
+    CHECK_INT(sim_board_power_on(w->net.s, w->net.now_ns, w->entry != NULL ? kw_entry : device_main,
                                  w->entry != NULL ? (void *)w : (void *)&setup),
               0);
-    for (;;) {
-        int64_t next_ns;
-        enum sim_state st = sim_board_run(w->s, w->now_ns, &next_ns);
-        if (st != SIM_WAITING)
-            return st;
-        struct kw_event *first = NULL;
-        for (size_t i = 0; i < KW_EVENTS_MAX; i++) {
-            struct kw_event *e = &w->queue[i];
-            if (e->at_ns != 0 && (first == NULL || e->at_ns < first->at_ns ||
-                                  (e->at_ns == first->at_ns && e->order < first->order)))
-                first = e;
-        }
-        if (first != NULL && first->at_ns <= next_ns) {
-            w->now_ns = first->at_ns > w->now_ns ? first->at_ns : w->now_ns;
-            kw_deliver(w, first);
-        } else if (next_ns != VTIME_NEVER) {
-            w->now_ns = next_ns;
-        } else {
-            return st;
-        }
-    }
+    return test_net_run(&w->net);
 }
 
 /* Power-ons and restarts until the device is idle. */
@@ -596,7 +461,7 @@ static inline void kit_world_live(struct kit_world *w)
     enum sim_state st = SIM_RESET;
     for (int i = 0; i < 16 && (st == SIM_RESET || st == SIM_CUT); i++) {
         st = kit_world_start(w);
-        w->now_ns += NS_PER_S;
+        w->net.now_ns += NS_PER_S;
     }
     CHECK_INT(st, SIM_IDLE);
 }

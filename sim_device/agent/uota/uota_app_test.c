@@ -72,12 +72,12 @@ static void with_sha256(void)
 
 /* ---- breaks of the network ---- */
 
-static enum kw_act cut_twice(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act cut_twice(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w;
     if (g->nth <= 2)
         reply->len_bytes = reply->len_bytes > 11000 ? 11000 : reply->len_bytes;
-    return g->nth == 1 ? KW_REPLY_CLOSE : g->nth == 2 ? KW_REPLY_RESET : KW_REPLY;
+    return g->nth == 1 ? ACT_REPLY_CLOSE : g->nth == 2 ? ACT_REPLY_RESET : ACT_REPLY;
 }
 
 static void goes_on_where_it_was(void)
@@ -91,12 +91,12 @@ static void goes_on_where_it_was(void)
     kit_world_free(w);
 }
 
-static enum kw_act always_200(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act always_200(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
-    kw_http(reply, "200 OK", w->image, w->image_bytes);
+    test_http(reply, "200 OK", w->image, w->image_bytes);
     if (g->nth == 1)
         reply->len_bytes = 20000;
-    return g->nth == 1 ? KW_REPLY_CLOSE : KW_REPLY;
+    return g->nth == 1 ? ACT_REPLY_CLOSE : ACT_REPLY;
 }
 
 static void a_server_without_ranges(void)
@@ -108,18 +108,18 @@ static void a_server_without_ranges(void)
     kit_world_free(w);
 }
 
-static enum kw_act refuse_first(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act refuse_first(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     if (w->stage == 0 && g->nth == 1) {
         reply->len_bytes = 20000;
-        return KW_REPLY_CLOSE;
+        return ACT_REPLY_CLOSE;
     }
     if (w->stage == 0) {
         w->stage = 1;
         kw_compose(w, "2.0", "http://files.test/fresh", NULL, "Md5", w->image_bytes);
-        kw_http(reply, "403 Forbidden", "<Error/>", 8);
+        test_http(reply, "403 Forbidden", "<Error/>", 8);
     }
-    return KW_REPLY;
+    return ACT_REPLY;
 }
 
 static void an_expired_url_is_made_fresh(void)
@@ -136,11 +136,11 @@ static void an_expired_url_is_made_fresh(void)
 
 /* ---- failures ---- */
 
-static enum kw_act refuse_all(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act refuse_all(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w, (void)g;
-    kw_http(reply, "403 Forbidden", "<Error/>", 8);
-    return KW_REPLY;
+    test_http(reply, "403 Forbidden", "<Error/>", 8);
+    return ACT_REPLY;
 }
 
 static void a_refused_download(void)
@@ -154,11 +154,11 @@ static void a_refused_download(void)
     kit_world_free(w);
 }
 
-static enum kw_act flip(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act flip(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w, (void)g;
     reply->data[reply->len_bytes - 1] ^= 1;
-    return KW_REPLY;
+    return ACT_REPLY;
 }
 
 static void a_wrong_digest(void)
@@ -202,23 +202,23 @@ static void flash_that_refuses(void)
     kit_world_free(w);
 }
 
-static enum kw_act longer(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act longer(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)g;
     buf_clear(reply);
     REQUIRE(buf_printf(reply, "HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n",
                        (unsigned)w->image_bytes + 10) == 0);
     REQUIRE(buf_append(reply, NULL, w->image_bytes + 10) == 0);
-    return KW_REPLY;
+    return ACT_REPLY;
 }
 
-static enum kw_act no_length(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act no_length(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)g;
     buf_clear(reply);
     REQUIRE(buf_printf(reply, "HTTP/1.1 200 OK\r\n\r\n") == 0);
     REQUIRE(buf_append(reply, w->image, w->image_bytes) == 0);
-    return KW_REPLY_CLOSE;
+    return ACT_REPLY_CLOSE;
 }
 
 static const kw_bend bad_replies[] = {longer, no_length};
@@ -295,7 +295,7 @@ static void not_taken(const void *row)
     kit_world_free(w);
 }
 
-static enum kw_act newer_meanwhile(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act newer_meanwhile(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     if (g->nth == 1) {
         reply->len_bytes = 20000;
@@ -303,7 +303,7 @@ static enum kw_act newer_meanwhile(struct kit_world *w, const struct kw_get *g, 
         w->version = "3.0";
         kw_announce(w, 0);
     }
-    return KW_REPLY;
+    return ACT_REPLY;
 }
 
 static void a_newer_one_replaces_it(void)
@@ -357,12 +357,12 @@ static void every_cut(void)
     CHECK(resumed > 20);
 }
 
-static enum kw_act slow_end(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act slow_end(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w;
     if (g->nth == 1)
         reply->len_bytes = 30000;
-    return KW_REPLY;
+    return ACT_REPLY;
 }
 
 /* The position that was stored, and what a device without it does. */

@@ -33,11 +33,11 @@ static void no_login(struct kit_world *w)
     w->connack = 4;
 }
 
-static enum kw_act refuse(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act refuse(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w, (void)g;
-    kw_http(reply, "403 Forbidden", "<Error/>", 8);
-    return KW_REPLY;
+    test_http(reply, "403 Forbidden", "<Error/>", 8);
+    return ACT_REPLY;
 }
 
 static void refused(struct kit_world *w)
@@ -57,7 +57,7 @@ static void no_host(struct kit_world *w)
 
 static void no_connection(struct kit_world *w)
 {
-    w->refuse_connect = true;
+    w->net.refuse_connect = true;
 }
 
 static void cannot_read(struct kit_world *w)
@@ -75,11 +75,11 @@ static void no_trailer(struct kit_world *w)
     w->config.image_trailer = true;
 }
 
-static enum kw_act flip(struct kit_world *w, const struct kw_get *g, struct buf *reply)
+static enum act flip(struct kit_world *w, const struct kw_get *g, struct buf *reply)
 {
     (void)w, (void)g;
     reply->data[reply->len_bytes - 1] ^= 1;
-    return KW_REPLY;
+    return ACT_REPLY;
 }
 
 static void wrong_digest(struct kit_world *w)

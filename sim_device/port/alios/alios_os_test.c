@@ -7,7 +7,7 @@ static struct alios software; /* of the device of the running test */
 
 static int64_t now_ms(const struct kit_world *w)
 {
-    return w->b->ops->now_ns(w->b) / NS_PER_MS;
+    return w->net.b->ops->now_ns(w->net.b) / NS_PER_MS;
 }
 
 static void inside(void (*body)(struct kit_world *w))
@@ -20,7 +20,7 @@ static void inside(void (*body)(struct kit_world *w))
 static void begin(struct kit_world *w)
 {
     struct err err = {0};
-    REQUIRE_OK(alios_start(w->b, &software, &w->config, &err), &err);
+    REQUIRE_OK(alios_start(w->net.b, &software, &w->config, &err), &err);
 }
 
 /* ---- memory, store ---- */
@@ -30,14 +30,14 @@ static void memory_body(struct kit_world *w)
     begin(w);
     void *p = port->ota_malloc(100);
     CHECK(p != NULL);
-    CHECK_INT(w->b->heap.used_bytes, 100);
+    CHECK_INT(w->net.b->heap.used_bytes, 100);
     p = ota_realloc(p, 200);
-    CHECK_INT(w->b->heap.used_bytes, 200);
+    CHECK_INT(w->net.b->heap.used_bytes, 200);
     port->ota_free(p);
     port->ota_free(NULL);
     CHECK(port->ota_malloc(0) == NULL);
     CHECK(ota_calloc(0x10000, 0x10000) == NULL);
-    w->b->heap.fail_at = w->b->heap.calls + 1;
+    w->net.b->heap.fail_at = w->net.b->heap.calls + 1;
     CHECK(port->ota_malloc(1) == NULL);
 }
 
@@ -180,11 +180,11 @@ static void thread_body(struct kit_world *w)
     port->ota_thread_exit(p.thread); /* another one's */
     port->ota_msleep(2000);
     CHECK_INT(p.ran, 1);
-    CHECK_INT(w->b->heap.used_bytes, 0);
+    CHECK_INT(w->net.b->heap.used_bytes, 0);
     CHECK_INT(port->ota_thread_create(&p.thread, end_itself, &p, NULL, NULL), 0);
     port->ota_msleep(10);
     CHECK_INT(p.ran, 2);
-    w->b->heap.fail_at = w->b->heap.calls + 1;
+    w->net.b->heap.fail_at = w->net.b->heap.calls + 1;
     CHECK_INT(port->ota_thread_create(&p.thread, end_itself, &p, NULL, NULL), -1);
 }
 
@@ -254,7 +254,7 @@ static void socket_body(struct kit_world *w)
     CHECK_INT(port->ota_socket_connect(host, 0), -1);
     CHECK_INT(port->ota_socket_connect(host, 65536), -1);
     CHECK_INT(port->ota_socket_recv(fd, NULL, 1), BOARD_ERROR);
-    w->refuse_connect = true;
+    w->net.refuse_connect = true;
     CHECK_INT(port->ota_socket_connect(host, 80), -1);
 }
 
@@ -270,7 +270,7 @@ static void ssl_body(struct kit_world *w)
     begin(w);
     CHECK(port->ota_ssl_connect("files.test", 443, NULL, 0) == NULL);
     CHECK(port->ota_ssl_connect("files.test", 443, "no terminator", 5) == NULL);
-    w->refuse_connect = true;
+    w->net.refuse_connect = true;
     CHECK(port->ota_ssl_connect("files.test", 443, "x", 2) == NULL);
     CHECK_INT(port->ota_ssl_send(NULL, byte, 1), -1);
     CHECK_INT(port->ota_ssl_recv(NULL, byte, 1), BOARD_ERROR);
@@ -351,7 +351,7 @@ static void mqtt_body(struct kit_world *w)
     CHECK_INT(port->ota_hal_mqtt_deinit_instance(), 0);
     port->ota_msleep(2000);
     CHECK_INT(h.count, 2);
-    CHECK_INT(w->b->heap.used_bytes, 0);
+    CHECK_INT(w->net.b->heap.used_bytes, 0);
     for (int i = 0; i < 5; i++) {
         CHECK_INT(login(w, 100), 0);
         CHECK_INT(port->ota_hal_mqtt_deinit_instance(), 0);
