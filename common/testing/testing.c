@@ -21,6 +21,7 @@
 #include "common/vtime.h"
 
 #define JOBS_MAX       65536
+#define PARTS_MAX      99
 #define NAME_BYTES_MAX 512
 #define STORY_BYTES    2048               /* one failed check */
 #define FAILURES_MAX   ((size_t)64 << 10) /* all failed checks of one test */
@@ -46,6 +47,8 @@ struct jobs {
 
 struct options {
     const char *only; /* null: all */
+    const char *part; /* "2/3"; null: all */
+    size_t part_number, part_count;
     const char *junit_file;
     const char *junit_dir;
     bool list;
@@ -352,13 +355,16 @@ static int add_tests(struct jobs *jobs, const struct test *tests, size_t count, 
     return 0;
 }
 
-/* Names are given before this, so --only does not change them. */
-static void keep_only(struct jobs *jobs, const char *part)
+/* Names are given before this, so --only and --part do not change them. */
+static void keep_chosen(struct jobs *jobs, const struct options *o)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < jobs->count; i++)
-        if (part == NULL || strstr(jobs->item[i].name, part) != NULL)
+    size_t chosen = 0, kept = 0;
+    for (size_t i = 0; i < jobs->count; i++) {
+        if (o->only != NULL && strstr(jobs->item[i].name, o->only) == NULL)
+            continue;
+        if (chosen++ % o->part_count + 1 == o->part_number)
             jobs->item[kept++] = jobs->item[i];
+    }
     jobs->count = kept;
 }
 
@@ -422,20 +428,41 @@ static int write_reports(const struct options *o, const char *suite, const struc
     for (; suite[n] != '\0' && n < sizeof file - 1; n++)
         file[n] = isalnum((unsigned char)suite[n]) ? suite[n] : '-';
     file[n] = '\0';
-    int len = snprintf(path, sizeof path, "%s/%s.xml", o->junit_dir, file);
+    char part[48] = "";
+    if (o->part_count > 1)
+        (void)snprintf(part, sizeof part, "-%zu-of-%zu", o->part_number, o->part_count);
+    int len = snprintf(path, sizeof path, "%s/%s%s.xml", o->junit_dir, file, part);
     if (len < 0 || (size_t)len >= sizeof path)
         return err_set(err, ERR_LIMIT, "--junit-dir: path of more than %zu bytes", sizeof path);
     return write_junit(path, suite, jobs, err);
 }
 
+/* "2/3" */
+static int parse_part(struct options *o, struct err *err)
+{
+    char *end = NULL;
+    unsigned long number = strtoul(o->part, &end, 10);
+    unsigned long count = *end == '/' ? strtoul(end + 1, &end, 10) : 0;
+    if (!isdigit((unsigned char)o->part[0]) || *end != '\0' || number < 1 || number > count ||
+        count > PARTS_MAX)
+        return err_set(err, ERR_ARG, "--part %s: must be K/N, such as 2/3, N up to %d", o->part,
+                       PARTS_MAX);
+    o->part_number = number;
+    o->part_count = count;
+    return 0;
+}
+
 static int parse_options(struct options *o, int argc, char **argv, struct err *err)
 {
-    *o = (struct options){.junit_dir = getenv("OTABENCH_JUNIT_DIR")};
+    *o = (struct options){
+        .part_number = 1, .part_count = 1, .junit_dir = getenv("OTABENCH_JUNIT_DIR")};
     const struct {
         const char *name;
         const char **value;
-    } with_value[] = {
-        {"--only", &o->only}, {"--junit", &o->junit_file}, {"--junit-dir", &o->junit_dir}};
+    } with_value[] = {{"--only", &o->only},
+                      {"--part", &o->part},
+                      {"--junit", &o->junit_file},
+                      {"--junit-dir", &o->junit_dir}};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--list") == 0) {
             o->list = true;
@@ -446,15 +473,16 @@ static int parse_options(struct options *o, int argc, char **argv, struct err *e
             if (strcmp(argv[i], with_value[k].name) == 0)
                 value = with_value[k].value;
         if (value == NULL)
-            return err_set(err, ERR_ARG,
-                           "%s: unknown, must be --list, --only SUBSTRING, --junit FILE or "
-                           "--junit-dir DIR",
-                           argv[i]);
+            return err_set(
+                err, ERR_ARG,
+                "%s: unknown, must be --list, --only SUBSTRING, --part K/N, --junit FILE "
+                "or --junit-dir DIR",
+                argv[i]);
         if (i + 1 == argc)
             return err_set(err, ERR_ARG, "%s: needs a value", argv[i]);
         *value = argv[++i];
     }
-    return 0;
+    return o->part == NULL ? 0 : parse_part(o, err);
 }
 
 int test_main(const char *suite, const struct test *tests, size_t count, int argc, char **argv)
@@ -468,7 +496,7 @@ int test_main(const char *suite, const struct test *tests, size_t count, int arg
     struct jobs jobs = {0};
     size_t passed = 0;
     int rc = add_tests(&jobs, tests, count, &err);
-    keep_only(&jobs, options.only);
+    keep_chosen(&jobs, &options);
     if (rc != 0)
         goto cleanup;
     if (options.list) {

@@ -14,9 +14,13 @@
  *     };
  *     TEST_MAIN("arithmetic", tests)          <- no semicolon
  *
- * and becomes one binary: FOO_test [--list] [--only SUBSTRING] [--junit FILE] [--junit-dir DIR].
- * It prints what failed, then "N passed, N failed". Exit 0 only if at least one test ran and none
- * failed; a test that made no check at all counts as failed. Exit 2 for a wrong command line.
+ * and becomes one binary:
+ *
+ *     FOO_test [--list] [--only SUBSTRING] [--part K/N] [--junit FILE] [--junit-dir DIR]
+ *
+ * --part runs every Nth test from the Kth on: parts 1/N to N/N together run each once. It prints
+ * what failed, then "N passed, N failed". Exit 0 only if at least one test ran and none failed; a
+ * test that made no check at all counts as failed. Exit 2 for a wrong command line.
  * The environment variable OTABENCH_JUNIT_DIR means --junit-dir, for runs under ctest.
  *
  * The checks must run in the thread and process of the test: CUnit is not thread-safe.

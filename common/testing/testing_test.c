@@ -269,6 +269,14 @@ struct misuse {
 static const struct misuse misuses[] = {
     {{"subject", "--junk"}, "--junk: unknown, must be --list, --only SUBSTRING", 2},
     {{"subject", "--only"}, "--only: needs a value\n", 2},
+    {{"subject", "--part", "4/3"}, "--part 4/3: must be K/N, such as 2/3, N up to 99\n", 2},
+    {{"subject", "--part", "0/3"}, "--part 0/3: must be K/N", 2},
+    {{"subject", "--part", "1/100"}, "--part 1/100: must be K/N", 2},
+    {{"subject", "--part", "2"}, "--part 2: must be K/N", 2},
+    {{"subject", "--part", "/2"}, "--part /2: must be K/N", 2},
+    {{"subject", "--part", "-1/2"}, "--part -1/2: must be K/N", 2},
+    {{"subject", "--part", "1/2x"}, "--part 1/2x: must be K/N", 2},
+    {{"subject", "--part", "50/50"}, "subject: no test ran\n", 1},
     {{"subject", "--junit", "/nonexistent/x.xml"}, "/nonexistent/x.xml: cannot be written: ", 1},
     {{"no-rows"}, "no-rows: test 0 (hollow) has no rows\n", 1},
     {{"no-fn"}, "no-fn: test 0 (hollow) needs a name and one of fn and row_fn\n", 1},
@@ -298,6 +306,28 @@ static void lists_every_job(void)
     CHECK_INT(occurrences(out, "\n"), 21);
 }
 
+static void parts_run_each_once(void)
+{
+    char out[OUTPUT_MAX], part[8], all[OUTPUT_MAX] = "";
+    for (unsigned k = 1; k <= 4; k++) {
+        (void)snprintf(part, sizeof part, "%u/4", k);
+        const char *const args[] = {"subject", "--list", "--part", part, NULL};
+        CHECK_INT(run_self(out, args, NULL), 0);
+        CHECK_INT(occurrences(out, "\n"), k == 1 ? 6 : 5);
+        strncat(all, out, sizeof all - strlen(all) - 1);
+    }
+    CHECK_INT(occurrences(all, "\n"), 21);
+    CHECK_INT(run_self(out, (const char *const[]){"subject", "--list", NULL}, NULL), 0);
+    for (char *line = strtok(out, "\n"); line != NULL; line = strtok(NULL, "\n"))
+        CHECK_HAS(all, line);
+
+    /* Of what --only leaves: number: even, number: odd, number: even #2. */
+    const char *const args[] = {"subject", "--only", "number", "--part", "2/2", NULL};
+    CHECK_INT(run_self(out, args, NULL), 1);
+    CHECK_HAS(out, "FAIL number: odd: ");
+    CHECK_HAS(out, "0 passed, 1 failed\n");
+}
+
 static void writes_what_failed(void)
 {
     char dir[TEST_PATH_MAX];
@@ -320,7 +350,7 @@ static void environment_names_the_directory(void)
 {
     char dir[TEST_PATH_MAX];
     char variable[TEST_PATH_MAX + 32];
-    char path[TEST_PATH_MAX + 16];
+    char path[TEST_PATH_MAX + 32];
     char out[OUTPUT_MAX];
     char xml[OUTPUT_MAX];
     test_tmpdir(dir);
@@ -330,6 +360,11 @@ static void environment_names_the_directory(void)
     CHECK_INT(run_self(out, args, variable), 0);
     REQUIRE(read_file(xml, path));
     CHECK_HAS(xml, " tests=\"1\" failures=\"0\"");
+
+    const char *const part[] = {"subject", "--only", "passes", "--part", "1/2", NULL};
+    (void)snprintf(path, sizeof path, "%s/subject-1-of-2.xml", dir);
+    CHECK_INT(run_self(out, part, variable), 0);
+    CHECK(read_file(xml, path));
 }
 
 static void removes_its_directories(void)
@@ -348,6 +383,7 @@ static const struct test tests[] = {
     TEST_ROWS("a run tells", tells, stories, story_name),
     TEST_ROWS("a run refuses", refuses, misuses, misuse_name),
     {"lists every job by its own name", lists_every_job},
+    {"parts run each once", parts_run_each_once},
     {"the report holds what failed", writes_what_failed},
     {"the environment names the report directory", environment_names_the_directory},
     {"temporary directories are removed", removes_its_directories},
