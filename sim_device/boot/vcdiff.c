@@ -432,6 +432,14 @@ int vcdiff_check(struct vcdiff *v, const struct vcdiff_window *w, struct err *e)
     return rc == 0 ? 0 : err_prefix(e, rc, "vcdiff: window %u", w->index);
 }
 
+/* Between windows nothing is read ahead: two decoders at the same place are the same. */
+static void drop_read_ahead(struct vcdiff *v)
+{
+    memset(&v->data, 0, sizeof v->data);
+    memset(&v->inst, 0, sizeof v->inst);
+    memset(&v->addr, 0, sizeof v->addr);
+}
+
 int vcdiff_decode(struct vcdiff *v, const struct vcdiff_window *w, uint8_t *out,
                   uint32_t out_cap_bytes, struct err *e)
 {
@@ -444,5 +452,6 @@ int vcdiff_decode(struct vcdiff *v, const struct vcdiff_window *w, uint8_t *out,
         if (got != w->adler)
             rc = err_set(e, ERR_DIGEST, "Adler-32 is %08x, the delta says %08x", got, w->adler);
     }
+    drop_read_ahead(v);
     return rc == 0 ? vcdiff_skip(v, w) : err_prefix(e, rc, "vcdiff: window %u", w->index);
 }
