@@ -115,12 +115,31 @@ static void note_block(void *ctx, const void *data, size_t len_bytes)
  * host's. */
 static uint64_t canonical(const struct blocks *b, uint64_t word)
 {
-    if (word < b->low || word >= b->high)
-        return word;
     for (uint32_t i = 0; i < b->count; i++)
         if (word - b->at[i].from < b->at[i].len_bytes)
             return UINT64_C(0xb10c) << 48 | (uint64_t)i << 40 | (word - b->at[i].from);
     return word;
+}
+
+/* Its length and its words; the last one is filled up with zeros. Few words are addresses. */
+static uint8_t *write_block(const struct blocks *b, const struct block *block, uint8_t *out)
+{
+    const uintptr_t low = b->low, room = b->high - b->low;
+    uint64_t word = block->len_bytes;
+    size_t words = (block->len_bytes + 7) / 8;
+    memcpy(out, &word, sizeof word);
+    out += sizeof word;
+    if (words > 0)
+        memset(out + words * 8 - 8, 0, 8);
+    memcpy(out, (const void *)block->from, block->len_bytes);
+    for (size_t i = 0; i < words; i++) {
+        memcpy(&word, out + i * 8, sizeof word);
+        if (word - low >= room)
+            continue;
+        word = canonical(b, word);
+        memcpy(out + i * 8, &word, sizeof word);
+    }
+    return out + words * 8;
 }
 
 bool closure_device_ram(struct closure_device *d)
@@ -137,19 +156,8 @@ bool closure_device_ram(struct closure_device *d)
             return false;
     }
     uint8_t *out = d->ram;
-    for (uint32_t i = 0; i < b.count; i++) {
-        const uint8_t *in = (const uint8_t *)b.at[i].from;
-        uint64_t word = b.at[i].len_bytes;
-        memcpy(out, &word, sizeof word);
-        out += sizeof word;
-        for (size_t at = 0; at < b.at[i].len_bytes; at += sizeof word, out += sizeof word) {
-            size_t n = b.at[i].len_bytes - at;
-            word = 0;
-            memcpy(&word, in + at, n < sizeof word ? n : sizeof word);
-            word = canonical(&b, word);
-            memcpy(out, &word, sizeof word);
-        }
-    }
+    for (uint32_t i = 0; i < b.count; i++)
+        out = write_block(&b, &b.at[i], out);
     d->ram_bytes = b.total_bytes;
     return true;
 }

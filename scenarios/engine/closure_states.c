@@ -15,6 +15,8 @@
 #define HUGE_BYTES   ((size_t)2 << 20)
 #define MIX_A        UINT64_C(0x9e3779b97f4a7c15)
 #define MIX_B        UINT64_C(0xd6e8feb86659fd93)
+#define LANES        8
+#define LONG_BYTES   256 /* records from which on they pay */
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -22,10 +24,23 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (a ^ a >> 32) * MIX_B;
 }
 
-/* Two lanes, so that the multiplications overlap. Only speed depends on it. */
+/* Lanes, so that the multiplications overlap. Only speed depends on it. */
 static uint64_t hash_of(const uint8_t *p, size_t len_bytes)
 {
-    uint64_t a = len_bytes, b = MIX_B, w[2];
+    uint64_t a = len_bytes, b = MIX_B, w[LANES], lanes[LANES] = {MIX_A, MIX_B, ~MIX_A, ~MIX_B};
+    if (len_bytes >= LONG_BYTES) {
+        for (; len_bytes >= sizeof w; len_bytes -= sizeof w, p += sizeof w) {
+            memcpy(w, p, sizeof w);
+            for (int i = 0; i < LANES; i++) {
+                lanes[i] = (lanes[i] ^ w[i]) * MIX_A;
+                lanes[i] ^= lanes[i] >> 29;
+            }
+        }
+        for (int i = 0; i < LANES; i += 2) {
+            a = mix(a, lanes[i]);
+            b = mix(b, lanes[i + 1]);
+        }
+    }
     for (; len_bytes >= 16; len_bytes -= 16, p += 16) {
         memcpy(w, p, 16);
         a = mix(a, w[0]);

@@ -12,6 +12,7 @@
 #include "scenarios/engine/unseen.h"
 
 #define STARTS 8 /* that are looked at for the next points */
+#define ALONE  2 /* a start repairs what the cut left and does one piece of work anew */
 
 /* A start, as long as flash differs from what it found in nothing but what it erased unseen. */
 struct start {
@@ -140,6 +141,7 @@ int first_joined_run(struct first_loss *f, struct err *err)
                        .watch =
                            unseen_watch_new(geo->size_bytes / geo->erase_bytes, geo->erase_bytes)};
     int rc = j.watch == NULL ? ERR_NOMEM : 0;
+    f->alone = ALONE;
     f->device.observe = on_op;
     f->device.look = on_look;
     f->device.hook_ctx = &j;

@@ -242,12 +242,12 @@ void first_loss_tell(struct first_loss *f, const struct closure_cut *cut,
 /* ---- a start ---- */
 
 /* Where the device stands: left, if it is known how that goes on. */
-static int meet(struct first_loss *f, const struct moment_way *at, struct moment_end *whole,
-                bool *left)
+static int meet(struct first_loss *f, const struct moment_way *at, bool keep,
+                struct moment_end *whole, bool *left)
 {
     enum moment_met met;
     struct moment_end rest;
-    int rc = moments_meet(f->moments, at, &met, &rest);
+    int rc = moments_meet(f->moments, at, keep, &met, &rest);
     *left = rc == 0 && met != MOMENT_NEW;
     if (!*left)
         return rc;
@@ -272,14 +272,18 @@ static int steps(struct first_loss *f, struct moment_end *whole, bool *left)
     uint64_t begin = nor_op_count(d->nor);
     enum boot_result result = BOOT_MORE;
     struct moment_way at = {0};
+    uint32_t heads = 0; /* behind steps that did something */
     int rc = 0;
     while (rc == 0 && result == BOOT_MORE && !*left && at.steps < CLOSURE_STEPS_MAX) {
         uint64_t ops = at.ops;
         result = closure_device_step(d);
         at = (struct moment_way){
             .ops = nor_op_count(d->nor) - begin, .chip_ns = d->chip_ns, .steps = at.steps + 1};
-        if (f->moments != NULL && result == BOOT_MORE && at.ops > ops)
-            rc = meet(f, &at, whole, left);
+        if (f->moments == NULL || result != BOOT_MORE || at.ops == ops)
+            continue;
+        if (f->alone == 0 || heads > 0)
+            rc = meet(f, &at, heads >= f->alone, whole, left);
+        heads++;
     }
     closure_device_stop(d);
     f->out->device_ops += at.ops;
@@ -295,7 +299,7 @@ static int steps(struct first_loss *f, struct moment_end *whole, bool *left)
 int first_loss_go(struct first_loss *f, struct moment_end *whole, struct err *err)
 {
     bool left = false;
-    int rc = f->moments == NULL ? 0 : meet(f, NULL, whole, &left);
+    int rc = f->moments == NULL ? 0 : meet(f, NULL, true, whole, &left);
     if (rc == 0 && !left) {
         f->out->boots++;
         rc = closure_device_start(&f->device)

@@ -27,6 +27,8 @@ struct first_loss {
     uint8_t *data;
     size_t data_bytes, data_cap;
     struct moments *moments; /* joined: also of the undisturbed run */
+    uint32_t alone;          /* moments of a start, from its first operation on, that only it has:
+                                the first is not asked for, none of them kept */
     bool failed;             /* no memory, inside a callback */
 
     /* first_loss_run */

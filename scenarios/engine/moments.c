@@ -291,7 +291,7 @@ static void more_buckets(struct moments *m)
 }
 
 /* What cannot be kept any more is not met again, that is all. */
-static void keep(struct moments *m, const struct moment_way *at)
+static void put(struct moments *m, const struct moment_way *at)
 {
     const struct closure_device *d = m->device;
     size_t contents_bytes = m->units * sizeof *m->content;
@@ -337,7 +337,7 @@ static uint32_t find(struct moments *m, bool power_on, bool *ram_ready)
     return NONE;
 }
 
-int moments_meet(struct moments *m, const struct moment_way *at, enum moment_met *met,
+int moments_meet(struct moments *m, const struct moment_way *at, bool keep, enum moment_met *met,
                  struct moment_end *rest)
 {
     bool ram_ready = false;
@@ -346,8 +346,8 @@ int moments_meet(struct moments *m, const struct moment_way *at, enum moment_met
         return ERR_NOMEM;
     uint32_t number = find(m, at == NULL, &ram_ready);
     if (number == NONE) {
-        if (at == NULL || ram_ready || closure_device_ram(m->device))
-            keep(m, at);
+        if (keep && (at == NULL || ram_ready || closure_device_ram(m->device)))
+            put(m, at);
         return 0;
     }
     const struct moment *is = &m->moments[number];

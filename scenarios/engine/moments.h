@@ -41,9 +41,9 @@ void moments_touch(struct moments *m, uint32_t unit);
 /* A run begins, and units that were touched since the one before began may be as they were then. 0
  * or ERR_NOMEM. */
 int moments_begin(struct moments *m);
-/* The run under way stands between two steps, or (at null) just before power-on. New moments are
- * kept. KNOWN: rest is what followed there. ERR_NOMEM. */
-int moments_meet(struct moments *m, const struct moment_way *at, enum moment_met *met,
+/* The run under way stands between two steps, or (at null) just before power-on. keep: if nobody
+ * was here, it is remembered that this run was. KNOWN: rest is what followed there. ERR_NOMEM. */
+int moments_meet(struct moments *m, const struct moment_way *at, bool keep, enum moment_met *met,
                  struct moment_end *rest);
 /* The run is over, or was left where all is known: the end and the whole of its way. */
 void moments_end(struct moments *m, const struct moment_end *whole);
