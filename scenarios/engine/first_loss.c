@@ -229,14 +229,16 @@ bool first_loss_tear(struct first_loss *f, uint32_t i, const struct closure_cut 
 }
 
 void first_loss_tell(struct first_loss *f, const struct closure_cut *cut,
-                     const struct first_loss_end *end)
+                     const struct moment_end *whole)
 {
-    const uint64_t story[] = {end->end, end->ops, (uint64_t)end->chip_ns};
+    const struct first_loss_end end = {
+        .end = whole->end, .ops = whole->way.ops, .chip_ns = whole->way.chip_ns};
+    const uint64_t story[] = {end.end, end.ops, (uint64_t)end.chip_ns};
     f->out->points++;
-    f->out->failed += end->end > CLOSURE_NEW;
+    f->out->failed += end.end > CLOSURE_NEW;
     digest_update(&f->story, story, sizeof story);
     if (f->options.each != NULL)
-        f->options.each(f->options.each_ctx, cut, end);
+        f->options.each(f->options.each_ctx, cut, &end);
 }
 
 /* ---- a start ---- */
@@ -279,6 +281,10 @@ static int steps(struct first_loss *f, struct moment_end *whole, bool *left)
         result = closure_device_step(d);
         at = (struct moment_way){
             .ops = nor_op_count(d->nor) - begin, .chip_ns = d->chip_ns, .steps = at.steps + 1};
+        if (f->looked != NULL && result == BOOT_MORE && at.ops == 0) {
+            *left = f->looked(f->looked_ctx, &at, whole);
+            f->out->joined += *left;
+        }
         if (f->moments == NULL || result != BOOT_MORE || at.ops == ops)
             continue;
         if (f->alone == 0 || heads > 0)
@@ -341,9 +347,7 @@ static int execute(struct first_loss *f, uint32_t i, const struct closure_cut *c
         return err_set(err, ERR_BENCH, "first loss: operation %u did not come again", cut->op);
     int rc = first_loss_go(f, &whole, err);
     if (rc == 0)
-        first_loss_tell(f, cut,
-                        &(struct first_loss_end){
-                            .end = whole.end, .ops = whole.way.ops, .chip_ns = whole.way.chip_ns});
+        first_loss_tell(f, cut, &whole);
     return rc;
 }
 

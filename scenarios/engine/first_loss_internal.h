@@ -29,7 +29,11 @@ struct first_loss {
     struct moments *moments; /* joined: also of the undisturbed run */
     uint32_t alone;          /* moments of a start, from its first operation on, that only it has:
                                 the first is not asked for, none of them kept */
-    bool failed;             /* no memory, inside a callback */
+    /* A start has only looked so far; true: all that follows is known, and whole tells.
+     * May be null. */
+    bool (*looked)(void *ctx, const struct moment_way *at, struct moment_end *whole);
+    void *looked_ctx;
+    bool failed; /* no memory, inside a callback */
 
     /* first_loss_run */
     struct first_loss_result *out;
@@ -47,7 +51,7 @@ bool first_loss_tear(struct first_loss *f, uint32_t i, const struct closure_cut 
                      struct err *err);
 /* A point is known. */
 void first_loss_tell(struct first_loss *f, const struct closure_cut *cut,
-                     const struct first_loss_end *end);
+                     const struct moment_end *whole);
 /* A start, or the rest of it that is not known: the device runs from flash as it is. Its end and
  * way. 0, ERR_NOMEM, ERR_BENCH. */
 int first_loss_go(struct first_loss *f, struct moment_end *whole, struct err *err);

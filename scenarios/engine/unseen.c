@@ -1,6 +1,7 @@
 #include "scenarios/engine/unseen.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A unit in the start of that number; of another, nothing has happened to it yet. */
 struct face {
@@ -24,6 +25,21 @@ bool unseen_covers(const struct unseen *u, uint32_t addr, uint32_t len_bytes)
     return false;
 }
 
+bool unseen_merges(const struct unseen *u, uint32_t addr, uint32_t len_bytes, const uint8_t *cells)
+{
+    for (uint32_t i = 0; i < u->writes; i++) {
+        const struct unseen_write *w = &u->write[i];
+        uint32_t at = addr - w->addr, k = 0;
+        if (addr < w->addr || at > w->len_bytes || len_bytes > w->len_bytes - at)
+            continue;
+        while (k < len_bytes && (cells[k] & w->data[at + k]) == w->result[at + k])
+            k++;
+        if (k == len_bytes)
+            return true;
+    }
+    return false;
+}
+
 struct unseen_watch *unseen_watch_new(uint32_t units, uint32_t unit_bytes)
 {
     struct unseen_watch *w = calloc(1, sizeof *w + units * sizeof w->faces[0]);
@@ -42,7 +58,7 @@ void unseen_watch_free(struct unseen_watch *w)
 void unseen_watch_begin(struct unseen_watch *w)
 {
     w->start++;
-    w->result.count = 0;
+    w->result.count = w->result.writes = 0;
 }
 
 static struct face *face_of(struct unseen_watch *w, uint32_t unit)
@@ -51,6 +67,16 @@ static struct face *face_of(struct unseen_watch *w, uint32_t unit)
     if (f->start != w->start)
         *f = (struct face){.start = w->start};
     return f;
+}
+
+/* Empty ranges have no place. */
+static void widen(uint32_t *from, uint32_t *to, uint32_t with_from, uint32_t with_to)
+{
+    if (with_from == with_to)
+        return;
+    bool empty = *from == *to;
+    *from = empty || with_from < *from ? with_from : *from;
+    *to = empty || with_to > *to ? with_to : *to;
 }
 
 void unseen_watch_look(struct unseen_watch *w, uint32_t addr, uint32_t len_bytes)
@@ -63,12 +89,7 @@ void unseen_watch_look(struct unseen_watch *w, uint32_t addr, uint32_t len_bytes
         addr += to - from;
         if (f->erased)
             continue;
-        if (f->from == f->to) {
-            f->from = from;
-            f->to = to;
-        }
-        f->from = from < f->from ? from : f->from;
-        f->to = to > f->to ? to : f->to;
+        widen(&f->from, &f->to, from, to);
     }
 }
 
@@ -83,7 +104,32 @@ void unseen_watch_erase(struct unseen_watch *w, uint32_t addr)
             (struct unseen_unit){.addr = addr, .seen_from = f->from, .seen_to = f->to};
 }
 
+void unseen_watch_program(struct unseen_watch *w, uint32_t addr, uint32_t len_bytes,
+                          const uint8_t *data, const uint8_t *result)
+{
+    uint32_t from = addr % w->result.unit_bytes;
+    const struct face *f = face_of(w, addr / w->result.unit_bytes);
+    bool seen = from < f->to && from + len_bytes > f->from;
+    if (len_bytes > UNSEEN_WRITE_BYTES || w->result.writes == UNSEEN_WRITES || f->erased || seen)
+        return;
+    struct unseen_write *out = &w->result.write[w->result.writes++];
+    out->addr = addr;
+    out->len_bytes = len_bytes;
+    memcpy(out->data, data, len_bytes);
+    memcpy(out->result, result, len_bytes);
+}
+
 const struct unseen *unseen_watch_result(const struct unseen_watch *w)
 {
     return &w->result;
+}
+
+void unseen_add_looks(struct unseen *u, const struct unseen_watch *before)
+{
+    u->writes = 0;
+    for (uint32_t i = 0; i < u->count; i++) {
+        const struct face *f = &before->faces[u->unit[i].addr / u->unit_bytes];
+        if (f->start == before->start)
+            widen(&u->unit[i].seen_from, &u->unit[i].seen_to, f->from, f->to);
+    }
 }
