@@ -12,12 +12,26 @@ die() { # die CODE text...
     exit "$code"
 }
 
-# quietly LOG command...: output goes to LOG; on failure its end is shown and the code returned.
+# quietly LOG command...: output goes to LOG, on a terminal with its last line to look at; on failure
+# its end is shown and the code returned.
 quietly() {
-    local log=$1 rc=0
+    local log=$1 rc=0 pid
     shift
     mkdir -p "$(dirname "$log")"
-    "$@" >"$log" 2>&1 || rc=$?
+    if [ -t 1 ]; then
+        "$@" >"$log" 2>&1 &
+        pid=$!
+        trap 'kill "$pid" 2>/dev/null; exit 130' INT
+        while kill -0 "$pid" 2>/dev/null; do
+            printf '\r\033[K  %.70s' "$(tail -n 1 "$log" | tr -dc '[:print:]')"
+            sleep 0.5
+        done
+        printf '\r\033[K'
+        trap - INT
+        wait "$pid" || rc=$?
+    else
+        "$@" >"$log" 2>&1 || rc=$?
+    fi
     if [ "$rc" -ne 0 ]; then
         say "failed ($rc): $*" "-- end of $log:"
         tail -n 40 "$log"
