@@ -175,42 +175,38 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
         guests_add(&e->guests, info->connect_fd, e->now_ns, vtime_after(e->now_ns, e->limit_ns));
 }
 
-/* Its next step must be done by then. */
-static void expect(struct edge *e, struct MHD_Connection *connection, int64_t due_ns)
+/* Its next step must be done by then. The guest; null: nobody is waited for. */
+static struct guest *expect(struct edge *e, struct MHD_Connection *connection, int64_t due_ns)
 {
     struct guest *guest = e->limit_ns == 0 ? NULL : guest_of(connection);
     if (guest == NULL)
-        return;
+        return NULL;
     guest->due_ns = due_ns;
     guest->rests = false;
+    return guest;
 }
 
 /* It may ask for more. */
 static void expect_request(struct edge *e, struct MHD_Connection *connection)
 {
-    struct guest *guest = e->limit_ns == 0 ? NULL : guest_of(connection);
-    if (guest == NULL)
-        return;
-    guest->due_ns = vtime_after(e->now_ns, e->limit_ns);
-    guest->rests = true;
+    struct guest *guest = expect(e, connection, vtime_after(e->now_ns, e->limit_ns));
+    if (guest != NULL)
+        guest->rests = true;
 }
 
 /* It has asked for something, and the body goes on. */
 static void expect_body(struct edge *e, struct MHD_Connection *connection)
 {
-    struct guest *guest = e->limit_ns == 0 ? NULL : guest_of(connection);
-    if (guest == NULL)
-        return;
-    guest->asked = true;
-    guest->rests = false;
-    guest->due_ns = vtime_after(e->now_ns, e->limit_ns);
+    struct guest *guest = expect(e, connection, vtime_after(e->now_ns, e->limit_ns));
+    if (guest != NULL)
+        guest->asked = true;
 }
 
 /* The reply may take its time, but not for ever. */
 static void expect_reading(struct edge *e, struct MHD_Connection *connection, uint64_t bytes)
 {
     int64_t limit_ns = (int64_t)(bytes / SLOWEST_BYTES_PER_S) * NS_PER_S;
-    expect(e, connection, vtime_after(vtime_after(e->now_ns, e->limit_ns), limit_ns));
+    (void)expect(e, connection, vtime_after(vtime_after(e->now_ns, e->limit_ns), limit_ns));
 }
 
 /* Who asks again and again for what is refused gets his answers late. */
@@ -240,7 +236,7 @@ static void wait_until(struct exchange *x, int64_t due_ns)
     x->next = *at;
     x->waiting = true;
     *at = x;
-    expect(x->edge, x->connection, VTIME_NEVER);
+    (void)expect(x->edge, x->connection, VTIME_NEVER);
     MHD_suspend_connection(x->connection);
 }
 

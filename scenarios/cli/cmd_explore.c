@@ -10,6 +10,7 @@
 #include "common/vtime.h"
 #include "scenarios/cli/cli.h"
 #include "scenarios/cli/cmd_explore_closure.h"
+#include "scenarios/cli/explore_line.h"
 #include "scenarios/cli/explore_report.h"
 #include "scenarios/cli/files.h"
 #include "scenarios/cli/pool.h"
@@ -60,15 +61,13 @@ static const char help[] =
     "2 incomplete, a bench fault, or the scenario does not pass without a cut.\n";
 
 struct explore_command {
+    struct explore_line line;
     struct explore_report report;
-    struct run_options run;
     struct scenario *scenarios; /* owned; one per exploration */
     struct world *world;        /* of the parent, for the runs without a cut */
-    const char *json, *html;
-    unsigned jobs;
+    const char *html;
     int64_t timeout_ms;
-    bool quiet, net;
-    char cache[512];
+    bool net;
     uint64_t *numbers; /* owned: the points of the shard */
     size_t n_numbers;
     struct progress_state progress;
@@ -115,7 +114,7 @@ static void work(void *ctx, void *state, size_t item, void *result)
     uint32_t s = scenario_of(&c->report, &index);
     if (state == NULL)
         return; /* no memory for a world: the point stays not run, and the report says so */
-    explore_run(&c->report.scenarios[s], &c->scenarios[s], &c->report.options, state, &c->run,
+    explore_run(&c->report.scenarios[s], &c->scenarios[s], &c->report.options, state, &c->line.run,
                 (uint32_t)index, out);
 }
 
@@ -175,7 +174,7 @@ static int prepare(struct explore_command *c, const struct scenario_files *f, st
         struct exploration *x = &r->scenarios[r->count++];
         int rc = scenario_load(&c->scenarios[i], f->item[i].path, err);
         if (rc == 0)
-            rc = explore_prepare(x, &c->scenarios[i], &r->options, c->world, &c->run, err);
+            rc = explore_prepare(x, &c->scenarios[i], &r->options, c->world, &c->line.run, err);
         if (rc != 0)
             return rc;
         if (x->cause[0] != '\0')
@@ -195,13 +194,13 @@ static int explore(struct explore_command *c, struct err *err)
 {
     struct pool_report pool = {.interrupted = false};
     int64_t start_ns = clock_ns();
-    enum progress kind = c->quiet                ? PROGRESS_NONE
+    enum progress kind = c->line.quiet           ? PROGRESS_NONE
                          : isatty(STDERR_FILENO) ? PROGRESS_BAR
                                                  : PROGRESS_LINES;
     progress_init(&c->progress, kind, c->n_numbers, start_ns);
     struct pool_setup p = {.n_items = c->n_numbers,
                            .result_bytes = sizeof(struct explore_result),
-                           .workers = c->jobs,
+                           .workers = c->line.jobs,
                            .timeout_ms = c->timeout_ms,
                            .ctx = c,
                            .open = open_world,
@@ -266,34 +265,29 @@ static int conclude(struct explore_command *c)
     if (ms > 0)
         (void)printf("%" PRIu64 " runs in %" PRId64 ".%03d s: %" PRIu64
                      " per second, %u worker%s\n",
-                     c->runs, ms / 1000, (int)(ms % 1000), c->runs * 1000 / (uint64_t)ms, c->jobs,
-                     c->jobs == 1 ? "" : "s");
+                     c->runs, ms / 1000, (int)(ms % 1000), c->runs * 1000 / (uint64_t)ms,
+                     c->line.jobs, c->line.jobs == 1 ? "" : "s");
     (void)fflush(stdout);
-    int code = explore_save("explore", &c->report, c->json, c->html);
+    int code = explore_save("explore", &c->report, c->line.json, c->html);
     return code != 0 ? code : explore_report_exit_code(&c->report);
 }
 
 /* ---- command line ---- */
 
 enum {
-    OPT_HELP = 'h',
-    OPT_DEPTH = 1000,
+    OPT_DEPTH = LINE_OWN,
     OPT_POINTS,
     OPT_NET,
     OPT_TEARS,
     OPT_SAMPLE,
     OPT_SEED,
     OPT_SHARD,
-    OPT_JOBS,
     OPT_TIMEOUT,
-    OPT_JSON,
-    OPT_HTML,
-    OPT_CACHE,
-    OPT_QUIET
+    OPT_HTML
 };
 
 static const struct option longs[] = {
-    {"help", no_argument, NULL, OPT_HELP},
+    {"help", no_argument, NULL, LINE_HELP},
     {"depth", required_argument, NULL, OPT_DEPTH},
     {"points", required_argument, NULL, OPT_POINTS},
     {"net", no_argument, NULL, OPT_NET},
@@ -301,22 +295,14 @@ static const struct option longs[] = {
     {"sample", required_argument, NULL, OPT_SAMPLE},
     {"seed", required_argument, NULL, OPT_SEED},
     {"shard", required_argument, NULL, OPT_SHARD},
-    {"jobs", required_argument, NULL, OPT_JOBS},
+    {"jobs", required_argument, NULL, LINE_JOBS},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
-    {"json", required_argument, NULL, OPT_JSON},
+    {"json", required_argument, NULL, LINE_JSON},
     {"html", required_argument, NULL, OPT_HTML},
-    {"cache", required_argument, NULL, OPT_CACHE},
-    {"quiet", no_argument, NULL, OPT_QUIET},
+    {"cache", required_argument, NULL, LINE_CACHE},
+    {"quiet", no_argument, NULL, LINE_QUIET},
     {0},
 };
-
-static int number(const char *option, uint64_t min, uint64_t max, uint64_t *out)
-{
-    return cli_number(optarg, min, max, out)
-               ? 0
-               : cli_usage("explore", "--%s %s: must be a number from %" PRIu64 " to %" PRIu64,
-                           option, optarg, min, max);
-}
 
 static int take_shard(struct explore_report *r)
 {
@@ -334,15 +320,16 @@ static int take_shard(struct explore_report *r)
     return 0;
 }
 
-static int take(int option, struct explore_command *c)
+static int take(int option, void *ctx)
 {
+    struct explore_command *c = ctx;
     struct explore_options *o = &c->report.options;
     struct err err = {.text = ""};
     uint64_t n = 0;
     int rc = 0;
     switch (option) {
     case OPT_DEPTH:
-        rc = number("depth", 1, RUN_CUTS_MAX, &n);
+        rc = explore_line_number("depth", 1, RUN_CUTS_MAX, &n);
         o->depth = (uint32_t)n;
         return rc;
     case OPT_POINTS:
@@ -357,57 +344,28 @@ static int take(int option, struct explore_command *c)
                    ? 0
                    : cli_usage("explore", "--tears %s: %s", optarg, err.text);
     case OPT_SAMPLE:
-        return number("sample", 1, EXPLORE_POINTS_MAX, &o->sample);
+        return explore_line_number("sample", 1, EXPLORE_POINTS_MAX, &o->sample);
     case OPT_SEED:
-        return number("seed", 0, UINT64_MAX, &o->sample_seed);
+        return explore_line_number("seed", 0, UINT64_MAX, &o->sample_seed);
     case OPT_SHARD:
         return take_shard(&c->report);
-    case OPT_JOBS:
-        rc = number("jobs", 1, POOL_WORKERS_MAX, &n);
-        c->jobs = (unsigned)n;
-        return rc;
     case OPT_TIMEOUT:
-        rc = number("timeout", 1, 86400, &n);
+        rc = explore_line_number("timeout", 1, 86400, &n);
         c->timeout_ms = (int64_t)n * 1000;
         return rc;
-    case OPT_JSON:
-        c->json = optarg;
-        return 0;
     case OPT_HTML:
         c->html = optarg;
-        return 0;
-    case OPT_CACHE:
-        c->run.cache_dir = optarg;
-        return 0;
-    case OPT_QUIET:
-        c->quiet = true;
         return 0;
     default:
         return 0;
     }
 }
 
-static int find_scenarios(struct scenario_files *f, char **paths, int n)
-{
-    struct err err = {.text = ""};
-    struct buf bad;
-    if (files_collect(f, paths, (size_t)n, &err) != 0)
-        return cli_fail("explore", EXIT_USAGE, "%s", err.text);
-    buf_init(&bad, EXPLORE_REPORT_BYTES_MAX);
-    int wrong = files_check(f, &bad);
-    if (wrong > 0)
-        (void)fwrite(bad.data, 1, bad.len_bytes, stderr);
-    buf_free(&bad);
-    return wrong == 0 ? 0
-                      : cli_fail("explore", EXIT_USAGE, "%d of %zu scenarios cannot be used", wrong,
-                                 f->count);
-}
-
-static int run(struct explore_command *c, char **paths, int n)
+static int run(struct explore_command *c)
 {
     struct scenario_files files = {.count = 0};
     struct err err = {.text = ""};
-    int code = find_scenarios(&files, paths, n);
+    int code = explore_line_scenarios(&c->line, &files);
     if (code == 0) {
         int rc = prepare(c, &files, &err);
         if (rc == 0)
@@ -429,30 +387,12 @@ int cmd_explore(int argc, char **argv)
             return cmd_explore_closure(argc, argv);
     struct explore_command c = {.report = {.shard = 1, .shards = 1}};
     explore_options_default(&c.report.options);
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        if (option == OPT_HELP) {
-            (void)fputs(help, stdout);
-            return EXIT_PASSED;
-        }
-        if (option == '?')
-            return cli_bad_option("explore", argv);
-        int rc = take(option, &c);
-        if (rc != 0)
-            return rc;
-    }
+    int code = explore_line_read(&c.line, argc, argv, longs, help, take, &c);
+    if (code >= 0)
+        return code;
     if (c.net)
         c.report.options.kinds |= EXPLORE_NETWORK;
-    if (optind == argc)
-        return cli_usage("explore", "which scenarios? A file or folder is needed");
-    (void)signal(SIGPIPE, SIG_IGN);
-    cli_cache_dir(c.cache, sizeof c.cache);
-    if (c.run.cache_dir == NULL)
-        c.run.cache_dir = c.cache;
-    c.run.firmware_dir = CLI_FIRMWARE_DIR;
-    if (c.jobs == 0)
-        c.jobs = session_default_jobs();
     if (c.timeout_ms == 0)
         c.timeout_ms = c.report.options.depth > 1 ? 3600000 : 60000;
-    return run(&c, argv + optind, argc - optind);
+    return run(&c);
 }

@@ -11,6 +11,7 @@
 #include "common/vtime.h"
 #include "scenarios/cli/cli.h"
 #include "scenarios/cli/cmd_explore_closure.h"
+#include "scenarios/cli/explore_line.h"
 #include "scenarios/cli/files.h"
 #include "scenarios/cli/pool.h"
 #include "scenarios/cli/report.h"
@@ -73,13 +74,10 @@ struct chunk_result {
 };
 
 struct closure_command {
+    struct explore_line line;
     struct whole_options options;
-    struct run_options run;
-    const char *json;
-    unsigned jobs;
     int64_t timeout_ns; /* 0: none */
-    bool quiet, terminal;
-    char cache[512];
+    bool terminal;
     struct arena *arena;
 
     /* the scenario under way */
@@ -190,7 +188,7 @@ static void tick(void *ctx)
     struct closure_command *c = ctx;
     struct whole_progress p;
     int64_t now = clock_ns();
-    if (c->quiet || now - c->shown_ns < (c->terminal ? SHOW_EVERY_NS : 50 * SHOW_EVERY_NS))
+    if (c->line.quiet || now - c->shown_ns < (c->terminal ? SHOW_EVERY_NS : 50 * SHOW_EVERY_NS))
         return;
     whole_progress(c->w, &p);
     int64_t ms = (now - c->began_ns) / NS_PER_MS + 1;
@@ -243,7 +241,7 @@ static int batch(struct closure_command *c, struct err *err)
     struct pool_report report;
     struct pool_setup p = {.n_items = items,
                            .result_bytes = sizeof(struct chunk_result),
-                           .workers = c->jobs < items ? c->jobs : (unsigned)items,
+                           .workers = c->line.jobs < items ? c->line.jobs : (unsigned)items,
                            .timeout_ms = TASK_MS,
                            .ctx = c,
                            .open = open_worker,
@@ -274,7 +272,7 @@ static int close_it(struct closure_command *c, struct err *err)
         else if (rc == 0 && c->timeout_ns > 0 && clock_ns() - c->began_ns > c->timeout_ns)
             whole_stop(c->w, "the time allowed was used");
     }
-    if (!c->quiet && c->terminal)
+    if (!c->line.quiet && c->terminal)
         (void)fputs("\r\033[K", stderr);
     return rc;
 }
@@ -287,7 +285,7 @@ static int once_more(struct closure_command *c, const struct scenario *s, struct
     whole_worker_free(c->own);
     whole_free(c->w);
     c->own = NULL;
-    c->w = whole_new(s, &o, &c->run, err);
+    c->w = whole_new(s, &o, &c->line.run, err);
     return c->w == NULL ? ERR_NOMEM : close_it(c, err);
 }
 
@@ -302,8 +300,8 @@ static int print(const struct closure_command *c, const struct whole_result *r, 
     int64_t ms = (clock_ns() - c->began_ns) / NS_PER_MS + 1;
     (void)printf("  %" PRId64 ".%03d s, %" PRIu64 " starts per second, %u worker%s, %" PRIu64
                  " MiB\n",
-                 ms / 1000, (int)(ms % 1000), r->starts * 1000 / (uint64_t)ms, c->jobs,
-                 c->jobs == 1 ? "" : "s", r->memory_bytes >> 20);
+                 ms / 1000, (int)(ms % 1000), r->starts * 1000 / (uint64_t)ms, c->line.jobs,
+                 c->line.jobs == 1 ? "" : "s", r->memory_bytes >> 20);
     (void)fflush(stdout);
     return rc;
 }
@@ -341,7 +339,7 @@ static int one_scenario(struct closure_command *c, const char *path, struct buf 
     int rc = s == NULL || r == NULL ? err_set(&err, ERR_NOMEM, "no memory")
                                     : scenario_load(s, path, &err);
     c->began_ns = c->shown_ns = clock_ns();
-    c->w = rc == 0 ? whole_new(s, &c->options, &c->run, &err) : NULL;
+    c->w = rc == 0 ? whole_new(s, &c->options, &c->line.run, &err) : NULL;
     if (rc == 0 && c->w == NULL) {
         code = whole_refuses(s) != NULL ? EXIT_NOT_APPLICABLE : EXIT_INCONCLUSIVE;
         rc = ERR_UNSUPPORTED;
@@ -384,8 +382,8 @@ static int all_scenarios(struct closure_command *c, const struct scenario_files 
     }
     if (rc == 0)
         rc = buf_text(&json, "\n]}\n");
-    if (c->json != NULL && (rc != 0 || report_save(c->json, &json, &err) != 0))
-        code = cli_fail("explore", EXIT_INCONCLUSIVE, "%s: %s", c->json, err.text);
+    if (c->line.json != NULL && (rc != 0 || report_save(c->line.json, &json, &err) != 0))
+        code = cli_fail("explore", EXIT_INCONCLUSIVE, "%s: %s", c->line.json, err.text);
     buf_free(&json);
     return code;
 }
@@ -393,22 +391,17 @@ static int all_scenarios(struct closure_command *c, const struct scenario_files 
 /* ---- command line ---- */
 
 enum {
-    OPT_HELP = 'h',
-    OPT_CLOSURE = 1000,
+    OPT_CLOSURE = LINE_OWN,
     OPT_TEARS,
     OPT_DEPTH,
     OPT_AUDIT,
     OPT_STATES,
     OPT_MEMORY,
-    OPT_TIMEOUT,
-    OPT_JOBS,
-    OPT_JSON,
-    OPT_CACHE,
-    OPT_QUIET
+    OPT_TIMEOUT
 };
 
 static const struct option longs[] = {
-    {"help", no_argument, NULL, OPT_HELP},
+    {"help", no_argument, NULL, LINE_HELP},
     {"closure", no_argument, NULL, OPT_CLOSURE},
     {"tears", required_argument, NULL, OPT_TEARS},
     {"depth", required_argument, NULL, OPT_DEPTH},
@@ -416,20 +409,12 @@ static const struct option longs[] = {
     {"states", required_argument, NULL, OPT_STATES},
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
-    {"jobs", required_argument, NULL, OPT_JOBS},
-    {"json", required_argument, NULL, OPT_JSON},
-    {"cache", required_argument, NULL, OPT_CACHE},
-    {"quiet", no_argument, NULL, OPT_QUIET},
+    {"jobs", required_argument, NULL, LINE_JOBS},
+    {"json", required_argument, NULL, LINE_JSON},
+    {"cache", required_argument, NULL, LINE_CACHE},
+    {"quiet", no_argument, NULL, LINE_QUIET},
     {0},
 };
-
-static int number(const char *option, uint64_t max, uint64_t *out)
-{
-    return cli_number(optarg, 1, max, out)
-               ? 0
-               : cli_usage("explore", "--%s %s: must be a number from 1 to %" PRIu64, option,
-                           optarg, max);
-}
 
 static int take_tears(struct closure_command *c)
 {
@@ -456,67 +441,43 @@ static int take_tears(struct closure_command *c)
     return 0;
 }
 
-static int take(int option, struct closure_command *c)
+static int take(int option, void *ctx)
 {
+    struct closure_command *c = ctx;
     uint64_t n = 0;
     int rc = 0;
     switch (option) {
     case OPT_TEARS:
         return take_tears(c);
     case OPT_DEPTH:
-        rc = number("depth", 1000000, &n);
+        rc = explore_line_number("depth", 1, 1000000, &n);
         c->options.max_cuts = (uint32_t)n;
         return rc;
     case OPT_AUDIT:
-        rc = number("audit", UINT32_MAX, &n);
+        rc = explore_line_number("audit", 1, UINT32_MAX, &n);
         c->options.audit = (uint32_t)n;
         return rc;
     case OPT_STATES:
-        rc = number("states", 100000000, &n);
+        rc = explore_line_number("states", 1, 100000000, &n);
         c->options.max_states = (uint32_t)n;
         return rc;
     case OPT_MEMORY:
-        rc = number("memory", 1u << 20, &n);
+        rc = explore_line_number("memory", 1, 1u << 20, &n);
         c->options.max_bytes = n << 20;
         return rc;
     case OPT_TIMEOUT:
-        rc = number("timeout", 86400 * 7, &n);
+        rc = explore_line_number("timeout", 1, 86400 * 7, &n);
         c->timeout_ns = (int64_t)n * NS_PER_S;
         return rc;
-    case OPT_JOBS:
-        rc = number("jobs", POOL_WORKERS_MAX, &n);
-        c->jobs = (unsigned)n;
-        return rc;
-    case OPT_JSON:
-        c->json = optarg;
-        return 0;
-    case OPT_CACHE:
-        c->run.cache_dir = optarg;
-        return 0;
-    case OPT_QUIET:
-        c->quiet = true;
-        return 0;
     default:
         return 0;
     }
 }
 
-static int run(struct closure_command *c, char **paths, int n)
+static int run(struct closure_command *c)
 {
     struct scenario_files files = {.count = 0};
-    struct err err = {.text = ""};
-    struct buf bad;
-    int code = 0;
-    if (files_collect(&files, paths, (size_t)n, &err) != 0)
-        return cli_fail("explore", EXIT_USAGE, "%s", err.text);
-    buf_init(&bad, REPORT_BYTES);
-    int wrong = files_check(&files, &bad);
-    if (wrong > 0)
-        (void)fwrite(bad.data, 1, bad.len_bytes, stderr);
-    buf_free(&bad);
-    if (wrong > 0)
-        code = cli_fail("explore", EXIT_USAGE, "%d of %zu scenarios cannot be used", wrong,
-                        files.count);
+    int code = explore_line_scenarios(&c->line, &files);
     c->arena = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE,
                     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     c->results = calloc(BATCH_MAX / CHUNK, sizeof *c->results);
@@ -539,36 +500,12 @@ int cmd_explore_closure(int argc, char **argv)
     if (c == NULL)
         return cli_fail("explore", EXIT_INCONCLUSIVE, "no memory");
     c->options = (struct whole_options){.max_states = 1000000, .max_bytes = UINT64_C(4096) << 20};
-    int code = -1;
-    opterr = 0;
-    for (int option; code < 0 && (option = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        if (option == OPT_HELP) {
-            (void)fputs(help, stdout);
-            code = EXIT_PASSED;
-        } else if (option == '?') {
-            code = cli_bad_option("explore", argv);
-        } else {
-            int rc = take(option, c);
-            code = rc == 0 ? -1 : rc;
-        }
-    }
-    if (code < 0 && optind == argc)
-        code = cli_usage("explore", "which scenarios? A file or folder is needed");
+    int code = explore_line_read(&c->line, argc, argv, longs, help, take, c);
     if (code < 0) {
-        (void)signal(SIGPIPE, SIG_IGN);
         (void)signal(SIGINT, on_signal);
         (void)signal(SIGTERM, on_signal);
-        cli_cache_dir(c->cache, sizeof c->cache);
-        if (c->run.cache_dir == NULL)
-            c->run.cache_dir = c->cache;
-        c->run.firmware_dir = CLI_FIRMWARE_DIR;
         c->terminal = isatty(STDERR_FILENO);
-        long processors = sysconf(_SC_NPROCESSORS_ONLN);
-        if (c->jobs == 0)
-            c->jobs = processors < 1                  ? 1
-                      : processors > POOL_WORKERS_MAX ? POOL_WORKERS_MAX
-                                                      : (unsigned)processors;
-        code = run(c, argv + optind, argc - optind);
+        code = run(c);
     }
     free(c);
     return code;
