@@ -55,7 +55,7 @@ static const char help[] =
     "  --nginx PROGRAM        which one (default: the installed one), or none\n"
     "  --min-ratio P          exit 1 when the cloud serves less than P % of nginx's requests/s\n"
     "  --quiet                no progress\n\n"
-    "example: otabench bench scenarios/library/cms/a-clean-differential-upgrade.json --runs 500\n";
+    "example: otabench bench scenarios/bench/a-clean-upgrade-of-64-kib.json --runs 500\n";
 
 static int64_t cpu_ns(void)
 {
