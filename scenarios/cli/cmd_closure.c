@@ -36,8 +36,7 @@ static const char help[] =
     "                 from one of its contents, with the stack overwritten between steps\n"
     "  --quiet        no progress\n\n"
     "Exit: 0 proved, 1 counter-example, 2 bounded or bench fault.\n"
-    "example: otabench closure scenarios/bench/a-clean-upgrade-of-64-kib.json --tears "
-    "nothing,weak\n";
+    "example: otabench closure scenarios/library/cms/a-full-upgrade-runs-clean.json\n";
 
 struct wanted {
     const char *path, *json;
