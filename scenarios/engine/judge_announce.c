@@ -174,7 +174,7 @@ void judge_announce_fault(struct judge *j, enum cloud_fault_kind kind, const cha
 
 /* A slow network takes its time for a login and a version report, or for a connection to the
  * storage. */
-static int64_t link_ns(const struct judge *j)
+int64_t judge_link_ns(const struct judge *j)
 {
     const struct link_profile *p = &j->setup.scenario->profile;
     return 20 * (p->one_way_ns + p->jitter_ns);
@@ -264,7 +264,7 @@ static void on_announcement(struct judge *j, const struct ev *e, const char *top
         t->causes |= CAUSE_UPGRADE; /* refused for that */
     }
     if (waits && t->take_by_ns == 0)
-        t->take_by_ns = e->now_ns + TAKE_NS + link_ns(j);
+        t->take_by_ns = e->now_ns + TAKE_NS + judge_link_ns(j);
     if (strcmp(a.version, t->newest.version) != 0 || a.size_bytes != t->newest.size_bytes)
         t->newest = a;
     t->good = true;
@@ -277,8 +277,8 @@ void judge_announce_push(struct judge *j, const struct ev *e)
     const bool upgrade = strstr(topic, "/ota/device/upgrade/") != NULL;
     const bool reply = strstr(topic, "/ota/firmware/get_reply") != NULL;
     const bool config = strstr(topic, "/thing/config/push") != NULL;
-    const bool scripted = t->scripted;
-    t->scripted = false;
+    const bool scripted = t->scripted_ns == e->now_ns + 1;
+    t->scripted_ns = 0;
     if (!j->main_over)
         j->requests[RQ_PUSH] += (upgrade || config) && !scripted;
     if (ev_int(e, "delivered", 0) == 0) {
@@ -345,10 +345,11 @@ void judge_announce_time(struct judge *j, int64_t now_ns)
     if (t->take_by_ns > 0 && now_ns > t->take_by_ns && t->online) {
         judge_fail(j, "CLD-14", "version %s was announced %ld s ago and nothing is fetched",
                    t->newest.version,
-                   (long)((now_ns - t->take_by_ns + TAKE_NS + link_ns(j)) / NS_PER_S));
+                   (long)((now_ns - t->take_by_ns + TAKE_NS + judge_link_ns(j)) / NS_PER_S));
         t->take_by_ns = 0;
     }
-    if (t->owed && t->came_online && t->online && now_ns > t->connect_ns + ONLINE_NS + link_ns(j)) {
+    if (t->owed && t->came_online && t->online &&
+        now_ns > t->connect_ns + ONLINE_NS + judge_link_ns(j)) {
         judge_fail(j, "CLD-19", "%ld s after it came online the device has not been told",
                    (long)((now_ns - t->connect_ns) / NS_PER_S));
         t->owed = false;

@@ -30,11 +30,13 @@ static uint64_t durable_bytes(const struct judge *j)
 {
     if (j->package == NULL)
         return 0;
+    /* What an attempt before this one has left there does not count. */
+    const uint64_t most = j->slots.written_end;
     const uint32_t area = j->setup.update_address(j->setup.ctx);
     const uint8_t *flash = j->setup.flash(j->setup.ctx) + area;
     const uint32_t page = j->setup.scenario->device.geometry.page_bytes;
     uint64_t n = 0;
-    while (n < j->package->len_bytes && n < j->setup.package_limit) {
+    while (n < j->package->len_bytes && n < j->setup.package_limit && n < most) {
         if (n % page == 0 && j->setup.look != NULL)
             j->setup.look(j->setup.ctx, area + (uint32_t)n, page); /* no further than needed */
         if (flash[n] != j->package->bytes[n])
@@ -221,6 +223,7 @@ static void on_range(struct judge *j, const struct ev *e)
         j->clean_start_due = false;
     }
     j->dirty = j->dirty && from > 0;
+    t->written_end = from > 0 ? t->written_end : 0;
     if (j->replaced) {
         JUDGE(j, "DWN-33", from == 0, "the newer image is begun at byte %lu", from);
         JUDGE(j, "DWN-10", from == 0, "another image was resumed at byte %lu", from);

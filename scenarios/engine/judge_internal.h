@@ -171,6 +171,8 @@ void judge_slots_taken(struct judge *j, const char *version, int64_t bytes);
 void judge_slots_main_over(struct judge *j);
 void judge_fetch_cloud_event(struct judge *j, const struct ev *e);
 void judge_fetch_device_event(struct judge *j, const struct ev *e);
+int64_t judge_link_ns(
+    const struct judge *j); /* what a slow network takes for a login and a report */
 void judge_announce_push(struct judge *j, const struct ev *e);
 void judge_announce_fault(struct judge *j, enum cloud_fault_kind kind, const char *rq);
 void judge_announce_time(struct judge *j, int64_t now_ns);

@@ -246,6 +246,8 @@ void judge_slots_flash_event(struct judge *j, const struct ev *e)
     const uint32_t unit = c->geometry.granule_bytes;
     const uint32_t end = (j->package->len_bytes + unit - 1) / unit * unit;
     const uint32_t rel = addr - p->offset;
+    if (rel + len > t->written_end)
+        t->written_end = rel + len;
     /* Of a verified difference the whole image is made. */
     if (j->package->image == NULL || !t->verify_ok)
         JUDGE(j, "DWN-06", rel + len <= end,

@@ -41,15 +41,15 @@ struct judge_slots {
     bool on; /* the device has two slots */
 
     /* announcements */
-    struct announced newest;       /* the last good one, of any start */
-    bool good;                     /* a good one was delivered in this start */
-    unsigned bad;                  /* kinds of bad ones delivered in this start */
-    unsigned spoils;               /* what the script does to the push under way */
-    bool scripted;                 /* the next push is one of the script's own */
-    int64_t take_by_ns;            /* a good one must have been taken by then; 0: none waits */
-    bool owed;                     /* pending, not delivered: due at the next come-online */
-    bool came_online;              /* since then */
-    bool published;                /* a task waits for the device */
+    struct announced newest; /* the last good one, of any start */
+    bool good;               /* a good one was delivered in this start */
+    unsigned bad;            /* kinds of bad ones delivered in this start */
+    unsigned spoils;         /* what the script does to the push under way */
+    int64_t scripted_ns;     /* a push at this time, less 1, is one of the script's own; 0: none */
+    int64_t take_by_ns;      /* a good one must have been taken by then; 0: none waits */
+    bool owed;               /* pending, not delivered: due at the next come-online */
+    bool came_online;        /* since then */
+    bool published;          /* a task waits for the device */
     char refused[DEVICE_TEXT_MAX]; /* version that was given up */
     bool late_or_again;            /* one came late, or once more, in this run */
     bool on_trial, trial_push;     /* the running image is not confirmed; announced meanwhile */
@@ -93,6 +93,7 @@ struct judge_slots {
     uint32_t spoilt_before[2];     /* addresses spoilt before this request, by kind */
     bool repeat_in_download;       /* announced again while it is fetched */
     bool cause_to_restart;         /* the next range may begin at 0 */
+    uint64_t written_end;          /* of the image, since it was begun at its first byte */
     uint64_t stored_at_cut;        /* bytes of it that flash held at the start behind it */
     char spoilt[DEVICE_TEXT_MAX];  /* version of which a fault spoilt bytes, in a start before */
     char interrupted[DEVICE_TEXT_MAX]; /* version whose download a power cut has ended */

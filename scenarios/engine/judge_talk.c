@@ -78,7 +78,7 @@ void judge_slots_session_over(struct judge *j, int64_t now_ns)
 {
     struct judge_slots *t = &j->slots;
     judge_announce_time(j, now_ns);
-    if (t->online_ns > 0 && now_ns > t->online_ns + INFORM_NS && !j->net_any)
+    if (t->online_ns > 0 && now_ns > t->online_ns + INFORM_NS + judge_link_ns(j) && !j->net_any)
         JUDGE(j, "RPT-18", t->informs > 0, "version %s ran %ld s online and never reported itself",
               j->version, (long)((now_ns - t->online_ns) / NS_PER_S));
     t->online = false;
@@ -385,7 +385,7 @@ void judge_talk_event(struct judge *j, const struct ev *e)
     else if (ev_is(e, LANE_DEVICE, "api") && j->setup.scenario->device.alloc_fail_at > 0)
         judge_seen(j, "LIM-11");
     else if (ev_is(e, LANE_BENCH, "push"))
-        j->slots.scripted = true;
+        j->slots.scripted_ns = e->now_ns + 1; /* if there is something to send, it comes at once */
 }
 
 /* What can be said of the session at the end of the main phase. */

@@ -37,6 +37,7 @@ struct pipe {
     size_t consumed; /* front bytes of `bytes` already handed out */
     uint64_t sent_bytes;
     int64_t last_due_ns;
+    int64_t wire_end_ns;   /* when the shared sender is through with its bytes */
     int64_t not_before_ns; /* stall: nothing is due before */
     int64_t dribble_ns;    /* > 0: one byte per segment, this far apart */
     bool closed;           /* nothing may enter any more */
@@ -260,7 +261,7 @@ static int64_t segment_due(struct link *l, struct pipe *p, enum link_dir dir, ui
         if (start < l->wire_free_ns[dir])
             start = l->wire_free_ns[dir];
         start += (int64_t)len_bytes * 8 * NS_PER_S / bps;
-        l->wire_free_ns[dir] = start;
+        l->wire_free_ns[dir] = p->wire_end_ns = start;
     }
     int64_t due = start + f->one_way_ns;
     if (f->jitter_ns > 0)
@@ -412,8 +413,17 @@ void link_fin(struct link *l, uint32_t conn, enum link_dir dir, int64_t now_ns)
 void link_vanish(struct link *l, uint32_t conn)
 {
     struct conn *c = find(l, conn);
-    if (c != NULL)
-        retire(c);
+    if (c == NULL)
+        return;
+    retire(c);
+    /* Nobody goes on sending to who is gone: what waited for the sender waits no longer. */
+    for (int d = 0; d < 2; d++) {
+        int64_t end_ns = 0;
+        for (size_t i = 0; i < LIVE_MAX; i++)
+            if (l->live[i].number != 0 && l->live[i].pipe[d].wire_end_ns > end_ns)
+                end_ns = l->live[i].pipe[d].wire_end_ns;
+        l->wire_free_ns[d] = vtime_min(l->wire_free_ns[d], end_ns);
+    }
 }
 
 void link_break(struct link *l, uint32_t conn, enum link_action action, int64_t now_ns)
