@@ -113,7 +113,8 @@ static int pend(struct closure_case *k, struct nor *nor, const struct scenario *
     r.update_result = UPDATE_PENDING;
     if (rc != 0 || !weak)
         return rc == 0 ? state_write(&state, &r, err) : rc;
-    nor_arm_cut(nor, nor_op_count(nor) + 2, TEAR_WEAK, 0);
+    /* In the program that makes the record count: of itself, on write-once flash of its proof. */
+    nor_arm_cut(nor, nor_op_count(nor) + (b->layout.write_once ? 3 : 2), TEAR_WEAK, 0);
     (void)state_write(&state, &r, NULL); /* fails: power goes in it, and stays away */
     return nor_is_on(nor) ? err_set(err, ERR_BENCH, "the pending record was not cut") : 0;
 }

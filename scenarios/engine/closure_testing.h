@@ -136,7 +136,8 @@ static inline void small_open(struct small_device *d, const struct small *s)
                                       .erase_bytes = unit,
                                       .granule_bytes = g->granule_bytes,
                                       .backup_bytes = s->block_units * unit,
-                                      .write_once = s->policy != NOR_REWRITE};
+                                      .write_once = s->policy != NOR_REWRITE,
+                                      .traps = s->policy == NOR_ECC};
     (void)snprintf(b->files[0].name, sizeof b->files[0].name, "app");
     b->files[0].address = unit;
     b->files[0].area_bytes = s->image_units * unit;

@@ -60,6 +60,7 @@ static const struct update_row weak_marks[] = {
     {"spi4k full", SPI512, 3, {{FULL, 900, 3200}}},
     {"internal8 ascending", INTERNAL2, 3, {{DELTA_UP, 3000, 3100}}},
     {"internal8 full", INTERNAL2, 3, {{FULL, 3000, 3100}}},
+    {"internal8 ascending, bank B", INTERNAL2, 2, {{DELTA_UP, 3000, 3100}}},
 };
 
 /* Everything in place and the right result, and nobody else was touched. */
@@ -282,6 +283,53 @@ static void weak_mark_over_weak_erase(const void *row)
 }
 
 /*
+ * Power goes weakly at some operation, and then again and again where the next starts make firm
+ * what they found: in the first operation of each. All cells read right until the firmware is under
+ * work and power goes once more; then they do not. Whatever places there are for making firm, they
+ * must not be used up before what is relied on is.
+ */
+static void weak_again_and_again(const void *row)
+{
+    const struct update_row *u = row;
+    struct fixture f;
+    uint32_t bad = 0, sequences = 0;
+    fixture_open(&f, u);
+    fixture_pend(&f, u->writes);
+    struct nor *chip = f.rig.board.nor;
+    struct nor_snapshot *start = nor_save(chip);
+    uint64_t first = nor_op_count(chip);
+    CHECK_INT(rig_boot(&f.rig), BOOT_RUN);
+    uint64_t ops = nor_op_count(chip) - first;
+    for (uint64_t op = 1; op <= ops; op++) {
+        for (int again = 1; again <= 8; again++) {
+            nor_restore(chip, start);
+            bool cut = cut_at(&f, op, TEAR_WEAK);
+            for (int i = 0; cut && i < again; i++) {
+                settle(&f, READING_ALL_0);
+                cut = cut_at(&f, 1, TEAR_WEAK);
+            }
+            if (!cut)
+                break;
+            struct nor_snapshot *spent = nor_save(chip);
+            for (uint64_t last = 1; last <= 20; last++) {
+                nor_restore(chip, spent);
+                settle(&f, READING_ALL_0);
+                if (cut_at(&f, last, TEAR_SCRAMBLED))
+                    settle(&f, READING_ALL_1);
+                if (!(rig_boot(&f.rig) == BOOT_RUN && complete(&f) && firm(&f)) && bad++ < 3)
+                    tell("weak again", op, TEAR_WEAK, &f);
+                sequences++;
+            }
+            nor_snapshot_free(spent);
+        }
+    }
+    CHECK_INT(bad, 0);
+    CHECK(sequences > 100);
+    nor_snapshot_free(start);
+    fixture_close(&f);
+}
+
+/*
  * The slot for "done" is bad, so the record moves to bank B, over the block that is still staged
  * there, and power goes while it moves: "staged" is found, and only the target has the block.
  */
@@ -325,7 +373,7 @@ static void cut_then_failed_reads(const void *row)
     const struct boot_config *cfg = &f.rig.cfg;
     uint32_t unit = f.rig.geo.erase_bytes;
     /* Behind the record, for the backup area ends with bank B. */
-    uint32_t stage = f.rig.user_addr - 2 * unit + STATE_RECORD_BYTES * STATE_ONCE_COPIES;
+    uint32_t stage = f.rig.user_addr - 2 * unit + STATE_RECORD_BYTES * 4;
     struct nor_snapshot *start = nor_save(chip);
     uint64_t first = nor_op_count(chip);
     CHECK_INT(rig_boot(&f.rig), BOOT_RUN);
@@ -382,6 +430,7 @@ static const struct test tests[] = {
     TEST_ROWS("every cut, every tear", every_cut_every_tear, updates, update_name),
     TEST_ROWS("weak pending record", weak_pending_record, weak_updates, update_name),
     TEST_ROWS("weak mark over weak erase", weak_mark_over_weak_erase, weak_marks, update_name),
+    TEST_ROWS("weak again and again", weak_again_and_again, weak_marks, update_name),
     {"done without a place for its mark", done_without_a_place},
     TEST_ROWS("a cut, then reads that fail", cut_then_failed_reads, updates, update_name),
     TEST_ROWS("the same place again and again", same_place_again, updates, update_name),

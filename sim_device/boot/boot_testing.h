@@ -280,7 +280,8 @@ static inline void rig_open(struct rig *r, const struct rig_row *row, uint32_t f
                                           .erase_bytes = unit,
                                           .granule_bytes = r->geo.granule_bytes,
                                           .backup_bytes = row->backup_units * unit,
-                                          .write_once = row->policy != NOR_REWRITE};
+                                          .write_once = row->policy != NOR_REWRITE,
+                                          .traps = row->policy == NOR_ECC};
     r->user_addr = r->cfg.download_offset + r->cfg.layout.part_bytes;
     r->cfg.compare_block_kib = 64;
     r->cfg.algorithm = PACKAGE_ALGORITHM;
@@ -347,7 +348,8 @@ static inline void rig_state(struct rig *r, struct state *s)
 }
 
 /* As the agent leaves it: download record, some segments, then pending. writes: 2 ends in bank B,
- * 3 in bank A. weak: power went in the very last program, which leaves weak cells. */
+ * 3 in bank A. weak: power went in the program that makes the record count, which leaves weak
+ * cells: of the record itself, on write-once flash of its proof. */
 static inline void rig_pend(struct rig *r, uint32_t file_bytes, int writes, bool weak)
 {
     struct state s;
@@ -372,7 +374,8 @@ static inline void rig_pend(struct rig *r, uint32_t file_bytes, int writes, bool
         return;
     }
     if (weak)
-        nor_arm_cut(r->board.nor, nor_op_count(r->board.nor) + 2, TEAR_WEAK, 0);
+        nor_arm_cut(r->board.nor, nor_op_count(r->board.nor) + (r->cfg.layout.write_once ? 3 : 2),
+                    TEAR_WEAK, 0);
     REQUIRE_OK(state_write(&s, &rec, &err), &err);
     CHECK(!weak);
 }

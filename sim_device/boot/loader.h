@@ -34,7 +34,6 @@ enum loader_work {
     WORK_NONE,
     WORK_FIRM_TARGET, /* the target is good: its bytes once more */
     WORK_FIRM_STAGE,  /* the backup area is */
-    WORK_STAGE,       /* decode into the backup area */
     WORK_COPY,        /* target from the backup area */
     WORK_COPY_ANEW,   /* the same, whatever it holds (short_check) */
     WORK_STAGE_AND_COPY,

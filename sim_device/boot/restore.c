@@ -286,18 +286,11 @@ int loader_begin(struct boot *b)
     return rc == 0 ? set_mark(b, 0) : rc; /* which makes the record firm first */
 }
 
-/* Only counts. */
-static int put_crc(void *crc, const uint8_t *data, uint32_t len_bytes)
-{
-    *(uint32_t *)crc = crc32_update(*(uint32_t *)crc, data, len_bytes);
-    return 0;
-}
-
 /*
  * A mark that was cut may read now although an earlier start did not see it, began the step again
  * and was cut while it erased: then what the mark speaks of has its CRC, but from cells that may
- * read otherwise later. Programming the same bytes makes them firm; write-once flash cannot, there
- * the step is repeated unless the mark is proved.
+ * read otherwise later. Programming the same bytes makes them firm. Write-once flash cannot, but
+ * there a mark without proof is not seen, and one with proof was never unseen.
  */
 static int look_at_done(struct boot *b, const struct span *span)
 {
@@ -305,7 +298,7 @@ static int look_at_done(struct boot *b, const struct span *span)
     bool full = b->file.kind == PACKAGE_FULL;
     bool good, origin = full;
     int rc = holds(b, span->addr, span->len_bytes, crc, &good);
-    if (rc != 0 || (good && state_mark_is_firm(&b->state)))
+    if (rc != 0 || (good && b->cfg.layout.write_once))
         return rc;
     if (!full && good)
         rc = equal(b, stage_addr(b), span->addr, span->len_bytes, &origin);
@@ -316,9 +309,7 @@ static int look_at_done(struct boot *b, const struct span *span)
     if (!good && !origin)
         return err_set(&b->err, ERR_DIGEST, "block %u of %s is marked done, but is not",
                        span->block, b->file.name);
-    b->work = full ? WORK_COPY_FULL : WORK_COPY;
-    if (good && !b->cfg.layout.write_once)
-        b->work = WORK_FIRM_TARGET;
+    b->work = good ? WORK_FIRM_TARGET : full ? WORK_COPY_FULL : WORK_COPY;
     return 0;
 }
 
@@ -331,24 +322,13 @@ static int look_at_first_page(struct boot *b, const struct span *span)
     return rc;
 }
 
-/*
- * The same for the backup area. On write-once flash the block is staged again, whatever is there:
- * its target is not begun before the mark is proved. Only when the mark ran out of places it may
- * be, which shows in that the block cannot be decoded any more. What is not there on rewritable
- * flash is left to look_at_block.
- */
+/* The same for the backup area. What is not there is left to look_at_block. */
 static int look_at_staged(struct boot *b, const struct span *span)
 {
-    uint32_t crc = 0;
-    bool there;
-    if (state_mark_is_firm(&b->state))
-        return 0;
-    if (b->cfg.layout.write_once) {
-        if (loader_decode(b, span, put_crc, &crc) == 0 && crc == b->mark_arg)
-            b->work = WORK_STAGE;
-        return 0;
-    }
-    int rc = holds(b, stage_addr(b), span->len_bytes, b->mark_arg, &there);
+    bool there = false;
+    int rc = 0;
+    if (!b->cfg.layout.write_once)
+        rc = holds(b, stage_addr(b), span->len_bytes, b->mark_arg, &there);
     if (rc == 0 && there)
         b->work = WORK_FIRM_STAGE;
     return rc;
@@ -407,8 +387,6 @@ static int do_work(struct boot *b, const struct span *span)
         return loader_copy(b, span->addr, span->addr, span->len_bytes);
     case WORK_FIRM_STAGE:
         return loader_copy(b, stage_addr(b), stage_addr(b), span->len_bytes);
-    case WORK_STAGE:
-        return stage_block(b, span, &crc);
     case WORK_COPY_ANEW:
         crc = 0;
         /* fall through */

@@ -38,6 +38,13 @@ static bool rewritable(const struct twin *t)
     return t->geo->policy == NOR_REWRITE;
 }
 
+/* Touched proofs that show a record firm, and that every later start will see it. With ECC what was
+ * begun never reads as erased again, so the one that makes it count is enough. */
+static uint32_t proofs_needed(const struct twin *t)
+{
+    return t->geo->policy == NOR_ECC ? 1 : PROOFS;
+}
+
 static uint32_t place_addr(const struct twin *t, uint32_t bank, uint32_t place)
 {
     return t->offset + bank * t->bank_bytes + place * t->place_bytes;
@@ -173,7 +180,7 @@ static int scan(struct twin *t, struct err *err)
         if (v[i].valid && (!t->valid || (int32_t)(v[i].sequence - t->sequence) > 0))
             take(t, i, &v[i]);
     if (t->valid)
-        t->settled = t->single || (v[t->bank].proofs == PROOFS && v[1 - t->bank].valid);
+        t->settled = t->single || (v[t->bank].proofs >= proofs_needed(t) && v[1 - t->bank].valid);
     return 0;
 }
 
@@ -306,7 +313,7 @@ static int firm(struct twin *t, const uint8_t *record, uint8_t *scratch)
 {
     struct bank_view v;
     int rc = view_bank(t, t->bank, &v);
-    if (rc != 0 || v.proofs == PROOFS)
+    if (rc != 0 || v.proofs >= proofs_needed(t))
         return rc;
     if (rewritable(t))
         return fill_place(t, t->bank, 0, record);

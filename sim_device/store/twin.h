@@ -19,8 +19,11 @@
  *     sequence: it is erased, and gets the current record again.
  *
  * Settled means both: then nothing needs to be written at a start. Whoever acts on the record
- * settles first. Several cuts in a row cost a place each on write-once flash; when all places are
- * spent by cuts, what reads counts.
+ * settles first.
+ *
+ * On flash with ECC what was begun never reads as erased again: there one touched proof shows all
+ * that two show elsewhere, and no cut costs a place. On write-once flash without ECC several cuts
+ * in a row cost a place each; when all places are spent by cuts, what reads counts.
  */
 #ifndef OTABENCH_SIM_DEVICE_STORE_TWIN_H
 #define OTABENCH_SIM_DEVICE_STORE_TWIN_H

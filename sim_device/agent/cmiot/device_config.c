@@ -68,6 +68,7 @@ void device_state_layout(const struct device_config *c, struct state_layout *out
                                  .backup_bytes = two_areas ? c->compare_block_kib * 1024u
                                                            : c->geometry.erase_bytes,
                                  .write_once = c->geometry.policy != NOR_REWRITE,
+                                 .traps = c->geometry.policy == NOR_ECC,
                                  .breaks = c->breaks.state};
 }
 

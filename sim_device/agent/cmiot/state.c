@@ -145,12 +145,6 @@ int state_home(struct state *s, struct err *err)
     return s->bank == state_bank_a(&s->layout) ? 0 : state_roll(s, err);
 }
 
-bool state_mark_is_firm(const struct state *s)
-{
-    const struct state_ops *ops = ops_of(s);
-    return s->valid && ops->mark_is_firm != NULL && ops->mark_is_firm(s);
-}
-
 int state_firm(struct state *s, struct err *err)
 {
     if (!s->valid || s->firm)

@@ -8,10 +8,11 @@
  *     erase unit of the backup area in front of it. A record is written to the bank that does not
  *     hold the current one (erase, program, read back; sequence number and CRC-32), so one valid
  *     record always exists. A mark's slot is a function of its number, carries number, argument and
- *     CRC, and may be rewritten with the same data; on write-once flash a mark owns a group of
- *     slots and a record a group of copies. When slots run out the record moves to the other bank
- *     with journal_base moved up. Before the first change of a power-on, what a cut may have left
- *     weak is made firm (state_firm).
+ *     CRC, and may be rewritten with the same data. When slots run out the record moves to the
+ *     other bank with journal_base moved up. Before the first change of a power-on, what a cut may
+ *     have left weak is made firm (state_firm). Write-once flash cannot do that: there the record
+ *     and each mark are followed by a proof, what has no touched proof is not there, and a journal
+ *     that an earlier power-on began is not continued: the next mark moves the record.
  *   STATE_VENDOR (personality to be faulted, never the reference). The layout of protocols note
  *     cms-ota §8: one 176-byte record at the start of the last erase unit, 4-byte segment numbers
  *     after it, every record update is erase-then-write, no CRC. Keeps neither file_bytes,
@@ -42,8 +43,7 @@ enum {
 
 #define STATE_RECORD_BYTES 256 /* on flash, STATE_SAFE */
 #define STATE_SLOT_BYTES   16  /* on flash, STATE_SAFE; more where the granule is larger */
-#define STATE_ONCE_GROUP   4   /* write-once flash: slots per mark (twice while pending) */
-#define STATE_ONCE_COPIES  4   /* write-once flash: places for the record in a bank */
+#define STATE_ONCE_PROOFS  3   /* of a record and of each mark on write-once flash without ECC */
 
 /* The record as software sees it. Texts are terminated. */
 struct state_record {
@@ -91,7 +91,8 @@ struct state_layout {
     uint32_t granule_bytes; /* smallest program unit, 1 on SPI NOR; divides 256 */
     uint32_t
         backup_bytes; /* area in front of the last erase unit; erase-unit multiple, >= one unit */
-    bool write_once;  /* a programmed granule cannot be programmed again */
+    bool write_once : 1; /* a programmed granule cannot be programmed again */
+    bool traps : 1;      /* and one that a cut left torn or weak reads right or not at all (ECC) */
     struct state_breaks breaks;
 };
 
@@ -107,8 +108,10 @@ struct state {
     /* Boot loader: a block is staged in the backup area, so the journal must not move: state_mark
      * fails with ERR_LIMIT instead. Cleared by state_open. */
     bool pinned;
-    bool firm;         /* state_firm has nothing more to do in this power-on */
-    bool journalled;   /* a slot of this bank was touched: the record was firm before that */
+    bool firm;           /* state_firm has nothing more to do in this power-on */
+    bool journalled : 1; /* a slot of this bank was touched: the record was firm before that */
+    bool
+        inherited : 1; /* write-once: an earlier power-on began marks here; none is added to them */
     bool other_stale;  /* the other bank holds a valid older record */
     uint32_t next_pos; /* STATE_VENDOR: first unwritten slot */
 };
@@ -137,7 +140,8 @@ int state_write(struct state *s, const struct state_record *r, struct err *err);
  * between checks, when the mark is the last one, that what it claims is still so.
  */
 int state_mark(struct state *s, uint32_t number, uint32_t arg, struct err *err);
-/* Marks that still fit without rolling. */
+/* Marks that still fit without rolling. Write-once flash: none behind those of an earlier power-on,
+ * of which the last may be torn or weak. */
 uint32_t state_room(const struct state *s);
 /* Moves the record to the other bank with journal_base = s->mark (VENDOR: rewrites the unit). */
 int state_roll(struct state *s, struct err *err);
@@ -146,14 +150,11 @@ int state_roll(struct state *s, struct err *err);
 int state_home(struct state *s, struct err *err);
 /*
  * Makes firm what this power-on relies on: record and last mark are programmed again with the same
- * bytes (write-once: into the next blank place of their group), and a torn record in the other bank
- * that might read valid one day is erased. Done once per power-on; write, mark, roll and home call
- * it themselves. The boot loader calls it before a step that destroys something.
+ * bytes, and a torn record in the other bank that might read valid one day is erased. Done once per
+ * power-on; write, mark, roll and home call it themselves. The boot loader calls it before a step
+ * that destroys something. Write-once flash with ECC needs none of it.
  */
 int state_firm(struct state *s, struct err *err);
-/* Whether flash shows that the last mark has been firm since an earlier start, so that every start
- * since then has seen it. Write-once flash can show it while pending; false elsewhere. */
-bool state_mark_is_firm(const struct state *s);
 
 /* Text for people (`otabench flash info`): decodes whatever layout the two banks hold. ERR_ARG,
  * ERR_LIMIT (out is full). */

@@ -96,9 +96,10 @@ static void repair(uint8_t *bank)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct state_layout layouts[] = {
-        {STATE_SAFE, PART_BYTES, UNIT_BYTES, 1, UNIT_BYTES, false, {false}},
-        {STATE_SAFE, PART_BYTES, UNIT_BYTES, 8, UNIT_BYTES, true, {false}},
-        {STATE_VENDOR, PART_BYTES, UNIT_BYTES, 1, UNIT_BYTES, false, {false}},
+        {STATE_SAFE, PART_BYTES, UNIT_BYTES, 1, UNIT_BYTES, false, false, {false}},
+        {STATE_SAFE, PART_BYTES, UNIT_BYTES, 8, UNIT_BYTES, true, false, {false}},
+        {STATE_SAFE, PART_BYTES, UNIT_BYTES, 8, UNIT_BYTES, true, true, {false}},
+        {STATE_VENDOR, PART_BYTES, UNIT_BYTES, 1, UNIT_BYTES, false, false, {false}},
     };
     if (size == 0)
         return 0;

@@ -19,7 +19,6 @@ struct state_ops {
     int (*put_mark)(struct state *s, uint32_t number, uint32_t arg, struct err *err);
     uint32_t (*room)(const struct state *s);
     int (*firm)(struct state *s, struct err *err);
-    bool (*mark_is_firm)(const struct state *s); /* null: it never shows */
 };
 
 extern const struct state_ops state_safe_ops;

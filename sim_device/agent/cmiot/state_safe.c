@@ -6,6 +6,7 @@
 
 #define RECORD_MAGIC   0x5453424FU /* "OBST" as bytes */
 #define RECORD_VERSION 1U
+#define SEQUENCE_CYCLE 4U  /* write-once flash */
 #define GAP_SLOTS      32U /* so many untouched slots in a row: no mark was begun behind them */
 
 /* Byte offsets, record. */
@@ -44,48 +45,57 @@ struct slot {
     uint32_t arg;
 };
 
-static uint32_t copies(const struct state *s)
-{
-    return s->layout.write_once ? STATE_ONCE_COPIES : 1;
-}
-
-static uint32_t slots_from(const struct state *s)
-{
-    return copies(s) * STATE_RECORD_BYTES;
-}
-
 static uint32_t stride(const struct state *s)
 {
     return s->layout.granule_bytes > STATE_SLOT_BYTES ? s->layout.granule_bytes : STATE_SLOT_BYTES;
 }
 
-/* Slots a mark owns. */
-static uint32_t group(const struct state *s)
+/*
+ * Write-once flash: the record and every mark are followed by proofs, slots that are begun only
+ * when what they prove is complete. A touched one shows that it is firm, and what has none is not
+ * there. With ECC one is enough: what was begun never reads as erased again. Without, a proof
+ * itself may fade, and there are more of them.
+ */
+static uint32_t proofs(const struct state *s)
 {
     if (!s->layout.write_once)
-        return 1;
-    return s->record.update_result == UPDATE_PENDING ? 2 * STATE_ONCE_GROUP : STATE_ONCE_GROUP;
+        return 0;
+    return s->layout.traps ? 1 : STATE_ONCE_PROOFS;
 }
 
-/*
- * Slots written together. On write-once flash a restore step is written as a pair: the second slot
- * is begun only after the first is complete, so a touched second slot proves the first one firm,
- * and a power-on that finds it need not spend another slot.
- */
-static uint32_t together(const struct state *s)
+/* Slots a mark owns: its own and its proofs. */
+static uint32_t group(const struct state *s)
 {
-    return s->layout.write_once && s->record.update_result == UPDATE_PENDING ? 2 : 1;
+    return 1 + proofs(s);
 }
 
 static uint32_t capacity(const struct state *s)
 {
-    return (s->layout.erase_bytes - slots_from(s)) / stride(s) / group(s);
+    uint32_t slots = (s->layout.erase_bytes - STATE_RECORD_BYTES) / stride(s);
+    return (slots - proofs(s)) / group(s);
 }
 
 static uint32_t safe_min_erase(const struct state_layout *l)
 {
-    struct state view = {.layout = *l, .record = {.update_result = UPDATE_PENDING}};
-    return slots_from(&view) + 4 * group(&view) * stride(&view);
+    struct state view = {.layout = *l};
+    return STATE_RECORD_BYTES + (proofs(&view) + 4 * group(&view)) * stride(&view);
+}
+
+/*
+ * Two records that count are always one apart. On write-once flash every cut may cost a move, so
+ * there the number goes round in the least cycle that tells them apart: a device that was cut any
+ * number of times has been in a state like this before.
+ */
+static uint32_t next_sequence(const struct state *s)
+{
+    return s->layout.write_once ? (s->sequence + 1) % SEQUENCE_CYCLE : s->sequence + 1;
+}
+
+static bool follows(const struct state *s, uint32_t sequence, uint32_t other)
+{
+    if (s->layout.write_once)
+        return sequence == (other + 1) % SEQUENCE_CYCLE;
+    return (int32_t)(sequence - other) > 0;
 }
 
 static uint32_t other_bank(const struct state *s)
@@ -106,14 +116,15 @@ static uint32_t next_bank(const struct state *s, const struct state_record *r)
     return broken->roll_in_place && compacts ? s->bank : other_bank(s);
 }
 
-static uint32_t slot_addr(const struct state *s, uint32_t position)
+static uint32_t slot_addr(const struct state *s, uint32_t bank, uint32_t position)
 {
-    return s->bank + slots_from(s) + position * stride(s);
+    return bank + STATE_RECORD_BYTES + position * stride(s);
 }
 
+/* The proofs of the record come first. */
 static uint32_t position_of(const struct state *s, uint32_t number)
 {
-    return (number - s->record.journal_base - 1) * group(s);
+    return proofs(s) + (number - s->record.journal_base - 1) * group(s);
 }
 
 static void encode_record(uint8_t out[STATE_RECORD_BYTES], const struct state_record *r,
@@ -168,20 +179,6 @@ static void decode_record(struct state *s, const uint8_t in[STATE_RECORD_BYTES])
     s->mark_arg = get_le32(in + AT_BASE_ARG);
 }
 
-/* The first good copy of the record in a bank. *good tells; 0 or ERR_IO. */
-static int read_bank(const struct state *s, uint32_t bank, uint8_t out[STATE_RECORD_BYTES],
-                     bool *good)
-{
-    *good = false;
-    for (uint32_t i = 0; i < copies(s) && !*good; i++) {
-        int rc = s->io.read(s->io.ctx, bank + i * STATE_RECORD_BYTES, out, STATE_RECORD_BYTES);
-        if (rc != 0 && rc != ERR_DIGEST)
-            return ERR_IO;
-        *good = rc == 0 && record_good(s, out);
-    }
-    return 0;
-}
-
 static void decode_slot(const struct state *s, const uint8_t in[STATE_SLOT_BYTES],
                         struct slot *slot)
 {
@@ -196,10 +193,10 @@ static void decode_slot(const struct state *s, const uint8_t in[STATE_SLOT_BYTES
 }
 
 /* 0 or ERR_IO. A slot that traps is touched and not valid. */
-static int read_slot(const struct state *s, uint32_t position, struct slot *slot)
+static int read_slot(const struct state *s, uint32_t bank, uint32_t position, struct slot *slot)
 {
     uint8_t bytes[STATE_SLOT_BYTES];
-    int rc = s->io.read(s->io.ctx, slot_addr(s, position), bytes, sizeof bytes);
+    int rc = s->io.read(s->io.ctx, slot_addr(s, bank, position), bytes, sizeof bytes);
     if (rc != 0 && rc != ERR_DIGEST)
         return ERR_IO;
     if (rc == ERR_DIGEST)
@@ -209,19 +206,61 @@ static int read_slot(const struct state *s, uint32_t position, struct slot *slot
     return 0;
 }
 
+/* The record of a bank, and whether it counts. 0 or ERR_IO. */
+static int read_bank(const struct state *s, uint32_t bank, uint8_t out[STATE_RECORD_BYTES],
+                     bool *good)
+{
+    *good = false;
+    int rc = s->io.read(s->io.ctx, bank, out, STATE_RECORD_BYTES);
+    if (rc != 0 && rc != ERR_DIGEST)
+        return ERR_IO;
+    if (rc == ERR_DIGEST || !record_good(s, out))
+        return 0;
+    *good = proofs(s) == 0;
+    for (uint32_t i = 0; i < proofs(s) && !*good; i++) {
+        struct slot proof;
+        if (read_slot(s, bank, i, &proof) != 0)
+            return ERR_IO;
+        *good = proof.touched;
+    }
+    return 0;
+}
+
+/* What a scan has come across: on write-once flash a mark waits for a touched proof. */
+static void take_slot(struct state *s, uint32_t position, const struct slot *slot,
+                      struct slot *waiting)
+{
+    bool append = s->layout.breaks.append_marks;
+    s->journalled = s->journalled || slot->touched;
+    if (position < proofs(s))
+        return;
+    s->inherited = s->inherited || (s->layout.write_once && slot->touched);
+    bool own = (position - proofs(s)) % group(s) == 0;
+    if (own)
+        *waiting = (struct slot){0};
+    if (slot->valid && slot->number > s->mark &&
+        (append || (own && position_of(s, slot->number) == position)))
+        *waiting = *slot;
+    if (waiting->valid && slot->touched && (!own || proofs(s) == 0)) {
+        s->mark = waiting->number;
+        s->mark_arg = waiting->arg;
+        waiting->valid = false;
+    }
+}
+
 /* Finds the highest mark. The slots are read in pieces, one by one only where a piece traps. */
 static int scan_slots(struct state *s)
 {
-    uint32_t count = capacity(s) * group(s);
+    uint32_t count = proofs(s) + capacity(s) * group(s);
     uint32_t per_piece = STATE_RECORD_BYTES / stride(s);
     uint32_t untouched = 0;
     uint8_t piece[STATE_RECORD_BYTES];
     bool piece_good = false;
+    struct slot slot, waiting = {0};
 
     for (uint32_t i = 0; i < count && untouched < GAP_SLOTS; i++) {
-        struct slot slot;
         if (i % per_piece == 0 && i + per_piece <= count) {
-            int rc = s->io.read(s->io.ctx, slot_addr(s, i), piece, sizeof piece);
+            int rc = s->io.read(s->io.ctx, slot_addr(s, s->bank, i), piece, sizeof piece);
             if (rc != 0 && rc != ERR_DIGEST)
                 return ERR_IO;
             piece_good = rc == 0;
@@ -230,18 +269,12 @@ static int scan_slots(struct state *s)
         }
         if (piece_good)
             decode_slot(s, piece + i % per_piece * stride(s), &slot);
-        else if (read_slot(s, i, &slot) != 0)
+        else if (read_slot(s, s->bank, i, &slot) != 0)
             return ERR_IO;
         untouched = slot.touched ? 0 : untouched + 1;
-        s->journalled = s->journalled || slot.touched;
-        bool append = s->layout.breaks.append_marks;
-        if (append && slot.touched && !slot.valid)
+        take_slot(s, i, &slot, &waiting);
+        if (s->layout.breaks.append_marks && slot.touched && !slot.valid)
             break;
-        if (slot.valid && slot.number > s->mark &&
-            (append || position_of(s, slot.number) == i - i % group(s))) {
-            s->mark = slot.number;
-            s->mark_arg = slot.arg;
-        }
     }
     return 0;
 }
@@ -258,7 +291,7 @@ static int safe_open(struct state *s, struct err *err)
             return err_set(err, ERR_IO, "state: record at 0x%x cannot be read", banks[i]);
         if (!good)
             continue;
-        bool newer = (int32_t)(get_le32(bytes + AT_SEQUENCE) - s->sequence) > 0;
+        bool newer = follows(s, get_le32(bytes + AT_SEQUENCE), s->sequence);
         s->other_stale = s->valid;
         if (!s->valid || newer) {
             s->valid = true;
@@ -271,13 +304,38 @@ static int safe_open(struct state *s, struct err *err)
     return 0;
 }
 
+/* Slots from that position on, one after the other, each read back. 0 or ERR_IO. */
+static int program_slots(struct state *s, uint32_t bank, uint32_t position, uint32_t count,
+                         const uint8_t bytes[STATE_RECORD_BYTES])
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < count && rc == 0; i++)
+        rc = state_program(s, slot_addr(s, bank, position + i), bytes, stride(s));
+    return rc;
+}
+
+static void encode_slot(uint32_t number, uint32_t arg, uint32_t sequence,
+                        uint8_t out[STATE_RECORD_BYTES])
+{
+    memset(out, 0xFF, STATE_RECORD_BYTES); /* the rest of a larger granule stays as erased */
+    put_le32(out + SLOT_NUMBER, number);
+    put_le32(out + SLOT_ARG, arg);
+    put_le32(out + SLOT_SEQUENCE, sequence);
+    put_le32(out + SLOT_CRC, crc32_update(0, out, SLOT_CRC));
+}
+
 static int write_bank(struct state *s, uint32_t bank, const uint8_t record[STATE_RECORD_BYTES])
 {
     int rc = ERR_IO;
+    uint8_t proof[STATE_RECORD_BYTES];
+    encode_slot(get_le32(record + AT_BASE), get_le32(record + AT_BASE_ARG),
+                get_le32(record + AT_SEQUENCE), proof);
     for (int i = 0; i < STATE_TRIES && rc != 0; i++) {
         rc = s->io.erase(s->io.ctx, bank, s->layout.erase_bytes);
         if (rc == 0)
             rc = state_program(s, bank, record, STATE_RECORD_BYTES);
+        if (rc == 0)
+            rc = program_slots(s, bank, 0, proofs(s), proof);
     }
     return rc;
 }
@@ -292,7 +350,7 @@ static int safe_store(struct state *s, const struct state_record *r, uint32_t ba
         return rc;
     if (s->layout.breaks.erase_first && s->valid)
         (void)s->io.erase(s->io.ctx, s->bank, s->layout.erase_bytes);
-    encode_record(bytes, r, s->sequence + 1, base_arg);
+    encode_record(bytes, r, next_sequence(s), base_arg);
     /* What was there is gone with the erase, also when the rest fails. */
     bool was_valid = s->valid;
     s->other_stale = false;
@@ -304,56 +362,31 @@ static int safe_store(struct state *s, const struct state_record *r, uint32_t ba
     s->valid = true;
     s->bank = bank;
     s->journalled = false;
+    s->inherited = false;
     s->firm = true;
     decode_record(s, bytes);
     return 0;
 }
 
-static void encode_slot(const struct state *s, uint32_t number, uint32_t arg,
-                        uint8_t out[STATE_RECORD_BYTES])
+static bool untouched(const struct state *s, uint32_t position)
 {
-    memset(out, 0xFF, STATE_RECORD_BYTES); /* the rest of a larger granule stays as erased */
-    put_le32(out + SLOT_NUMBER, number);
-    put_le32(out + SLOT_ARG, arg);
-    put_le32(out + SLOT_SEQUENCE, s->sequence);
-    put_le32(out + SLOT_CRC, crc32_update(0, out, SLOT_CRC));
+    struct slot slot;
+    return read_slot(s, s->bank, position, &slot) == 0 && !slot.touched;
 }
 
-static bool untouched(const struct state *s, uint32_t position, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        struct slot slot;
-        if (read_slot(s, position + i, &slot) != 0 || slot.touched)
-            return false;
-    }
-    return true;
-}
-
-/* Programs the mark into its slot, or into the first untouched place of its group. ERR_LIMIT when
- * there is none. */
+/* The mark and its proofs. ERR_LIMIT: no place. */
 static int put_slots(struct state *s, uint32_t number, uint32_t arg)
 {
     uint8_t bytes[STATE_RECORD_BYTES];
-    uint32_t first = position_of(s, number);
-    encode_slot(s, number, arg, bytes);
+    uint32_t at = position_of(s, number);
+    encode_slot(number, arg, s->sequence, bytes);
     s->journalled = true;
     if (s->layout.breaks.append_marks)
-        for (first = 0; first < capacity(s) && !untouched(s, first, 1);)
-            first++;
-    if (!s->layout.write_once)
-        return first < capacity(s) ? state_program(s, slot_addr(s, first), bytes, stride(s))
-                                   : ERR_LIMIT;
-    for (uint32_t i = 0; i < group(s); i += together(s)) {
-        uint32_t done = 0;
-        if (!untouched(s, first + i, together(s)))
-            continue;
-        while (done < together(s) &&
-               state_program(s, slot_addr(s, first + i + done), bytes, stride(s)) == 0)
-            done++;
-        if (done == together(s))
-            return 0;
-    }
-    return ERR_LIMIT;
+        for (at = 0; at < capacity(s) && !untouched(s, at);)
+            at++;
+    if (at >= proofs(s) + capacity(s) * group(s))
+        return ERR_LIMIT;
+    return program_slots(s, s->bank, at, group(s), bytes);
 }
 
 static int safe_put_mark(struct state *s, uint32_t number, uint32_t arg, struct err *err)
@@ -367,53 +400,44 @@ static int safe_put_mark(struct state *s, uint32_t number, uint32_t arg, struct 
 static uint32_t safe_room(const struct state *s)
 {
     uint32_t used = s->mark - s->record.journal_base;
-    return used < capacity(s) ? capacity(s) - used : 0;
+    return used < capacity(s) && !s->inherited ? capacity(s) - used : 0;
 }
 
-/* Write-once: a second slot of a pair was begun, so the first one is complete and firm. */
-static bool safe_mark_is_firm(const struct state *s)
+/* Write-once flash without ECC: the proofs that are not there are programmed, so that at least one
+ * of them is seen from now on. What is refused was begun. */
+static void complete_proofs(struct state *s, uint32_t position, uint32_t number, uint32_t arg)
 {
-    if (together(s) != 2)
-        return false;
-    if (s->mark == s->record.journal_base) /* part of the record */
-        return true;
-    uint32_t first = position_of(s, s->mark);
-    for (uint32_t i = 0; i < group(s); i += 2) {
-        struct slot opener, closer;
-        if (read_slot(s, first + i, &opener) == 0 && opener.valid && opener.number == s->mark &&
-            read_slot(s, first + i + 1, &closer) == 0 && closer.touched)
-            return true;
-    }
-    return false;
+    uint8_t bytes[STATE_RECORD_BYTES];
+    encode_slot(number, arg, s->sequence, bytes);
+    for (uint32_t i = 0; i < proofs(s); i++)
+        if (untouched(s, position + i))
+            (void)program_slots(s, s->bank, position + i, 1, bytes);
 }
 
-/* Write-once: a group that is used up leaves things as they are, like the copies below. */
 static int firm_mark(struct state *s)
 {
-    if (s->mark == s->record.journal_base || safe_mark_is_firm(s))
+    if (s->mark == s->record.journal_base)
         return 0;
+    if (s->layout.write_once) {
+        complete_proofs(s, position_of(s, s->mark) + 1, s->mark, s->mark_arg);
+        return 0;
+    }
     int rc = put_slots(s, s->mark, s->mark_arg);
     return rc == ERR_LIMIT ? 0 : rc;
 }
 
 static int firm_record(struct state *s)
 {
-    uint8_t bytes[STATE_RECORD_BYTES], place[STATE_RECORD_BYTES];
+    uint8_t bytes[STATE_RECORD_BYTES];
     bool good;
+    if (s->layout.write_once) {
+        complete_proofs(s, 0, s->record.journal_base, 0);
+        return 0;
+    }
     if (s->journalled) /* no slot is begun before the record is firm */
         return 0;
     int rc = read_bank(s, s->bank, bytes, &good);
-    if (rc != 0 || !good)
-        return ERR_IO;
-    if (!s->layout.write_once)
-        return state_program(s, s->bank, bytes, sizeof bytes);
-    for (uint32_t i = 1; i < copies(s); i++) {
-        uint32_t addr = s->bank + i * STATE_RECORD_BYTES;
-        if (s->io.read(s->io.ctx, addr, place, sizeof place) == 0 &&
-            state_blank(place, sizeof place) && state_program(s, addr, bytes, sizeof bytes) == 0)
-            return 0;
-    }
-    return 0;
+    return rc == 0 && good ? state_program(s, s->bank, bytes, sizeof bytes) : ERR_IO;
 }
 
 static bool bank_blank(const struct state *s, uint32_t bank)
@@ -447,6 +471,8 @@ static int firm_other(struct state *s)
 
 static int safe_firm(struct state *s, struct err *err)
 {
+    if (s->layout.write_once && s->layout.traps) /* what counts is firm; the rest never will */
+        return 0;
     /* The record first: the other bank may be all there is if this one fades. */
     int rc = firm_record(s);
     if (rc == 0)
@@ -465,6 +491,5 @@ const struct state_ops state_safe_ops = {
     .store = safe_store,
     .put_mark = safe_put_mark,
     .room = safe_room,
-    .mark_is_firm = safe_mark_is_firm,
     .firm = safe_firm,
 };

@@ -69,7 +69,8 @@ static void rig_open(struct rig *r, const struct chip_row *row, enum state_kind 
                                       .erase_bytes = geo.erase_bytes,
                                       .granule_bytes = geo.granule_bytes,
                                       .backup_bytes = 2 * geo.erase_bytes,
-                                      .write_once = geo.policy != NOR_REWRITE};
+                                      .write_once = geo.policy != NOR_REWRITE,
+                                      .traps = geo.policy == NOR_ECC};
 }
 
 static void rig_close(struct rig *r)
@@ -366,10 +367,10 @@ static void every_cut(const void *row)
     struct nor_snapshot *start = nor_save(rig.chip);
     uint64_t first = nor_op_count(rig.chip);
     model[0] = look(&rig);
+    struct state s;
+    struct err err = {0};
+    REQUIRE_OK(state_open(&s, &rig.io, &rig.layout, &err), &err);
     for (uint32_t i = 0; i < STEPS; i++) {
-        struct state s;
-        struct err err = {0};
-        REQUIRE_OK(state_open(&s, &rig.io, &rig.layout, &err), &err);
         REQUIRE_OK(do_step(&s, i, &err), &err);
         model[i + 1] = look(&rig);
     }
@@ -511,16 +512,18 @@ struct layout_row {
     const char *says; /* null: fits */
 };
 static const struct layout_row layouts[] = {
-    {"seed's partition", {STATE_SAFE, 0xA0000, 0x10000, 1, 0x10000, false}, NULL},
-    {"write-once", {STATE_SAFE, 0x40000, 0x1000, 8, 0x4000, true}, NULL},
-    {"no granule", {STATE_SAFE, 0xA0000, 0x10000, 0, 0x10000, false}, "granule of 0"},
-    {"odd granule", {STATE_SAFE, 0xA0000, 0x10000, 3, 0x10000, false}, "granule of 3"},
-    {"tiny unit", {STATE_SAFE, 0x1000, 256, 1, 256, false}, "erase unit of 256"},
-    {"small unit, write-once", {STATE_SAFE, 0x8000, 1024, 8, 1024, true}, "at least 1536"},
-    {"odd partition", {STATE_SAFE, 0xA0001, 0x10000, 1, 0x10000, false}, "multiples"},
-    {"no backup", {STATE_SAFE, 0xA0000, 0x10000, 1, 0, false}, "multiples"},
-    {"nothing left", {STATE_SAFE, 0x20000, 0x10000, 1, 0x10000, false}, "leaves no room"},
-    {"backup wraps", {STATE_VENDOR, 0xA0000, 0x10000, 1, 0xFFFF0000U, false}, "leaves no room"},
+    {"seed's partition", {STATE_SAFE, 0xA0000, 0x10000, 1, 0x10000, false, false}, NULL},
+    {"write-once", {STATE_SAFE, 0x40000, 0x1000, 8, 0x4000, true, false}, NULL},
+    {"no granule", {STATE_SAFE, 0xA0000, 0x10000, 0, 0x10000, false, false}, "granule of 0"},
+    {"odd granule", {STATE_SAFE, 0xA0000, 0x10000, 3, 0x10000, false, false}, "granule of 3"},
+    {"tiny unit", {STATE_SAFE, 0x1000, 256, 1, 256, false, false}, "erase unit of 256"},
+    {"small unit, write-once", {STATE_SAFE, 0x8000, 512, 8, 512, true, false}, "at least 560"},
+    {"odd partition", {STATE_SAFE, 0xA0001, 0x10000, 1, 0x10000, false, false}, "multiples"},
+    {"no backup", {STATE_SAFE, 0xA0000, 0x10000, 1, 0, false, false}, "multiples"},
+    {"nothing left", {STATE_SAFE, 0x20000, 0x10000, 1, 0x10000, false, false}, "leaves no room"},
+    {"backup wraps",
+     {STATE_VENDOR, 0xA0000, 0x10000, 1, 0xFFFF0000U, false, false},
+     "leaves no room"},
 };
 
 static const char *layout_name(const void *row)
