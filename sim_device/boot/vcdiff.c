@@ -232,30 +232,44 @@ static int copy(struct vcdiff *v, const struct vcdiff_window *w, uint8_t mode, u
     return 0;
 }
 
-static int run_one(struct vcdiff *v, const struct vcdiff_window *w, const uint8_t *in, uint8_t *out,
-                   uint32_t *done, struct err *e)
+static int run(struct vcdiff *v, uint32_t size, uint8_t *out, struct err *e)
 {
-    uint32_t size = in[1], at = *done;
-    int rc = size == 0 ? get_number(v, &v->inst, &size, e) : 0;
-    if (rc != 0)
-        return rc;
-    if (size > w->target_len - at)
-        return err_set(e, ERR_FORMAT,
-                       "the instruction before delta offset %u makes %u bytes where %u of the "
-                       "window's %u are left",
-                       cursor_at(&v->inst), size, w->target_len - at, w->target_len);
-    if (in[0] == INST_COPY) {
-        rc = copy(v, w, in[2], size, out, at, e);
-    } else if (in[0] == INST_ADD) {
-        rc = get_bytes(v, &v->data, out == NULL ? NULL : out + at, size, e);
-    } else {
-        uint8_t b = 0;
-        rc = get_byte(v, &v->data, &b, e);
-        if (rc == 0 && out != NULL)
-            memset(out + at, b, size);
-    }
-    *done = at + size;
+    uint8_t b = 0;
+    int rc = get_byte(v, &v->data, &b, e);
+    if (rc == 0 && out != NULL)
+        memset(out, b, size);
     return rc;
+}
+
+/* Both instructions of a byte of the instruction section. */
+static int run_code(struct vcdiff *v, const struct vcdiff_window *w, const uint8_t *in,
+                    uint8_t *out, uint32_t *done, struct err *e)
+{
+    const uint8_t *end = in + (in[INST_BYTES] == INST_NOOP ? INST_BYTES : 2 * INST_BYTES);
+    uint32_t at = *done;
+    for (; in < end; in += INST_BYTES) {
+        uint32_t size = in[1];
+        int rc = size == 0 ? get_number(v, &v->inst, &size, e) : 0;
+        if (rc != 0)
+            return rc;
+        if (size > w->target_len - at)
+            return err_set(e, ERR_FORMAT,
+                           "the instruction before delta offset %u makes %u bytes where %u of the "
+                           "window's %u are left",
+                           cursor_at(&v->inst), size, w->target_len - at, w->target_len);
+        uint8_t *to = out == NULL ? NULL : out + at;
+        if (in[0] == INST_COPY)
+            rc = copy(v, w, in[2], size, out, at, e);
+        else if (in[0] == INST_ADD)
+            rc = get_bytes(v, &v->data, to, size, e);
+        else
+            rc = run(v, size, to, e);
+        if (rc != 0)
+            return rc;
+        at += size;
+    }
+    *done = at;
+    return 0;
 }
 
 static int run_all(struct vcdiff *v, const struct vcdiff_window *w, uint8_t *out, struct err *e)
@@ -273,10 +287,7 @@ static int run_all(struct vcdiff *v, const struct vcdiff_window *w, uint8_t *out
         int rc = get_byte(v, &v->inst, &code, e);
         if (rc != 0)
             return rc;
-        const uint8_t *in = code_table + code * 2 * INST_BYTES;
-        rc = run_one(v, w, in, out, &done, e);
-        if (rc == 0 && in[INST_BYTES] != INST_NOOP)
-            rc = run_one(v, w, in + INST_BYTES, out, &done, e);
+        rc = run_code(v, w, code_table + code * 2 * INST_BYTES, out, &done, e);
         if (rc != 0)
             return rc;
     }
