@@ -163,6 +163,11 @@ static void print_commands(struct serve *s, const struct request *r, const struc
                      deeds[i].text, r->serve.bind_ip, serve_mqtt_port(s), l->client_id,
                      l->device.device_id, l->password, deeds[i].topic, l->product_key,
                      l->device_name, deeds[i].payload);
+    (void)printf("or let the emulated device be it:\n"
+                 "  otabench device --cloud mqtt://%s:%u --agent aiot --product '%s' --device '%s'"
+                 " --secret '%s' --flash dev.bin\n",
+                 r->serve.bind_ip, serve_mqtt_port(s), l->product_key, l->device_name,
+                 l->device.secret);
 }
 
 static void print_all(struct serve *s, const struct request *r, const struct cloud_setup *setup)
