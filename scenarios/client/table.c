@@ -24,6 +24,14 @@ static void put_time(int64_t ms, char out[CELL_MAX])
     (void)snprintf(out, CELL_MAX, "%s", text);
 }
 
+/* As far as a double is exact; beyond that the nearest one. */
+static int64_t whole(const cJSON *item)
+{
+    const double most = 9007199254740991.0;
+    double v = item->valuedouble;
+    return (int64_t)(v > most ? most : v < -most ? -most : v);
+}
+
 static void put_value(const cJSON *item, char out[CELL_MAX]);
 
 /* Parts of one cell: "default 1.0, mcu 7". */
@@ -63,9 +71,9 @@ static void put_value(const cJSON *item, char out[CELL_MAX])
     else if (cJSON_IsBool(item))
         (void)snprintf(out, CELL_MAX, "%s", cJSON_IsTrue(item) ? "yes" : "no");
     else if (cJSON_IsNumber(item) && item->string != NULL && ends_in_ms(item->string))
-        put_time((int64_t)item->valuedouble, out);
+        put_time(whole(item), out);
     else if (cJSON_IsNumber(item))
-        (void)snprintf(out, CELL_MAX, "%" PRId64, (int64_t)item->valuedouble);
+        (void)snprintf(out, CELL_MAX, "%" PRId64, whole(item));
     else if (cJSON_IsObject(item) || cJSON_IsArray(item))
         put_parts(item, out);
     tame(out);
