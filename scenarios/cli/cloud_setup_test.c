@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/testing/testing.h"
-#include "mock_cloud/aliyun/aliyun.h"
 #include "mock_cloud/campaigns/campaigns.h"
 #include "scenarios/cli/cloud_serve.h"
+#include "scenarios/cli/cloud_testing.h"
 
 struct bench {
     struct store *store;
@@ -17,15 +16,8 @@ struct bench {
 
 static void bench_open(struct bench *b)
 {
-    static const struct face *const faces[] = {&aliyun_face};
-    struct err err = {""};
     memset(b, 0, sizeof *b);
-    b->store = store_open(NULL, &err);
-    REQUIRE_OK(b->store == NULL ? ERR_IO : 0, &err);
-    struct cloud_config cfg = {
-        .store = b->store, .download_host = "h", .download_port = 80, .project_key = "k"};
-    b->cloud = cloud_new(&cfg, faces, 1, &err);
-    REQUIRE_OK(b->cloud == NULL ? ERR_IO : 0, &err);
+    b->cloud = test_cloud_open(&b->store);
     b->setup.cloud = b->cloud;
     test_tmpdir(b->dir);
 }

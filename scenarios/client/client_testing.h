@@ -8,11 +8,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "common/testing/testing.h"
 #include "common/vtime.h"
-#include "mock_cloud/aliyun/aliyun.h"
 #include "scenarios/cli/admin.h"
 #include "scenarios/cli/admin_place.h"
+#include "scenarios/cli/cloud_testing.h"
 
 #define CLIENT_TOKEN "0123456789abcdef"
 
@@ -43,15 +42,10 @@ static void *running_serve(void *ctx)
 
 static void running_start(struct running *r)
 {
-    static const struct face *const faces[] = {&aliyun_face};
     struct err err = {""};
     *r = (struct running){.stop_fd = eventfd(0, EFD_CLOEXEC)};
     test_tmpdir(r->dir);
-    r->store = store_open(NULL, &err);
-    REQUIRE_OK(r->store == NULL ? ERR_IO : 0, &err);
-    const struct cloud_config cfg = {
-        .store = r->store, .download_host = "h", .download_port = 80, .project_key = "k"};
-    r->cloud = cloud_new(&cfg, faces, 1, &err);
+    r->cloud = test_cloud_open(&r->store);
     const struct admin_config admin = {.cloud = r->cloud, .token = CLIENT_TOKEN, .dir = r->dir};
     r->admin = admin_new(&admin, &err);
     REQUIRE_OK(r->admin == NULL ? ERR_IO : 0, &err);

@@ -9,6 +9,7 @@
 #include "common/bytes.h"
 #include "common/rng.h"
 #include "common/testing/testing.h"
+#include "sim_device/board/bare_testing.h"
 #include "sim_device/boot/slots.h"
 
 #define UNIT       4096u
@@ -21,7 +22,7 @@ enum { RIG_CUT = 100 };
 
 /* A device of flash and boot loader; the application is the test. */
 struct site {
-    struct board board; /* first: now_ns finds the site by it */
+    struct board board; /* first */
     struct board_ops ops;
     struct nor_geometry geo;
     struct partition_table parts;
@@ -30,29 +31,6 @@ struct site {
     jmp_buf lost;
     char events[4096];
 };
-
-struct chip_row {
-    const char *what;
-    const char *chip;
-    enum nor_policy policy;
-};
-
-static const struct chip_row chips[] = {
-    {"spi4k", "spi4k", NOR_REWRITE},
-    {"internal8", "internal8", NOR_ECC},
-    {"internal8 without ECC", "internal8", NOR_WRITE_ONCE},
-};
-
-static int64_t site_now(struct board *b)
-{
-    (void)b;
-    return 0;
-}
-
-static void site_wake(struct board *b, const void *channel, int count)
-{
-    (void)b, (void)channel, (void)count;
-}
 
 static void site_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
                        const struct trace_field *fields, size_t n)
@@ -116,8 +94,8 @@ static void site_open_seeded(struct site *s, const struct chip_row *row, uint64_
                                                  {"slots", 5 * UNIT, 2 * UNIT}}};
     s->board.nor = nor_new(&s->geo, seed, &err);
     REQUIRE(s->board.nor != NULL);
-    s->ops.now_ns = site_now;
-    s->ops.wake = site_wake;
+    s->ops.now_ns = bare_now;
+    s->ops.wake = bare_wake;
     s->board.ops = &s->ops;
     s->board.event = site_event;
     s->board.event_ctx = s;

@@ -8,6 +8,7 @@
 #include "common/bytes.h"
 #include "common/rng.h"
 #include "common/testing/testing.h"
+#include "sim_device/board/bare_testing.h"
 
 #define UNIT 4096u
 
@@ -20,28 +21,6 @@ struct site {
     jmp_buf lost;
     bool single;
 };
-
-struct chip_row {
-    const char *what;
-    const char *chip;
-    enum nor_policy policy;
-};
-static const struct chip_row chips[] = {
-    {"spi4k", "spi4k", NOR_REWRITE},
-    {"internal8", "internal8", NOR_ECC},
-    {"internal8 without ECC", "internal8", NOR_WRITE_ONCE},
-};
-
-static int64_t site_now(struct board *b)
-{
-    (void)b;
-    return 0;
-}
-
-static void site_wake(struct board *b, const void *channel, int count)
-{
-    (void)b, (void)channel, (void)count;
-}
 
 static void site_lost(void *ctx, const struct nor_op *op)
 {
@@ -67,8 +46,8 @@ static void site_open(struct site *s, const struct chip_row *row)
     s->parts = (struct partition_table){.count = 1, .part = {{"kv", UNIT, 2 * UNIT}}};
     s->board.nor = nor_new(&s->geo, 31, &err);
     REQUIRE(s->board.nor != NULL);
-    s->ops.now_ns = site_now;
-    s->ops.wake = site_wake;
+    s->ops.now_ns = bare_now;
+    s->ops.wake = bare_wake;
     s->board.ops = &s->ops;
     nor_set_hooks(s->board.nor, &(struct nor_hooks){.ctx = s, .power_lost = site_lost});
     REQUIRE(partition_guard(s->board.nor, &s->parts) == 0);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/testing/testing.h"
+#include "sim_device/board/bare_testing.h"
 #include "sim_device/port/alios/alios_port.h"
 
 #define UNIT 4096u
@@ -15,28 +16,6 @@ struct site {
     struct device_config config;
     struct alios alios;
 };
-
-struct chip_row {
-    const char *what;
-    const char *chip;
-    enum nor_policy policy;
-};
-static const struct chip_row chips[] = {
-    {"spi4k", "spi4k", NOR_REWRITE},
-    {"internal8", "internal8", NOR_ECC},
-    {"internal8 without ECC", "internal8", NOR_WRITE_ONCE},
-};
-
-static int64_t site_now(struct board *b)
-{
-    (void)b;
-    return 0;
-}
-
-static void site_wake(struct board *b, const void *channel, int count)
-{
-    (void)b, (void)channel, (void)count;
-}
 
 static void power_on(struct site *s)
 {
@@ -75,8 +54,8 @@ static void site_open(struct site *s, const struct chip_row *row)
     s->board.nor = nor_new(&s->config.geometry, 41, &err);
     REQUIRE(s->board.nor != NULL);
     s->board.partitions = &s->config.partitions;
-    s->ops.now_ns = site_now;
-    s->ops.wake = site_wake;
+    s->ops.now_ns = bare_now;
+    s->ops.wake = bare_wake;
     s->board.ops = &s->ops;
     board_set_current(&s->board);
     REQUIRE(partition_guard(s->board.nor, &s->config.partitions) == 0);
