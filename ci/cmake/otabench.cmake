@@ -29,11 +29,6 @@ if(OTABENCH_SANITIZE)
   target_compile_options(otabench_flags INTERFACE -fsanitize=${OTABENCH_SANITIZE}
                                                   -fno-sanitize-recover=all)
   target_link_options(otabench_flags INTERFACE -fsanitize=${OTABENCH_SANITIZE})
-  # A program for every test, each with much debug information: lld links them in half the time.
-  find_program(OTABENCH_LLD ld.lld)
-  if(OTABENCH_LLD)
-    target_link_options(otabench_flags INTERFACE -fuse-ld=lld)
-  endif()
 endif()
 if(OTABENCH_COVERAGE)
   target_compile_options(otabench_flags INTERFACE --coverage)
@@ -42,6 +37,11 @@ endif()
 if(OTABENCH_FUZZ)
   target_compile_options(otabench_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
+
+# There is a program for every test; lld links them in half the time. The command itself is left to
+# the compiler's own linker, so that it is the same wherever it is built.
+find_program(OTABENCH_LLD ld.lld)
+set(otabench_test_link $<$<BOOL:${OTABENCH_LLD}>:-fuse-ld=lld>)
 
 # otabench_library(name [DEPS target...]): archive of this folder's *.c; its *_test.c become tests
 # that link the archive and the CUnit harness; its *_fuzz.c become fuzz targets. PARTS test n: that
@@ -61,6 +61,7 @@ function(otabench_library name)
     get_filename_component(test ${file} NAME_WE)
     add_executable(${test} ${file})
     target_link_libraries(${test} PRIVATE ${name} testing)
+    target_link_options(${test} PRIVATE ${otabench_test_link})
     list(FIND ARG_PARTS ${test} at)
     if(at EQUAL -1)
       add_test(NAME ${test} COMMAND ${test} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
@@ -87,7 +88,7 @@ function(otabench_library name)
       get_filename_component(fuzzer ${file} NAME_WE)
       add_executable(${fuzzer} ${file})
       target_link_libraries(${fuzzer} PRIVATE ${name})
-      target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
+      target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer ${otabench_test_link})
     endforeach()
   endif()
 endfunction()
