@@ -39,6 +39,9 @@ static const char help[] =
     "  --tears LIST    all (default), or some of nothing, prefix, all-but-last, scrambled,\n"
     "                  half-erased, weak, done, between commas; also all-but-bit, disturb, and\n"
     "                  prefix.each: borders as otabench closure has them, not half alone\n"
+    "  --net           connections are lost as well, at the borders of explore --net: one in each\n"
+    "                  power-on, and any number over all of them\n"
+    "  --losses N      as --net, with at most N in each power-on, 1 to 4\n"
     "  --depth N       at most N cuts in a row (default: any number)\n"
     "  --states N      at most N states (default 1000000)\n"
     "  --audit N       hold what was decided against the world: really run every Nth start and "
@@ -393,6 +396,8 @@ static int all_scenarios(struct closure_command *c, const struct scenario_files 
 enum {
     OPT_CLOSURE = LINE_OWN,
     OPT_TEARS,
+    OPT_NET,
+    OPT_LOSSES,
     OPT_DEPTH,
     OPT_AUDIT,
     OPT_STATES,
@@ -404,6 +409,8 @@ static const struct option longs[] = {
     {"help", no_argument, NULL, LINE_HELP},
     {"closure", no_argument, NULL, OPT_CLOSURE},
     {"tears", required_argument, NULL, OPT_TEARS},
+    {"net", no_argument, NULL, OPT_NET},
+    {"losses", required_argument, NULL, OPT_LOSSES},
     {"depth", required_argument, NULL, OPT_DEPTH},
     {"audit", required_argument, NULL, OPT_AUDIT},
     {"states", required_argument, NULL, OPT_STATES},
@@ -449,6 +456,14 @@ static int take(int option, void *ctx)
     switch (option) {
     case OPT_TEARS:
         return take_tears(c);
+    case OPT_NET:
+        if (c->options.losses == 0)
+            c->options.losses = 1;
+        return 0;
+    case OPT_LOSSES:
+        rc = explore_line_number("losses", 1, 4, &n);
+        c->options.losses = (uint32_t)n;
+        return rc;
     case OPT_DEPTH:
         rc = explore_line_number("depth", 1, 1000000, &n);
         c->options.max_cuts = (uint32_t)n;

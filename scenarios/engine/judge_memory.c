@@ -11,11 +11,11 @@ _Static_assert(sizeof(struct judge_memory) % 8 == 0, "pools keep whole words");
 bool judge_as_strict(const struct judge_severity *a, const struct judge_severity *than)
 {
     return a->served_bytes >= than->served_bytes && a->weak_cut <= than->weak_cut &&
-           a->stored_segments >= than->stored_segments;
+           a->stored_segments >= than->stored_segments && a->lost <= than->lost;
 }
 
 /* Plain facts, kept as they are. */
-enum { FLAG_VERIFIED = 6, FLAG_PENDING, FLAG_RESTORE_ALLOWED = 9 };
+enum { FLAG_VERIFIED = 6, FLAG_PENDING, FLAG_RESTORE_ALLOWED = 9, FLAG_NET_ANY = 12 };
 
 static bool *const_flag(struct judge *j, size_t i)
 {
@@ -31,7 +31,7 @@ static bool *const_flag(struct judge *j, size_t i)
                      [FLAG_RESTORE_ALLOWED] = &j->restore_allowed,
                      &j->report_owed,
                      &j->report_accepted,
-                     &j->net_any,
+                     [FLAG_NET_ANY] = &j->net_any,
                      &j->config_refused,
                      &j->bricked};
     return i < sizeof flags / sizeof flags[0] ? flags[i] : NULL;
@@ -66,7 +66,8 @@ void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *
     bool apart = j->dirty || j->clean_start_due || j->replaced || j->stored_segments == 0;
     out->severity = (struct judge_severity){.served_bytes = served_unforgiven(j),
                                             .weak_cut = j->weak_cut,
-                                            .stored_segments = apart ? 0 : j->stored_segments};
+                                            .stored_segments = apart ? 0 : j->stored_segments,
+                                            .lost = j->net_any};
     out->stored_apart = apart ? 1 + j->stored_segments : 0;
     out->code = j->code_seen ? j->code : 0;
     out->code_on = j->code_seen ? j->code_on : 0;
@@ -76,7 +77,6 @@ void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *
     out->last_download_http = data ? 0 : j->last_download_http;
     out->boots_since_cut = j->boots_since_cut;
     out->run_of_same = j->run_of_same;
-    out->outages = at_most(j->outages, 3);
     out->limited = j->limited_ns >= 0;
     for (int k = 0; k < RQ_COUNT; k++)
         out->pause_ns[k] = j->pause_until_ns[k] > now_ns ? j->pause_until_ns[k] - now_ns : 0;
@@ -95,6 +95,7 @@ void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *
     const bool *flag;
     for (size_t i = 0; (flag = const_flag((struct judge *)j, i)) != NULL; i++)
         out->flags[i] = *flag;
+    out->flags[FLAG_NET_ANY] = 0; /* in severity */
     for (size_t i = 0; i < JUDGE_PACKAGES_MAX; i++) {
         out->record_open[i] = j->record_open[i];
         out->was_proven[i] = j->was_proven[i];
@@ -105,6 +106,9 @@ void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *
         out->net_seen[k] = j->net_seen[k];
     for (int k = 0; k < LINK_ACTION_COUNT; k++)
         out->byte_seen[k] = j->byte_seen[k];
+    /* That these were is asked for only to know what was exercised, and all counts as that. */
+    out->net_seen[NET_BYTE] = out->net_seen[NET_PROFILE] = 0;
+    out->byte_seen[LINK_RESET] = out->byte_seen[LINK_CLOSE] = out->byte_seen[LINK_HALF] = 0;
     memcpy(out->version, j->version, strnlen(j->version, sizeof out->version));
     for (uint32_t i = 0; i < j->restored_count; i++)
         memcpy(out->restored_to[i], j->restored_to[i],
@@ -191,6 +195,7 @@ void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns)
     bool *flag;
     for (size_t i = 0; (flag = const_flag(j, i)) != NULL; i++)
         *flag = m->flags[i] != 0;
+    j->net_any = m->severity.lost != 0;
     for (size_t i = 0; i < JUDGE_PACKAGES_MAX; i++) {
         j->record_open[i] = m->record_open[i] != 0;
         j->was_proven[i] = m->was_proven[i] != 0;
@@ -241,14 +246,15 @@ static const char *wrong(const struct judge *j, const struct judge_memory *m)
     if (m->restored_count > SCENARIO_VERSIONS_MAX)
         return "a number of installed versions";
     if (m->cuts > 1 || m->breaks > 1 || m->faults_on_download > 1 || m->limited > 1 ||
-        m->severity.weak_cut > 1 || !all_flags(m->flags, sizeof m->flags) ||
+        m->severity.weak_cut > 1 || m->severity.lost > 1 || m->flags[FLAG_NET_ANY] != 0 ||
+        !all_flags(m->flags, sizeof m->flags) ||
         !all_flags(m->record_open, sizeof m->record_open) ||
         !all_flags(m->was_proven, sizeof m->was_proven) ||
         !all_flags(m->faults_hit, sizeof m->faults_hit) ||
         !all_flags(m->net_seen, sizeof m->net_seen) ||
         !all_flags(m->byte_seen, sizeof m->byte_seen))
         return "a flag";
-    if (m->severity.zero != 0 || m->zero0 != 0 || m->zero[0] != 0 || m->zero[1] != 0)
+    if (m->zero0 != 0 || m->zero[0] != 0 || m->zero[1] != 0)
         return "padding";
     if (!ends(m->version, sizeof m->version))
         return "a version";

@@ -31,7 +31,7 @@ struct judge_severity {
     uint32_t served_bytes;
     uint32_t weak_cut; /* 0 or 1 */
     uint32_t stored_segments;
-    uint32_t zero;
+    uint32_t lost; /* 0 or 1: there was a fault of the network */
 };
 bool judge_as_strict(const struct judge_severity *a, const struct judge_severity *than);
 

@@ -274,6 +274,8 @@ void stage_collect(struct stage *g)
               F_INT("byte", b->offset));
         script_hit_net(g->script, g->link_rule_of[i]);
         judge_network(g->judge, g->now_ns, NET_BYTE, b->action);
+        if (g->watch != NULL)
+            g->watch(g->watch_ctx, LANE_NETWORK, "fault");
     }
 }
 

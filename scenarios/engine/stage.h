@@ -48,7 +48,7 @@ struct stage {
     bool cut_happened[RUN_CUTS_MAX]; /* other cuts of the token */
     void *script_ctx;                /* owned */
     struct stage_pushes *pushes;     /* owned: messages for the device, sent and to be sent */
-    /* Told of every event after judge and script; may be null. */
+    /* Told of every event after judge and script, and of faults at bytes; may be null. */
     void (*watch)(void *ctx, enum lane lane, const char *event);
     void *watch_ctx;
     /* Told of every range of the flash that judge or firmware look at beside the chip; may be null.

@@ -30,6 +30,10 @@ static int make_lists(struct whole *w)
     if (rc == 0)
         rc = pool_init(&w->blames, sizeof(struct whole_blame), LIST_MAX);
     if (rc == 0)
+        rc = pool_init(&w->losses, sizeof(struct whole_loss), LIST_MAX);
+    if (rc == 0)
+        rc = pool_init(&w->leaves, sizeof(struct whole_leaf), LIST_MAX);
+    if (rc == 0)
         rc = pool_init(&w->behaviour_keys, 2 * sizeof(uint32_t), LIST_MAX);
     struct {
         struct list *list;
@@ -182,6 +186,11 @@ struct whole *whole_new(const struct scenario *s, const struct whole_options *o,
     w->options = *o;
     w->run = *run;
     w->options.no_sets = o->no_sets || o->no_recall;
+    /* A start whose connection is lost erases less. */
+    w->options.keep_dead = o->keep_dead || o->losses > 0;
+    if (w->options.losses > WHOLE_LOSSES_MAX)
+        w->options.losses = WHOLE_LOSSES_MAX;
+    w->result.losses = w->options.losses;
     w->run.n_cuts = 0;
     w->run.mode = RUN_SIM;
     if (w->options.tears == 0)
@@ -213,9 +222,9 @@ void whole_free(struct whole *w)
                             &w->known, &w->paths,  &w->event_ns,   &w->audits,     &w->audit_tasks};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         free(lists[i]->items);
-    struct pool *pools[] = {&w->clouds,   &w->judges,  &w->keys,
-                            &w->end_keys, &w->awaited, &w->event_pool,
-                            &w->outcomes, &w->blames,  &w->behaviour_keys};
+    struct pool *pools[] = {&w->clouds,         &w->judges,     &w->keys,     &w->end_keys,
+                            &w->awaited,        &w->event_pool, &w->outcomes, &w->blames,
+                            &w->behaviour_keys, &w->losses,     &w->leaves};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         pool_free(pools[i]);
     states_tree_free(&w->off);
@@ -273,12 +282,18 @@ uint32_t whole_reading(const struct whole *w, const uint32_t *unit)
     return reading;
 }
 
-static bool add_todo(struct whole *w, uint32_t node, uint32_t end, uint32_t depth)
+bool whole_add_todo(struct whole *w, const struct whole_todo *todo, uint32_t depth)
 {
     struct whole_todo *t = list_add(depth > w->depth ? &w->next_queue : &w->queue);
     if (t != NULL)
-        *t = (struct whole_todo){.node = node, .end = end};
+        *t = *todo;
     return t != NULL;
+}
+
+static bool add_todo(struct whole *w, uint32_t node, uint32_t end, uint32_t depth)
+{
+    const struct whole_todo todo = {.node = node, .end = end, .loss = NONE, .base = NONE};
+    return whole_add_todo(w, &todo, depth);
 }
 
 uint32_t whole_put_node(struct whole *w, const struct whole_node *found)
@@ -421,6 +436,7 @@ int whole_conclude(struct whole *w, struct whole_result *out, struct err *err)
     r->cloud_states = w->clouds.count;
     r->judge_states = w->judges.count;
     r->edges = w->edges.count;
+    r->ways_lost = w->losses.count;
     r->memory_bytes = whole_memory(w);
     if (r->closed)
         rc = whole_measure(w, r);

@@ -25,6 +25,11 @@
  * A power-on that would look at nothing else than an earlier one is recalled instead of run, and
  * parts of a node that behave the same are followed as one (whole_internal.h).
  *
+ * With `losses`, connections are lost as well: from every part of a node, the run is repeated with
+ * its connection lost at each border of each message (run_log.h), in each of the ways that
+ * explorers have, and what follows in the same power-on is cut like all else. So many in each
+ * power-on; over all power-ons their number has no bound.
+ *
  * On the Aliyun cloud the broker's sessions are part of what the cloud has learned: filters and
  * unacknowledged messages of those that outlive a connection. The broker learns of a power cut at
  * once. Of an announcement that waits is kept which firmware it is of, so its URL is signed anew.
@@ -65,6 +70,8 @@ struct whole_options {
     bool no_sets;       /* every tear a state of its own, every reading a start */
     bool no_recall;     /* run every start; with no_sets */
     bool keep_dead;     /* follow what is erased unseen as well; see whole_again */
+    uint32_t losses;    /* connections that may be lost in each power-on; with keep_dead */
+    uint32_t loss_cuts; /* for tests: none is lost behind so many cuts; 0: any number */
     bool all_failures;  /* go on after a counter-example, also behind it */
     uint32_t audit;     /* of all starts and heal phases that were decided every so-manyth is run
                            all the same, from a content drawn, and one of its operations is cut;
@@ -75,6 +82,7 @@ struct whole_options {
 struct whole_step {
     struct run_cut cut; /* as in a token; valid unless reset */
     bool reset;         /* no cut: the device reset itself */
+    bool lost;          /* no power cut: a connection was lost on the way to the next step */
     enum nor_op_kind kind;
     uint32_t addr, len_bytes; /* of the operation; len_bytes 0: between operations */
 };
@@ -82,7 +90,8 @@ struct whole_step {
 struct whole_failure {
     struct whole_step path[WHOLE_PATH_MAX]; /* the first path_len steps at most */
     uint32_t path_len;                      /* from the first start */
-    uint32_t n_cuts;                        /* of them */
+    uint32_t n_cuts;                        /* of them, of power */
+    uint32_t n_losses;                      /* of connections */
     char token[RESULT_TOKEN_MAX];           /* empty: more cuts than a token holds */
     bool in_heal;                           /* it failed in the heal phase */
     bool confirmed; /* repeated from the start with these cuts, and the same failed */
@@ -104,9 +113,13 @@ struct whole_result {
     uint64_t merged;   /* parts of states that differ from another in what is erased unseen only */
     uint64_t heals;    /* heal phases executed */
     uint64_t audited, audited_cuts, audited_heals; /* by an audit, beside them */
-    uint64_t points;                         /* cuts worked out: (part of a node, place, tear) */
-    uint64_t decided;                        /* the same with those decided by joins */
-    uint64_t edges;                          /* successors found by them */
+    uint32_t losses;      /* connections that may be lost in each power-on, */
+    uint64_t lost_starts; /* starts executed with that, and */
+    uint64_t lost_parts;  /* parts of nodes followed with it, by running or recall */
+    uint32_t ways_lost;   /* different ways to lose them */
+    uint64_t points;      /* cuts worked out: (part of a node, place, tear) */
+    uint64_t decided;     /* the same with those decided by joins */
+    uint64_t edges;       /* successors found by them */
     uint32_t ends_new, ends_old, ends_other; /* runs to idling by the version in flash */
     bool over_mqtt; /* the device has two slots and speaks MQTT: more is left out, see the report */
     char new_version[DEVICE_TEXT_MAX]; /* what the update without a cut leads to */

@@ -27,8 +27,9 @@ uint32_t whole_recall_root(struct whole *w, const struct whole_todo *of, uint32_
     const struct whole_key *k = key_of(w, of);
     const struct judge_severity *s = of->end != NONE ? &whole_end_at(w, of->end)->severity
                                                      : &whole_node_at(w, of->node)->severity;
-    const uint32_t first[RECALL_KEY_WORDS] = {k->cloud, k->judge, s->served_bytes, s->weak_cut};
-    const uint32_t more[RECALL_KEY_WORDS] = {s->stored_segments, chain, of->foreign};
+    const uint32_t flags = (s->weak_cut | s->lost << 1) << 1 | of->foreign;
+    const uint32_t first[RECALL_KEY_WORDS] = {k->cloud, k->judge, s->served_bytes, flags};
+    const uint32_t more[RECALL_KEY_WORDS] = {s->stored_segments, chain, of->loss};
     uint32_t spot = recall_root(r, of->end != NONE ? RECALL_HEAL : RECALL_START);
     spot = spot == RECALL_NONE ? spot : recall_next(r, spot, first, true);
     return spot == RECALL_NONE ? spot : recall_next(r, spot, more, true);
@@ -38,6 +39,10 @@ bool whole_load(struct whole *w, const struct whole_todo *of)
 {
     struct closure *c = w->flash;
     const struct whole_key *k = key_of(w, of);
+    if (of->base != NONE) {
+        closure_get_base(c, of->base, &c->tree);
+        return true;
+    }
     states_get(&c->states, k->flash, &c->tree);
     for (uint32_t u = 0; u < c->states.shape.units && k->reset == 0; u++) {
         if (!sets_is_weak(&c->sets, c->tree.unit[u]))
@@ -59,11 +64,12 @@ uint32_t whole_recall_choice(struct whole *w, const struct whole_todo *of, uint3
     return root == RECALL_NONE ? root : recall_next(&w->flash->recall, root, key, true);
 }
 
-static bool add_known(struct whole *w, uint32_t base, uint32_t behaviour)
+static bool add_known(struct whole *w, uint32_t base, uint32_t leaf)
 {
     struct whole_known *k = base == POOL_NONE ? NULL : list_add(&w->known);
+    const struct whole_leaf *l = pool_at(&w->leaves, leaf);
     if (k != NULL)
-        *k = (struct whole_known){.base = base, .behaviour = behaviour};
+        *k = (struct whole_known){.base = base, .behaviour = l->behaviour, .losses = l->losses};
     return k != NULL;
 }
 
@@ -332,7 +338,7 @@ static int take_part(struct whole *w, const struct whole_todo *of, const struct 
     struct whole_taking t = {.w = w, .node = of->node};
     bool blamed = whole_outcome_of(w, k->behaviour)->blame != NONE;
     if (of->end == NONE)
-        whole_begin_part(&t, k);
+        whole_begin_part(&t, k, of->loss);
     if (t.rc == 0 && blamed && whole_tell_failure(&t, of, k) && !w->options.all_failures) {
         if (of->end == NONE)
             whole_node_at(w, of->node)->failed = true;
@@ -340,6 +346,9 @@ static int take_part(struct whole *w, const struct whole_todo *of, const struct 
             whole_stop(w, "a counter-example was found");
     } else if (t.rc == 0 && of->end == NONE && !w->stopped && !whole_merge(&t)) {
         whole_step_all(&t);
+        if (t.rc == 0 && !w->stopped && !whole_add_losses(w, of, k))
+            whole_full(&t);
+        w->result.lost_parts += of->loss != NONE;
     }
     if (t.rc == 0 && !blamed && !w->stopped)
         whole_audit_part(&t, of, k);

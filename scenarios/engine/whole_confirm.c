@@ -222,12 +222,53 @@ static void walk_free(struct walk *k)
 
 /* ---- telling and repeating ---- */
 
+static void add_step(struct whole_failure *f, const struct whole_step *s)
+{
+    f->n_cuts += !s->reset && !s->lost;
+    f->n_losses += s->lost;
+    if (f->path_len < WHOLE_PATH_MAX)
+        f->path[f->path_len] = *s;
+    f->path_len++;
+}
+
+/* What is lost in a start, before the step that ends it; connections count over all starts. */
+static void add_losses(const struct whole *w, uint32_t loss, uint32_t connections,
+                       struct whole_failure *f)
+{
+    struct whole_loss list[WHOLE_LOSSES_MAX];
+    const uint32_t n = whole_loss_list(w, loss, list);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct whole_step s = {.lost = true,
+                                     .cut = {.kind = CUT_NETWORK,
+                                             .connection = connections + list[i].connection,
+                                             .dir = (enum link_dir)list[i].dir,
+                                             .byte = list[i].byte,
+                                             .action = (enum link_action)list[i].action}};
+        add_step(f, &s);
+    }
+}
+
+/* Connections of a start until the step that ends it. */
+static uint32_t connections_of(const struct whole *w, const struct way *at, uint32_t event)
+{
+    const struct whole_behaviour *b = whole_behaviour_at(w, whole_run_at(w, at->run)->behaviour);
+    if (at->step.reset)
+        return ((const struct whole_outcome *)pool_at(&w->outcomes, b->outcome))->connections;
+    return whole_event_at(w, b->first_event + event)->connections;
+}
+
 static void put_path(const struct walk *k, struct whole_failure *f)
 {
-    f->path_len = k->count - 1;
-    for (uint32_t i = 0; i < f->path_len; i++) {
-        f->path[i] = k->way[k->count - 1 - i].step;
-        f->n_cuts += !f->path[i].reset;
+    const struct whole *w = k->w;
+    uint32_t connections = 0;
+    for (uint32_t i = k->count; i > 0; i--) {
+        const struct way *at = &k->way[i - 1];
+        add_losses(w, whole_run_at(w, at->run)->loss, connections, f);
+        if (i == 1)
+            break;
+        add_step(f, &at->step);
+        const struct whole_node *next = whole_node_at(w, whole_run_at(w, at[-1].run)->node);
+        connections += connections_of(w, at, next->event);
     }
 }
 
@@ -235,7 +276,7 @@ static bool put_token(const struct whole *w, struct whole_failure *f, struct tok
 {
     *t = (struct token){.seed = w->run.seed != 0 ? w->run.seed : w->s->seed};
     memcpy(t->name, w->s->name, sizeof t->name);
-    if (f->n_cuts > RUN_CUTS_MAX)
+    if (f->n_cuts + f->n_losses > RUN_CUTS_MAX || f->path_len > WHOLE_PATH_MAX)
         return false;
     for (uint32_t i = 0; i < f->path_len; i++)
         if (!f->path[i].reset)

@@ -16,6 +16,7 @@ struct graph {
     const struct whole *w;
     uint32_t *next; /* per step: the vertex that follows without a cut; NONE */
     uint32_t nodes;
+    uint32_t *first, *runs; /* per node: where its runs begin, one more at the end; run numbers */
     struct components components;
 };
 
@@ -41,8 +42,8 @@ static uint32_t neighbour(const void *graph, uint32_t v, uint32_t i, bool *more)
             *more = false;
             return i == 0 ? n->stricter : NONE;
         }
-        *more = whole_is_run_of(w, n->first_run + i, v);
-        return *more ? vertex_of(g, whole_run_at(w, n->first_run + i), 0) : NONE;
+        *more = i < g->first[v + 1] - g->first[v];
+        return *more ? vertex_of(g, whole_run_at(w, g->runs[g->first[v] + i]), 0) : NONE;
     }
     uint32_t step = v - g->nodes, from = whole_edges_from(w, step);
     if (i < whole_edges_end(w, step) - from)
@@ -62,9 +63,8 @@ static void work_of(const struct graph *g, uint32_t run, uint32_t home, uint32_t
     const struct whole_behaviour *b = whole_behaviour_at(w, r->behaviour);
     const struct whole_event *e = NULL;
     if (r->merged) {
-        for (uint32_t in_place = whole_node_at(w, r->next_node)->first_run;
-             whole_is_run_of(w, in_place, r->next_node); in_place++)
-            work_of(g, in_place, home, boots, ops, ns, out);
+        for (uint32_t i = g->first[r->next_node]; i < g->first[r->next_node + 1]; i++)
+            work_of(g, g->runs[i], home, boots, ops, ns, out);
         return;
     }
     if (component[r->node] != home || boots > CHAIN_MAX)
@@ -88,9 +88,26 @@ static void work_of(const struct graph *g, uint32_t run, uint32_t home, uint32_t
         return;
     ops += e == NULL ? 0 : e->ops;
     ns += e == NULL ? 0 : *whole_event_ns(w, b->first_event + b->n_events - 1);
-    for (uint32_t next = whole_node_at(w, r->next_node)->first_run;
-         whole_is_run_of(w, next, r->next_node); next++)
-        work_of(g, next, home, boots + 1, ops, ns, out);
+    for (uint32_t i = g->first[r->next_node]; i < g->first[r->next_node + 1]; i++)
+        work_of(g, g->runs[i], home, boots + 1, ops, ns, out);
+}
+
+/* By node, in order. False: no memory. */
+static bool sort_runs(struct graph *g)
+{
+    const struct whole *w = g->w;
+    g->first = calloc((size_t)g->nodes + 2, sizeof *g->first);
+    g->runs = calloc(w->runs.count + 1, sizeof *g->runs);
+    if (g->first == NULL || g->runs == NULL)
+        return false;
+    /* One place further than they belong: filling in moves them there. */
+    for (uint32_t i = 0; i < w->runs.count; i++)
+        g->first[whole_run_at(w, i)->node + 2]++;
+    for (uint32_t n = 2; n < g->nodes + 2; n++)
+        g->first[n] += g->first[n - 1];
+    for (uint32_t i = 0; i < w->runs.count; i++)
+        g->runs[g->first[whole_run_at(w, i)->node + 1]++] = i;
+    return true;
 }
 
 int whole_measure(struct whole *w, struct whole_result *out)
@@ -99,17 +116,19 @@ int whole_measure(struct whole *w, struct whole_result *out)
     out->work_ops = out->work_boots = 0;
     out->work_ns = 0;
     g.next = calloc(w->steps.count + 1, sizeof *g.next);
-    if (g.next == NULL)
-        return ERR_NOMEM;
-    for (uint32_t i = 0; i < w->runs.count; i++)
+    int rc = g.next != NULL && sort_runs(&g) ? 0 : ERR_NOMEM;
+    for (uint32_t i = 0; rc == 0 && i < w->runs.count; i++)
         for (uint32_t k = 0; k < whole_run_at(w, i)->n_steps; k++)
             g.next[whole_run_at(w, i)->first_step + k] = vertex_of(&g, whole_run_at(w, i), k + 1);
-    int rc =
-        components_find(&g.components, &g, neighbour, g.nodes + (uint32_t)w->steps.count, g.nodes);
+    if (rc == 0)
+        rc = components_find(&g.components, &g, neighbour, g.nodes + (uint32_t)w->steps.count,
+                             g.nodes);
     for (uint32_t run = 0; rc == 0 && run < w->runs.count; run++)
         work_of(&g, run, g.components.of[whole_run_at(w, run)->node], 0, 0, 0, out);
     out->work_boots = g.components.longest;
     components_free(&g.components);
     free(g.next);
+    free(g.first);
+    free(g.runs);
     return rc;
 }

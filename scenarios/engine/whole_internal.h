@@ -54,6 +54,8 @@ struct whole_node {
 struct whole_todo {
     uint32_t node; /* NONE: an end */
     uint32_t end;
+    uint32_t loss; /* what is lost in this power-on, among the losses; NONE: nothing */
+    uint32_t base; /* the part it is for, among the bases of the flash; NONE: all of the node */
     uint32_t first_path, n_paths; /* of the boot loader; 0: not asked for yet, or there are none */
     bool foreign;                 /* some foreign unit is not as at the beginning */
 };
@@ -76,6 +78,14 @@ struct whole_audit {
     uint64_t draw;          /* where a content stands for any: number of what it is instead */
 };
 
+/* A connection that is lost in a power-on. Compared as bytes. */
+struct whole_loss {
+    uint32_t before;     /* what is lost in front of it; NONE: nothing */
+    uint32_t connection; /* from 1, in this power-on */
+    uint32_t dir, action;
+    uint64_t byte;
+};
+
 /* The end of a main phase, to be healed. */
 struct whole_end {
     struct whole_key key;
@@ -96,8 +106,9 @@ struct whole_event {
     uint32_t kind;
     uint32_t cloud, judge; /* if it is cut */
     struct judge_severity severity;
-    uint32_t ops;     /* of the run, so far and this one included */
-    uint32_t replies; /* of the cloud, since the last of them in this run */
+    uint32_t ops;         /* of the run, so far and this one included */
+    uint32_t replies;     /* of the cloud, since the last of them in this run */
+    uint32_t connections; /* of the run, so far; counted only where they may be lost */
 };
 
 /* What failed in a run. Compared as bytes. */
@@ -113,8 +124,15 @@ struct whole_outcome {
     uint32_t cloud, judge;
     struct judge_severity severity;
     uint32_t replies;
+    uint32_t connections;
     uint32_t blame; /* NONE: nothing failed */
     char version[DEVICE_TEXT_MAX];
+};
+
+/* Where the recall leads to. Compared as bytes. */
+struct whole_leaf {
+    uint32_t behaviour;
+    uint32_t losses; /* what may be lost besides: a chain of pairs of them, the last first */
 };
 
 /* All that can be told apart of a run: whoever does the same has the same behaviour. */
@@ -133,7 +151,8 @@ struct whole_behaviour {
  * i of its behaviour; behind them it is that of the run that it joined, from step n_steps on.
  */
 struct whole_run {
-    uint32_t node;      /* the runs of a node lie behind each other */
+    uint32_t node;
+    uint32_t loss;      /* what was lost; NONE: nothing */
     uint32_t next_node; /* by a reset; NONE: it idled */
     uint32_t origin;    /* its part, weak cells as read: among the bases of the flash */
     uint32_t behaviour;
@@ -146,6 +165,7 @@ struct whole_run {
 struct whole_known {
     uint32_t base; /* among the bases of the flash */
     uint32_t behaviour;
+    uint32_t losses; /* as in a leaf */
 };
 
 /* The successors of a step are those behind the previous step's. */
@@ -166,6 +186,7 @@ struct whole {
     uint32_t first_chain;           /* the node where the update without a cut is; NONE: it idled */
     struct list nodes, tasks, ends, runs, steps, edges;       /* edges: nodes */
     struct pool event_pool, outcomes, blames, behaviour_keys; /* keys: (events, outcome) */
+    struct pool losses, leaves;
     struct list events, event_ns; /* since power-on, the latest of all that behaved so */
     struct list behaviours;
     struct list looks;   /* unit numbers, of behaviours */
@@ -236,10 +257,9 @@ static inline uint32_t whole_cuts(const struct closure *c, const struct whole_ev
     uint32_t n = whole_is_within(e) ? closure_variants(c, &e->key, v) : 1;
     return e->kind == WHOLE_TORN ? n - 1 : n; /* TEAR_DONE always is among them */
 }
-/* The runs of a node are those from its first one on, while this holds. */
-static inline bool whole_is_run_of(const struct whole *w, uint32_t run, uint32_t node)
+static inline const struct whole_loss *whole_loss_at(const struct whole *w, uint32_t i)
 {
-    return run < w->runs.count && whole_run_at(w, run)->node == node;
+    return pool_at(&w->losses, i);
 }
 static inline int64_t *whole_event_ns(const struct whole *w, uint32_t i)
 {
@@ -277,6 +297,7 @@ enum whole_tag {
     TAG_REPLY,     /* struct log_reply */
     TAG_LOOK,      /* struct log_look */
     TAG_UNIT,      /* struct log_unit, of an audit, before the end: each that was changed */
+    TAG_BORDER,    /* struct log_border */
     TAG_END        /* struct log_end, the last record */
 };
 
@@ -286,12 +307,14 @@ struct log_op {
     uint32_t addr, len_bytes;
     uint32_t kind;
     uint32_t cloud, judge; /* if it is cut, not weakly */
+    uint32_t connections;  /* so far */
 };
 /* The cloud has answered and knows something new. */
 struct log_reply {
     int64_t ns;
     uint32_t replies; /* since the last operation of this run */
     uint32_t cloud, judge;
+    uint32_t connections;
 };
 /* What is looked at first now, and was not erased before; as in a recall_spot. */
 struct log_look {
@@ -302,11 +325,16 @@ struct log_unit {
     uint32_t unit;
     uint8_t sha256[SHA256_BYTES]; /* closure_unit_fingerprint */
 };
+/* Where the connection could be lost besides. */
+struct log_border {
+    uint64_t byte;
+    uint32_t connection, dir; /* connection: of this power-on */
+};
 enum whole_how { WHOLE_IDLED, WHOLE_RESET, WHOLE_HEALED, WHOLE_LOST };
 struct log_end {
     int64_t ns;
     uint32_t how;
-    uint32_t replies;
+    uint32_t replies, connections;
     uint32_t cloud, cloud_cut, judge, judge_cut; /* _cut: if power goes then */
     char version[DEVICE_TEXT_MAX];
     uint32_t n_ids;
@@ -325,12 +353,27 @@ size_t whole_memory(const struct whole *w);
 /* How weak cells read, as closure_reading's number: of the first contents of these sets. */
 uint32_t whole_reading(const struct whole *w, const uint32_t *unit);
 bool whole_add_number(struct list *l, uint32_t number);
+bool whole_add_todo(struct whole *w, const struct whole_todo *todo, uint32_t depth);
+
+/* whole_loss.c */
+/* How many connections are lost in it; NONE: 0. */
+uint32_t whole_loss_count(const struct whole *w, uint32_t loss);
+/* What is lost first and what follows, in order; how many. */
+#define WHOLE_LOSSES_MAX 4u
+uint32_t whole_loss_list(const struct whole *w, uint32_t loss,
+                         struct whole_loss out[WHOLE_LOSSES_MAX]);
+/* A border as ways to lose a connection, behind `before`, into the chain *losses. False: no memory.
+ */
+bool whole_put_losses(struct whole *w, uint32_t before, const struct log_border *b,
+                      uint32_t *losses);
+/* What may be lost of a part that is known becomes something to be done. False: no memory. */
+bool whole_add_losses(struct whole *w, const struct whole_todo *of, const struct whole_known *k);
 
 /* whole_step.c */
 /* No room for more states: w->bound, or t->rc. */
 void whole_full(struct whole_taking *t);
-/* A part of t's node becomes t's run. */
-void whole_begin_part(struct whole_taking *t, const struct whole_known *k);
+/* A part of t's node becomes t's run, with what is lost in it. */
+void whole_begin_part(struct whole_taking *t, const struct whole_known *k, uint32_t loss);
 /* All of that run's cuts and its end. */
 void whole_step_all(struct whole_taking *t);
 

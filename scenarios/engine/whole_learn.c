@@ -22,6 +22,8 @@ struct reader {
     uint32_t first_event;
     uint64_t points;
     uint32_t spot;          /* of the recall */
+    uint32_t loss;          /* what was lost, */
+    uint32_t losses;        /* and what may be lost besides: a chain of pairs */
     uint32_t chain;         /* of the events so far */
     struct boot_chain boot; /* what the boot loader does; n_ops 0: nothing, or it is not known */
     uint32_t boot_ops;      /* as in boot, so far */
@@ -158,7 +160,8 @@ static bool take_op(struct reader *r, enum whole_kind kind)
                             .cloud = r->clouds[o.cloud],
                             .judge = r->judges[o.judge],
                             .severity = r->severities[o.judge],
-                            .ops = r->ops + 1};
+                            .ops = r->ops + 1,
+                            .connections = o.connections};
     if (!closure_op_key(r->w->flash, &op, &e.key))
         return full(r);
     r->ops += kind == WHOLE_OP;
@@ -175,7 +178,8 @@ static bool take_reply(struct reader *r)
                             .judge = r->judges[p.judge],
                             .severity = r->severities[p.judge],
                             .ops = r->ops,
-                            .replies = p.replies};
+                            .replies = p.replies,
+                            .connections = p.connections};
     return add_event(r, &e, p.ns);
 }
 
@@ -209,6 +213,16 @@ static bool take_look(struct reader *r)
     return r->spot != RECALL_NONE || full(r);
 }
 
+static bool take_border(struct reader *r)
+{
+    struct log_border b;
+    if (!get(r, &b, sizeof b))
+        return false;
+    if (b.dir > LINK_DOWN || b.connection == 0 || r->audit != NULL)
+        return bad(r, "a border of no connection");
+    return whole_put_losses(r->w, r->loss, &b, &r->losses) || full(r);
+}
+
 /* ---- the end ---- */
 
 static uint32_t put_blame(struct whole *w, const struct log_end *e)
@@ -236,6 +250,7 @@ static uint32_t put_outcome(struct reader *r, const struct log_end *e)
         o.judge = r->judges[e->judge];
         o.severity = r->severities[e->judge];
         o.replies = e->replies;
+        o.connections = e->connections;
         memcpy(o.version, e->version, strnlen(e->version, sizeof o.version - 1));
     }
     return pool_put(&w->outcomes, &o, NULL);
@@ -294,10 +309,14 @@ static bool put_behaviour(struct reader *r, uint32_t outcome)
         if (!put_looks(r, b))
             return full(r);
     }
+    const struct whole_leaf leaf = {.behaviour = number, .losses = r->losses};
     struct recall_spot *at = &w->flash->recall.spots[r->spot];
-    if (at->kind != RECALL_UNKNOWN && (at->kind != RECALL_SEGMENT || at->value != number))
+    uint32_t value = pool_put(&w->leaves, &leaf, NULL);
+    if (value == POOL_NONE)
+        return full(r);
+    if (at->kind != RECALL_UNKNOWN && (at->kind != RECALL_SEGMENT || at->value != value))
         return bad(r, "another end than a run that saw the same");
-    *at = (struct recall_spot){.kind = RECALL_SEGMENT, .value = number};
+    *at = (struct recall_spot){.kind = RECALL_SEGMENT, .value = value};
     return true;
 }
 
@@ -379,7 +398,8 @@ static bool take_end(struct reader *r)
                                    .judge = r->judges[e.judge_cut],
                                    .severity = r->severities[e.judge_cut],
                                    .ops = r->ops,
-                                   .replies = e.replies};
+                                   .replies = e.replies,
+                                   .connections = e.connections};
         if (!add_event(r, &idle, e.ns))
             return false;
     }
@@ -407,6 +427,8 @@ static bool take_record(struct reader *r)
         return take_look(r);
     case TAG_UNIT:
         return take_unit(r);
+    case TAG_BORDER:
+        return take_border(r);
     case TAG_END:
         return take_end(r);
     default:
@@ -427,7 +449,8 @@ int whole_learn(struct whole *w, uint32_t task, const void *log, size_t len_byte
     r->end = r->at + len_bytes;
     r->first_event = (uint32_t)w->events.count;
     r->looked = calloc(w->flash->states.shape.units, 1);
-    r->chain = r->boot_ops = NONE;
+    r->chain = r->boot_ops = r->losses = NONE;
+    r->loss = what.of.loss;
     if (what.chain != NONE)
         memcpy(&r->boot, pool_at(&w->flash->boot_chains, what.chain), sizeof r->boot);
     if (what.audit != NONE)
@@ -440,6 +463,7 @@ int whole_learn(struct whole *w, uint32_t task, const void *log, size_t len_byte
         (void)full(r);
     while (r->rc == 0 && r->at < r->end && take_record(r))
         ;
+    w->result.lost_starts += what.audit == NONE && what.of.loss != NONE;
     if (what.audit == NONE && what.of.end == NONE)
         w->result.starts++;
     else if (what.audit == NONE)

@@ -180,7 +180,7 @@ static void closes(const void *row)
 
 struct same_row {
     const char *name, *agent, *rest;
-    uint32_t tears, cuts;
+    uint32_t tears, cuts, losses;
 };
 static const struct same_row same_rows[] = {
     {"a reply is lost", "",
@@ -191,6 +191,7 @@ static const struct same_row same_rows[] = {
      1u << TEAR_HALF_ERASED, 1},
     {"the fifth connection, weak cells", "",
      NET("{\"when\": {\"connection\": 5, \"byte\": 30}, \"do\": \"reset\"}"), 1u << TEAR_WEAK, 1},
+    {"any connection is lost", "", "", NOTHING, 1, 1},
 };
 
 static const char *same_name(const void *row)
@@ -202,10 +203,16 @@ static void sets_are_exact(const void *row)
 {
     const struct same_row *c = row;
     struct bench b, naive;
-    set_up(&b, c->agent, "", c->rest);
-    set_up(&naive, c->agent, "", c->rest);
-    struct whole_options o = {
-        .tears = c->tears, .max_cuts = c->cuts, .max_states = 200000, .all_failures = true};
+    /* Larger segments are fewer messages. */
+    const char *device = c->losses > 0 ? ", \"segment_index\": 5" : "";
+    set_up(&b, c->agent, device, c->rest);
+    set_up(&naive, c->agent, device, c->rest);
+    struct whole_options o = {.tears = c->tears,
+                              .max_cuts = c->cuts,
+                              .max_states = 200000,
+                              .all_failures = true,
+                              .losses = c->losses,
+                              .loss_cuts = 1};
     close_it(&b, &o);
     o.no_recall = true;
     close_it(&naive, &o);
@@ -224,6 +231,52 @@ static void sets_are_exact(const void *row)
     CHECK(same);
     tear_down(&b);
     tear_down(&naive);
+}
+
+/* ---- a lost connection ---- */
+
+struct lost_row {
+    const char *name, *device, *id;
+};
+static const struct lost_row lost_rows[] = {
+    {"resumes too far", ", \"breaks\": [\"resume-too-far\"], \"segment_index\": 3", "DWN-08"},
+    {"forgets its report", ", \"breaks\": [\"forget-report\"]", "RPT-02"},
+};
+
+static const char *lost_name(const void *row)
+{
+    return ((const struct lost_row *)row)->name;
+}
+
+/* Found without any power cut, and told so that it can be repeated. */
+static void a_loss_is_found(const void *row)
+{
+    const struct lost_row *c = row;
+    struct bench b;
+    struct buf text;
+    buf_init(&text, 1u << 16);
+    set_up(&b, "", c->device, "");
+    memcpy(b.s->expect.fails[0], c->id, strlen(c->id) + 1);
+    b.s->expect.n_fails = 1;
+    close_it(&b, &(struct whole_options){.tears = NOTHING, .max_states = 3000, .losses = 1});
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), "expected-fail");
+    CHECK_INT(whole_describe(&b.r, "tiny", &text), 0);
+    CHECK_HAS((const char *)text.data, " before byte ");
+    b.s->expect.n_fails = 0; /* or it would be an expected failure */
+    const struct whole_failure *f = NULL;
+    for (uint32_t i = 0; i < b.r.n_failures && f == NULL; i++)
+        for (uint32_t k = 0; k < b.r.failures[i].n_ids; k++)
+            if (strcmp(b.r.failures[i].ids[k], c->id) == 0)
+                f = &b.r.failures[i];
+    CHECK(f != NULL);
+    if (f != NULL) {
+        CHECK(f->confirmed);
+        CHECK_INT(f->n_cuts, 0);
+        CHECK_INT(f->n_losses, 1);
+        CHECK(repeats(b.s, &b.run, f, c->id));
+    }
+    buf_free(&text);
+    tear_down(&b);
 }
 
 /* ---- against every sequence of two cuts ---- */
@@ -266,10 +319,63 @@ static void agrees_with_a_naive_search(const void *row)
     tear_down(&b);
 }
 
+/* ---- against every single cut and lost connection ---- */
+
+static const struct naive_row single_rows[] = {
+    {"as it should be", "", ", \"segment_index\": 5", ""},
+    {"forgets its report", "", ", \"breaks\": [\"forget-report\"]", ""},
+    {"resumes too far", "", ", \"breaks\": [\"resume-too-far\"], \"segment_index\": 3", ""},
+    {"behind a lost reply", "", ", \"segment_index\": 5",
+     NET("{\"when\": {\"reply\": \"download\", \"byte\": 20}, \"do\": \"reset\"}")},
+};
+
+static void agrees_with_every_single_one(const void *row)
+{
+    const struct naive_row *c = row;
+    struct bench b;
+    struct exploration x;
+    struct explore_options o;
+    struct err err = {.text = ""};
+    struct world *w = world_new(&err);
+    struct explore_result *r = calloc(1, sizeof *r);
+    uint32_t failing = 0;
+    bool is_old = false, is_new = false;
+    REQUIRE(w != NULL && r != NULL);
+    set_up(&b, c->agent, c->device, c->rest);
+    explore_options_default(&o);
+    o.kinds = EXPLORE_FLASH | EXPLORE_NETWORK;
+    REQUIRE_OK(explore_parse_tears(&o, "done", &err), &err);
+    REQUIRE_OK(explore_prepare(&x, b.s, &o, w, &b.run, &err), &err);
+    CHECK(x.n_points > 100);
+    for (uint32_t i = 0; i < x.n_points; i++) {
+        memset(r, 0, sizeof *r);
+        explore_run(&x, b.s, &o, w, &b.run, i, r);
+        failing += r->n_failures > 0;
+        is_old = is_old || r->point.counts[EXPLORE_OLD] > 0;
+        is_new = is_new || r->point.counts[EXPLORE_NEW] > 0;
+    }
+    close_it(&b,
+             &(struct whole_options){
+                 .tears = DONE, .max_states = 100000, .max_cuts = 1, .losses = 1, .loss_cuts = 1});
+    bool found = b.r.n_failures > 0 && b.r.failures[0].confirmed;
+    CHECK_INT(found, failing > 0);
+    CHECK(!found || b.r.failures[0].n_cuts + b.r.failures[0].n_losses <= 2);
+    CHECK(found || (!is_old || b.r.ends_old > 0));
+    CHECK(found || (is_new && b.r.ends_new > 0));
+    CHECK(b.r.lost_starts > 0 && b.r.ways_lost > 0);
+    explore_free(&x);
+    world_free(w);
+    free(r);
+    tear_down(&b);
+}
+
 static const struct test tests[] = {
     TEST_ROWS("closes", closes, closed_rows, closed_name),
     TEST_ROWS("sets are exact", sets_are_exact, same_rows, same_name),
+    TEST_ROWS("a loss is found", a_loss_is_found, lost_rows, lost_name),
     TEST_ROWS("agrees with a naive search", agrees_with_a_naive_search, naive_rows, naive_name),
+    TEST_ROWS("agrees with every single one", agrees_with_every_single_one, single_rows,
+              naive_name),
 };
 
 TEST_MAIN("engine whole net", tests)

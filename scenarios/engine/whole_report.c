@@ -17,6 +17,13 @@ static int put_step(const struct whole_step *s, struct buf *out)
     int rc = 0;
     if (s->reset)
         return buf_text(out, "      the device resets itself\n");
+    if (s->lost) {
+        const char *how = c->action == LINK_STALL   ? "silent"
+                          : c->action == LINK_CLOSE ? "closed"
+                                                    : "reset";
+        return buf_printf(out, "      connection %u %s before byte %" PRIu64 " %s\n", c->connection,
+                          how, c->byte, c->dir == LINK_UP ? "up" : "down");
+    }
     if (c->after == RUN_CUT_IDLE)
         rc = buf_printf(out, "      cut when idle, behind operation %" PRIu64, c->op);
     else if (c->after > 0)
@@ -64,10 +71,15 @@ static int put_proof(const struct whole_result *r, struct buf *out)
                           r->states + r->resets, r->depth);
     int rc = buf_printf(out,
                         "  closed: %u states, every one reaches %s%s within %u boot%s and can be "
-                        "updated again; no cut sequence of any length leads outside\n",
+                        "updated again; no cut sequence of any length leads outside",
                         r->states + r->resets, r->new_version,
                         r->ends_old > 0 ? " or keeps a complete older version" : "",
                         r->boots_needed, r->boots_needed == 1 ? "" : "s");
+    if (rc == 0 && r->losses > 0)
+        rc = buf_printf(out, ", with at most %u connection%s lost in each power-on", r->losses,
+                        r->losses == 1 ? "" : "s");
+    if (rc == 0)
+        rc = buf_text(out, "\n");
     if (rc != 0 || !r->over_mqtt)
         return rc;
     return buf_text(
@@ -97,6 +109,11 @@ static int put_counts(const struct whole_result *r, struct buf *out)
                         "%u on none\n",
                         r->ends_new, r->new_version[0] == '\0' ? "the new version" : r->new_version,
                         r->ends_old, r->ends_other);
+    if (rc == 0 && r->losses > 0)
+        rc = buf_printf(out,
+                        "  connections lost: %" PRIu64 " of the starts executed, %" PRIu64
+                        " parts of states followed, %u ways to lose them in a power-on\n",
+                        r->lost_starts, r->lost_parts, r->ways_lost);
     if (rc == 0 && r->merged > 0)
         rc =
             buf_printf(out,
@@ -134,6 +151,11 @@ static int json_step(const struct whole_step *s, bool first, struct buf *out)
     int rc = buf_text(out, first ? "" : ",");
     if (rc == 0 && s->reset)
         return buf_text(out, "{\"reset\":true}");
+    if (rc == 0 && s->lost)
+        return buf_printf(
+            out, "{\"connection\":%u,\"direction\":\"%s\",\"byte\":%" PRIu64 ",\"lost_by\":\"%s\"}",
+            c->connection, c->dir == LINK_UP ? "up" : "down", c->byte,
+            c->action == LINK_STALL ? "silence" : link_action_name(c->action));
     if (rc == 0)
         rc = buf_printf(out, "{\"operation\":%" PRIu64, c->op);
     if (rc == 0 && c->after == RUN_CUT_IDLE)
@@ -187,6 +209,11 @@ static int json_counts(const struct whole_result *r, struct buf *out)
         rc = buf_printf(out,
                         ",\"power_on\":{\"operations\":%u,\"virtual_us\":%" PRId64 ",\"times\":%u}",
                         r->work_ops, r->work_ns / NS_PER_US, r->work_boots);
+    if (rc == 0 && r->losses > 0)
+        rc = buf_printf(out,
+                        ",\"losses\":{\"per_power_on\":%u,\"starts\":%" PRIu64 ",\"parts\":%" PRIu64
+                        ",\"ways\":%u}",
+                        r->losses, r->lost_starts, r->lost_parts, r->ways_lost);
     if (rc == 0)
         rc = buf_printf(
             out, ",\"audited\":{\"starts\":%" PRIu64 ",\"cuts\":%" PRIu64 ",\"heals\":%" PRIu64 "}",

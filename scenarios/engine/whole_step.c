@@ -30,7 +30,7 @@ void whole_full(struct whole_taking *t)
         t->rc = err_set(&t->err, ERR_NOMEM, "closure: no memory for the graph");
 }
 
-void whole_begin_part(struct whole_taking *t, const struct whole_known *k)
+void whole_begin_part(struct whole_taking *t, const struct whole_known *k, uint32_t loss)
 {
     struct whole *w = t->w;
     struct closure *c = w->flash;
@@ -42,6 +42,7 @@ void whole_begin_part(struct whole_taking *t, const struct whole_known *k)
     }
     t->run = (uint32_t)w->runs.count - 1;
     *run = (struct whole_run){.node = t->node,
+                              .loss = loss,
                               .next_node = NONE,
                               .origin = k->base,
                               .behaviour = k->behaviour,
@@ -282,7 +283,7 @@ static void at_the_end(struct whole_taking *t, uint32_t joined)
     const struct whole_behaviour *b = whole_behaviour_at(w, whole_run_at(w, t->run)->behaviour);
     const struct whole_outcome *o = pool_at(&w->outcomes, b->outcome);
     uint32_t ops = b->n_events == 0 ? 0 : whole_event_at(w, b->first_event + b->n_events - 1)->ops;
-    bool first = w->first_chain == t->node;
+    bool first = w->first_chain == t->node && whole_run_at(w, t->run)->loss == NONE;
     if (o->how == WHOLE_RESET && joined != NONE) {
         whole_run_at(w, t->run)->next_node = whole_run_at(w, joined)->next_node;
     } else if (o->how == WHOLE_RESET) {

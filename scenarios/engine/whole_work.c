@@ -9,6 +9,7 @@
 #include "common/rng.h"
 #include "flash_emu/nor_raw.h"
 #include "scenarios/engine/judge_internal.h"
+#include "scenarios/engine/run_log.h"
 #include "scenarios/engine/stage_memory.h"
 #include "scenarios/engine/whole_internal.h"
 #include "scenarios/engine/world_internal.h"
@@ -21,15 +22,20 @@ struct whole_worker {
     struct sim_run *r; /* the one under way */
     struct judge *scratch;
     struct states_tree tree;
-    uint32_t *chip_unit; /* what main_run's chip holds; POOL_NONE: something else */
-    uint8_t *seen;       /* per byte: looked at or erased in this run, where */
-    uint32_t *seen_in;   /* per page: it is of this */
-    uint32_t *all_seen;  /* per page: and nothing is left to see since this */
-    uint32_t *touched;   /* per unit: an operation was done to it in this run */
-    uint32_t runs;       /* run */
-    bool booting;        /* what the device looks at is told by what the boot loader does */
-    bool has_faults;     /* the scenario has faults that can be spent */
-    bool healing;        /* nothing but looks is told, and these tell of weak cells, too */
+    uint32_t *chip_unit;    /* what main_run's chip holds; POOL_NONE: something else */
+    uint8_t *seen;          /* per byte: looked at or erased in this run, where */
+    uint32_t *seen_in;      /* per page: it is of this */
+    uint32_t *all_seen;     /* per page: and nothing is left to see since this */
+    uint32_t *touched;      /* per unit: an operation was done to it in this run */
+    uint32_t runs;          /* run */
+    bool booting;           /* what the device looks at is told by what the boot loader does */
+    bool has_faults;        /* the scenario has faults that can be spent */
+    bool healing;           /* nothing but looks is told, and these tell of weak cells, too */
+    struct run_options run; /* the graph's, with a probe */
+    struct run_log borders; /* messages of the run under way, for as much as may be lost of them */
+    uint32_t lost;          /* connections that have been lost in it */
+    uint32_t begun_before;  /* requests and replies until the last of them */
+    uint32_t first_connection;      /* of the run, less 1 */
     struct buf memory, last, cloud; /* cloud: the newest of the cloud alone */
     bool auditing;                  /* looks are not told */
 
@@ -97,6 +103,12 @@ static uint32_t note_cut(struct whole_worker *k)
 {
     judge_remember_cut(k->r->g.judge, k->r->g.now_ns, k->scratch, &k->now);
     return note_judge(k);
+}
+
+/* Connections so far; counted only where they may be lost. */
+static uint32_t connections(const struct whole_worker *k)
+{
+    return k->w->options.losses == 0 ? 0 : link_connections(k->r->g.link) - k->first_connection;
 }
 
 /* ---- what happens ---- */
@@ -236,6 +248,7 @@ static void on_begun(void *ctx, const struct nor_op *op)
 static void put_torn(struct whole_worker *k)
 {
     k->begun.ns = k->r->g.now_ns;
+    k->begun.connections = connections(k);
     put_record(k, TAG_TORN, &k->begun, sizeof k->begun);
     if (k->begun.kind == NOR_OP_PROGRAM)
         put(k, k->begun_data, k->begun.len_bytes);
@@ -260,7 +273,8 @@ static void on_op(void *ctx, const struct nor_op *op)
                        .addr = op->addr,
                        .len_bytes = op->len_bytes,
                        .kind = op->kind,
-                       .cloud = k->clouds - 1};
+                       .cloud = k->clouds - 1,
+                       .connections = connections(k)};
     o.judge = note_cut(k);
     put_record(k, TAG_OP, &o, sizeof o);
     if (op->kind == NOR_OP_PROGRAM)
@@ -274,6 +288,10 @@ static void on_event(void *ctx, enum lane lane, const char *event)
     struct whole_worker *k = ctx;
     if (lane == LANE_DEVICE && strcmp(event, "start") == 0)
         k->booting = false;
+    if (lane == LANE_NETWORK && strcmp(event, "fault") == 0) {
+        k->lost++;
+        k->begun_before = k->borders.begun;
+    }
     if (k->log == NULL || k->healing || !sim_is_reply(lane, event))
         return;
     k->replies++;
@@ -281,7 +299,10 @@ static void on_event(void *ctx, enum lane lane, const char *event)
         return;
     if (k->begun.len_bytes > 0)
         put_torn(k);
-    struct log_reply p = {.ns = k->r->g.now_ns, .replies = k->replies, .cloud = k->clouds - 1};
+    struct log_reply p = {.ns = k->r->g.now_ns,
+                          .replies = k->replies,
+                          .cloud = k->clouds - 1,
+                          .connections = connections(k)};
     p.judge = note_cut(k);
     k->begun.cloud = p.cloud;
     k->begun.judge = p.judge;
@@ -345,7 +366,7 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
 {
     const struct whole *w = k->w;
     *r = (struct sim_run){
-        .g = {.s = w->s, .o = &w->run, .store = world->store, .build = &world->build},
+        .g = {.s = w->s, .o = &k->run, .store = world->store, .build = &world->build},
         .power_on_ns = VTIME_NEVER,
         .stop_at_reset = true,
         .flash_op = on_op,
@@ -367,6 +388,49 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
     return 0;
 }
 
+/* ---- connections that are lost ---- */
+
+static void arm_losses(struct whole_worker *k, uint32_t loss)
+{
+    struct stage *g = &k->r->g;
+    struct whole_loss list[WHOLE_LOSSES_MAX];
+    const uint32_t n = whole_loss_list(k->w, loss, list);
+    k->lost = k->begun_before = 0;
+    k->borders.n_exchanges = k->borders.begun = 0;
+    k->borders.over = k->w->options.losses == 0;
+    k->first_connection = link_connections(g->link);
+    for (uint32_t i = 0; i < n && k->rc == 0; i++) {
+        const struct link_byte_rule b = {.connection = k->first_connection + list[i].connection,
+                                         .dir = (enum link_dir)list[i].dir,
+                                         .offset = list[i].byte,
+                                         .action = (enum link_action)list[i].action,
+                                         .duration_ns = RUN_SILENCE_NS};
+        if (g->n_link_rules == LINK_RULES_MAX || link_add_rule(g->link, &b) != 0)
+            k->rc = err_set(&k->err, ERR_LIMIT, "closure: too many rules of the network");
+        else
+            g->link_rule_of[g->n_link_rules++] = SCENARIO_RULES_MAX; /* none of the scenario's */
+    }
+}
+
+/* Where another one could be lost, behind those that were. */
+static void tell_borders(struct whole_worker *k, uint32_t loss)
+{
+    const uint32_t wanted = whole_loss_count(k->w, loss);
+    k->borders.over = true;
+    if (k->auditing || k->w->options.losses <= wanted || k->lost < wanted)
+        return;
+    if (run_log_end(&k->borders) != 0)
+        k->rc = err_set(&k->err, k->borders.rc, "closure: messages of a run cannot be listed");
+    for (uint32_t i = 0; i < k->borders.n_borders && k->rc == 0; i++) {
+        const struct run_border *b = &k->borders.borders[i];
+        if (b->begun <= k->begun_before)
+            continue;
+        const struct log_border record = {
+            .byte = b->byte, .connection = b->connection - k->first_connection, .dir = b->dir};
+        put_record(k, TAG_BORDER, &record, sizeof record);
+    }
+}
+
 /* ---- tasks ---- */
 
 /* The state of a task, and power. */
@@ -376,9 +440,13 @@ static void begin(struct whole_worker *k, struct sim_run *r, const struct whole_
     r->g.now_ns = 0;
     r->was_reset = r->g.cut_due = false;
     sim_board_rewind(r->board, 0);
+    r->g.n_link_rules = 0;
+    memset(r->g.rule_reported, 0, sizeof r->g.rule_reported);
     k->rc = fresh_network(r, &k->err);
     if (k->rc == 0)
         k->rc = put_memories(k, r, &n->key, &n->severity, true);
+    if (k->rc == 0)
+        arm_losses(k, t->of.loss);
     if (k->rc != 0)
         return;
     for (uint32_t u = 0; u < k->w->flash->states.shape.units; u++)
@@ -401,7 +469,7 @@ static void put_units(struct whole_worker *k, const struct sim_run *r)
 }
 
 /* Until it idles, resets itself or is cut. */
-static void run_to_end(struct whole_worker *k, struct sim_run *r)
+static void run_to_end(struct whole_worker *k, struct sim_run *r, const struct whole_task *t)
 {
     struct log_end end = {.how = WHOLE_IDLED};
     bool spins = !sim_run_phase(r, r->g.s->limit_ns, true);
@@ -410,6 +478,8 @@ static void run_to_end(struct whole_worker *k, struct sim_run *r)
     end.ns = r->g.now_ns;
     end.how = r->was_cut ? WHOLE_LOST : r->was_reset ? WHOLE_RESET : WHOLE_IDLED;
     end.replies = k->replies;
+    end.connections = connections(k);
+    tell_borders(k, t->of.loss);
     if (k->has_faults || r->was_cut)
         (void)note_cloud(k, r->was_cut, WHOLE_CUT);
     end.cloud = end.cloud_cut = k->clouds - 1;
@@ -446,7 +516,7 @@ static void start(struct whole_worker *k, const struct whole_task *t)
     begin(k, r, t);
     if (k->rc != 0)
         return;
-    run_to_end(k, r);
+    run_to_end(k, r, t);
     k->log = NULL;
     sim_board_power_off(r->board, r->g.now_ns, TEAR_NOTHING, 0);
     bridge_device_gone(&r->bridge);
@@ -498,7 +568,7 @@ static void audit_run(struct whole_worker *k, struct sim_run *r, const struct wh
     poison_stack();
     begin(k, r, t);
     if (k->rc == 0)
-        run_to_end(k, r);
+        run_to_end(k, r, t);
 }
 
 /* In a world that nobody has used. */
@@ -612,6 +682,10 @@ struct whole_worker *whole_worker_new(const struct whole *w, struct err *err)
         buf_init(&k->last, CLOUD_MEMORY_MAX);
         buf_init(&k->cloud, CLOUD_MEMORY_MAX);
         k->has_faults = stage_has_faults(w->s);
+        k->run = w->run;
+        k->borders.over = true;
+        if (w->options.losses > 0)
+            k->run.probe = run_log_probe(&k->borders);
         struct judge_setup none = {.scenario = w->s};
         k->main = world_new(err);
         k->heal = world_new(err);
@@ -654,5 +728,6 @@ void whole_worker_free(struct whole_worker *k)
     buf_free(&k->memory);
     buf_free(&k->last);
     buf_free(&k->cloud);
+    run_log_free(&k->borders);
     free(k);
 }
