@@ -67,7 +67,7 @@ void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *
     out->severity = (struct judge_severity){.served_bytes = served_unforgiven(j),
                                             .weak_cut = j->weak_cut,
                                             .stored_segments = apart ? 0 : j->stored_segments,
-                                            .lost = j->net_any};
+                                            .lost = j->net_any && !j->slots.on};
     out->stored_apart = apart ? 1 + j->stored_segments : 0;
     out->code = j->code_seen ? j->code : 0;
     out->code_on = j->code_seen ? j->code_on : 0;
@@ -95,7 +95,8 @@ void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *
     const bool *flag;
     for (size_t i = 0; (flag = const_flag((struct judge *)j, i)) != NULL; i++)
         out->flags[i] = *flag;
-    out->flags[FLAG_NET_ANY] = 0; /* in severity */
+    if (!j->slots.on)
+        out->flags[FLAG_NET_ANY] = 0; /* in severity */
     for (size_t i = 0; i < JUDGE_PACKAGES_MAX; i++) {
         out->record_open[i] = j->record_open[i];
         out->was_proven[i] = j->was_proven[i];
@@ -195,7 +196,7 @@ void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns)
     bool *flag;
     for (size_t i = 0; (flag = const_flag(j, i)) != NULL; i++)
         *flag = m->flags[i] != 0;
-    j->net_any = m->severity.lost != 0;
+    j->net_any = j->net_any || m->severity.lost != 0;
     for (size_t i = 0; i < JUDGE_PACKAGES_MAX; i++) {
         j->record_open[i] = m->record_open[i] != 0;
         j->was_proven[i] = m->was_proven[i] != 0;
@@ -246,7 +247,7 @@ static const char *wrong(const struct judge *j, const struct judge_memory *m)
     if (m->restored_count > SCENARIO_VERSIONS_MAX)
         return "a number of installed versions";
     if (m->cuts > 1 || m->breaks > 1 || m->faults_on_download > 1 || m->limited > 1 ||
-        m->severity.weak_cut > 1 || m->severity.lost > 1 || m->flags[FLAG_NET_ANY] != 0 ||
+        m->severity.weak_cut > 1 || m->severity.lost > 1 || m->flags[FLAG_NET_ANY] > j->slots.on ||
         !all_flags(m->flags, sizeof m->flags) ||
         !all_flags(m->record_open, sizeof m->record_open) ||
         !all_flags(m->was_proven, sizeof m->was_proven) ||

@@ -31,7 +31,8 @@ struct judge_severity {
     uint32_t served_bytes;
     uint32_t weak_cut; /* 0 or 1 */
     uint32_t stored_segments;
-    uint32_t lost; /* 0 or 1: there was a fault of the network */
+    uint32_t lost; /* 0 or 1: there was a fault of the network; of two slots 0, where it is a flag,
+                      for what a device tells of a failure is checked the more then */
 };
 bool judge_as_strict(const struct judge_severity *a, const struct judge_severity *than);
 

@@ -64,6 +64,12 @@ static bool is_by_cut(const struct trigger *t, uint32_t *seen)
     return ++*seen == t->nth;
 }
 
+bool script_cut_sets_off(const struct script *x, uint32_t rule)
+{
+    uint32_t seen = x->net[rule].seen;
+    return !x->net[rule].fired && is_by_cut(&x->s->net[rule].when, &seen);
+}
+
 static bool is_dead(const struct trigger *t, uint32_t connections)
 {
     return t->kind == TRIGGER_BYTE && t->connection <= connections;
@@ -83,12 +89,12 @@ static void number_orders(const struct scenario *s, struct script_memory *m)
         m->net[i].order = order[i];
 }
 
-static void remember_pushes(const struct script *x, bool off, const bool due[PUSHES_MAX],
+static void remember_pushes(const struct script *x, bool cut, const bool due[PUSHES_MAX],
                             struct script_memory *out)
 {
     for (uint32_t i = 0; i < x->s->n_pushes; i++) {
         uint32_t seen = x->push[i].seen;
-        if (x->push[i].fired ? due[i] : off && is_by_cut(&x->s->pushes[i].when, &seen))
+        if (x->push[i].fired ? due[i] : cut && is_by_cut(&x->s->pushes[i].when, &seen))
             out->push[i].spent = SPENT_LASTS;
         else if (x->push[i].fired)
             out->push[i].spent = SPENT_ALL;
@@ -97,8 +103,8 @@ static void remember_pushes(const struct script *x, bool off, const bool due[PUS
     }
 }
 
-void script_remember(const struct script *x, int64_t now_ns, bool off, uint32_t connections,
-                     const bool due[PUSHES_MAX], struct script_memory *out)
+void script_remember(const struct script *x, int64_t now_ns, enum script_power power,
+                     uint32_t connections, const bool due[PUSHES_MAX], struct script_memory *out)
 {
     const struct scenario *s = x->s;
     uint32_t last = 0;
@@ -108,7 +114,7 @@ void script_remember(const struct script *x, int64_t now_ns, bool off, uint32_t 
         const struct rule_state *st = &x->net[i];
         uint32_t seen = st->seen;
         bool waits = r->when.kind == TRIGGER_BYTE ? !st->hit : !st->fired;
-        bool by_cut = waits && off && is_by_cut(&r->when, &seen);
+        bool by_cut = waits && power == POWER_CUT && is_by_cut(&r->when, &seen);
         if (waits && !by_cut && !is_dead(&r->when, connections)) {
             out->net[i].seen = seen;
             if (r->when.kind == TRIGGER_BYTE && r->when.connection > last)
@@ -120,10 +126,11 @@ void script_remember(const struct script *x, int64_t now_ns, bool off, uint32_t 
             continue;
         out->net[i].spent = SPENT_LASTS;
         out->net[i].order = (uint8_t)(by_cut ? SCENARIO_RULES_MAX : st->order);
-        out->net[i].left_ns = off || r->duration_ns == 0 ? r->duration_ns : st->until_ns - now_ns;
+        out->net[i].left_ns =
+            power != POWER_ON || r->duration_ns == 0 ? r->duration_ns : st->until_ns - now_ns;
     }
     number_orders(s, out);
-    remember_pushes(x, off, due, out);
+    remember_pushes(x, power == POWER_CUT, due, out);
     out->connections = connections < last ? connections : last;
 }
 

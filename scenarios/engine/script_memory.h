@@ -40,11 +40,18 @@ struct script_memory {
 /* Why what that scenario's script has spent cannot be kept exactly; null: it can. Static text. */
 const char *script_forgets(const struct scenario *s);
 
-/* As it is; off: as if power went now. connections: begun so far in the run; a rule at a byte of a
+/* Connections begun so far in the run; a rule at a byte of a
  * connection that was begun, or of a reply, is over with that connection. due: messages that are
  * about to be sent. */
-void script_remember(const struct script *x, int64_t now_ns, bool off, uint32_t connections,
-                     const bool due[PUSHES_MAX], struct script_memory *out);
+enum script_power {
+    POWER_ON,  /* as it is */
+    POWER_CUT, /* as if power went now */
+    POWER_OFF  /* it has gone, and the script was told */
+};
+void script_remember(const struct script *x, int64_t now_ns, enum script_power power,
+                     uint32_t connections, const bool due[PUSHES_MAX], struct script_memory *out);
+/* Whether that network rule would be set off if power went now. */
+bool script_cut_sets_off(const struct script *x, uint32_t rule);
 /* As if what lasts were over. False: nothing lasted. */
 bool script_memory_over(const struct scenario *s, struct script_memory *m);
 /* Makes a script of the same scenario go on from there: what lasts, and bytes that are waited for,

@@ -100,13 +100,13 @@ static void live(struct script *x, int64_t from, int64_t to)
 static const bool none_due[PUSHES_MAX];
 
 /* By bytes, as a state keeps it. */
-static void remember(const struct scenario *s, const struct script *x, int64_t now_ns, bool off,
-                     uint32_t connections, struct script_memory *out)
+static void remember(const struct scenario *s, const struct script *x, int64_t now_ns,
+                     enum script_power power, uint32_t connections, struct script_memory *out)
 {
     struct script_memory m;
     struct buf bytes;
     buf_init(&bytes, 4096);
-    script_remember(x, now_ns, off, connections, none_due, &m);
+    script_remember(x, now_ns, power, connections, none_due, &m);
     REQUIRE(script_memory_put(s, &m, &bytes) == 0);
     struct cursor c = cursor_over(bytes.data, bytes.len_bytes);
     script_memory_get(s, &c, out);
@@ -153,10 +153,10 @@ static void goes_on(const void *row)
         struct script *x = script_of(&one, s), *y = script_of(&two, s);
         script_start(x, 0);
         live(x, 0, at);
-        remember(s, x, at * NS_PER_S, false, 0, &m);
+        remember(s, x, at * NS_PER_S, POWER_ON, 0, &m);
         script_recall(y, at * NS_PER_S, &m, &stop);
         CHECK(!stop);
-        remember(s, y, at * NS_PER_S, false, 0, &again);
+        remember(s, y, at * NS_PER_S, POWER_ON, 0, &again);
         CHECK_MEM(&m, &again, sizeof m);
         size_t before = one.n, begun = two.n;
         for (size_t i = 0; i < begun; i++)
@@ -182,7 +182,7 @@ static void power_away_is_long_or_short(void)
     bool stop;
     struct script *x = script_of(&o, s);
     live(x, 0, 4);
-    remember(s, x, 4 * NS_PER_S, true, 0, &m);
+    remember(s, x, 4 * NS_PER_S, POWER_CUT, 0, &m);
     CHECK_INT(m.net[0].left_ns, 4 * NS_PER_S); /* anew */
     CHECK_INT(m.net[1].left_ns, 9 * NS_PER_S);
     CHECK(m.net[0].order == 1 && m.net[1].order == 2);
@@ -194,7 +194,7 @@ static void power_away_is_long_or_short(void)
     script_recall(x, 0, &m, &stop);
     CHECK(stop);
     CHECK_INT(o.n, before);
-    remember(s, x, 0, true, 0, &m);
+    remember(s, x, 0, POWER_CUT, 0, &m);
     CHECK_INT(m.net[1].spent, SPENT_ALL);
     script_free(x);
     free(s);
@@ -210,18 +210,22 @@ static void a_cut_sets_off_what_waits_for_it(void)
     struct script_memory m;
     bool stop;
     struct script *x = script_of(&o, s);
-    remember(s, x, 0, false, 0, &m);
+    remember(s, x, 0, POWER_ON, 0, &m);
     CHECK(m.push[0].spent == SPENT_NOT && m.net[0].spent == SPENT_NOT);
-    remember(s, x, 0, true, 0, &m);
+    remember(s, x, 0, POWER_CUT, 0, &m);
     CHECK_INT(m.push[0].spent, SPENT_LASTS);
     CHECK(m.net[0].spent == SPENT_NOT && m.net[0].seen == 1);
     script_recall(x, 0, &m, &stop);
     REQUIRE(o.n == 1);
     CHECK(o.call[0].kind == 'p');
-    remember(s, x, 0, true, 0, &m);
+    remember(s, x, 0, POWER_CUT, 0, &m);
     CHECK_INT(m.push[0].spent, SPENT_ALL); /* it was sent: nothing is due */
     CHECK_INT(m.net[0].spent, SPENT_LASTS);
     CHECK_INT(m.net[0].left_ns, 500 * NS_PER_MS);
+    script_event(x, 0, LANE_POWER, "cut", NULL, 0); /* a real one: the same */
+    struct script_memory real;
+    remember(s, x, 0, POWER_OFF, 0, &real);
+    CHECK_MEM(&real, &m, sizeof m);
     script_free(x);
     free(s);
 }
@@ -248,7 +252,7 @@ static void connections_are_counted_while_they_matter(void)
         struct script *x = script_of(&o, s), *y = script_of(&again, s);
         script_start(x, 0);
         CHECK_INT(o.n, 2);
-        remember(s, x, 0, true, rows[i].connections, &m);
+        remember(s, x, 0, POWER_CUT, rows[i].connections, &m);
         CHECK_INT(m.connections, rows[i].counted);
         CHECK_INT(m.net[0].spent, rows[i].spent[0]);
         CHECK_INT(m.net[1].spent, rows[i].spent[1]);

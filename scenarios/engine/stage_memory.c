@@ -60,20 +60,35 @@ static void look_at_rules(struct stage *g)
             script_hit_net(g->script, g->link_rule_of[i]);
 }
 
-int stage_remember(struct stage *g, bool off, struct buf *out, struct err *err)
+int stage_remember(struct stage *g, enum script_power power, struct buf *out, struct err *err)
 {
     struct script_memory m;
     if (!stage_has_faults(g->s))
         return 0;
     look_at_rules(g);
-    script_remember(g->script, g->now_ns, off, link_connections(g->link), pushes_all_due(g->pushes),
-                    &m);
+    script_remember(g->script, g->now_ns, power, link_connections(g->link),
+                    pushes_all_due(g->pushes), &m);
     int rc = script_memory_put(g->s, &m, out);
     if (rc == 0)
         rc = put_flash(g->nor, out);
     if (rc == 0)
         rc = pushes_remember(g, &m, out, err);
     return rc;
+}
+
+bool stage_tell_cut(const struct stage *g, struct judge *j)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < g->s->n_net; i++) {
+        const struct net_rule *r = &g->s->net[i];
+        if (!script_cut_sets_off(g->script, i))
+            continue;
+        if (r->scope != NET_ON_HTTP && r->action != NET_PROFILE)
+            judge_mqtt_fault(j, g->now_ns, vtime_after(g->now_ns, r->duration_ns));
+        judge_network(j, g->now_ns, r->action, r->byte_action);
+        any = true;
+    }
+    return any;
 }
 
 int stage_recall(struct stage *g, const void *memory, size_t len_bytes, struct err *err)

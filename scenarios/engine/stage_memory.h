@@ -7,6 +7,7 @@
 #ifndef OTABENCH_ENGINE_STAGE_MEMORY_H
 #define OTABENCH_ENGINE_STAGE_MEMORY_H
 
+#include "scenarios/engine/script_memory.h"
 #include "scenarios/engine/stage.h"
 
 /* Why it cannot be kept exactly; null: it can. Static text. */
@@ -14,8 +15,10 @@ const char *stage_forgets(const struct scenario *s);
 /* There is something that can be spent: else memories are empty. */
 bool stage_has_faults(const struct scenario *s);
 
-/* As it is; off: as if power went now. Appended. ERR_LIMIT, ERR_NOMEM. */
-int stage_remember(struct stage *g, bool off, struct buf *out, struct err *err);
+/* Appended. ERR_LIMIT, ERR_NOMEM. */
+int stage_remember(struct stage *g, enum script_power power, struct buf *out, struct err *err);
+/* Tells a judge what would be set off if power went now, as the script would. False: nothing. */
+bool stage_tell_cut(const struct stage *g, struct judge *j);
 /* Puts it back at g->now_ns: on a new link, and a cloud and broker that were put back before.
  * ERR_FORMAT: those bytes are no such memory. */
 int stage_recall(struct stage *g, const void *memory, size_t len_bytes, struct err *err);

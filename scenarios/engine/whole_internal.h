@@ -386,6 +386,7 @@ int whole_remember_cloud(const struct stage *g, struct buf *out, struct err *err
 enum whole_when {
     WHOLE_AS_IT_IS,
     WHOLE_CUT,      /* as if power went now */
+    WHOLE_OFF,      /* it has gone */
     WHOLE_NO_FAULTS /* the faults do not count any more */
 };
 int whole_remember(struct stage *g, enum whole_when when, const struct buf *cloud, struct buf *out,

@@ -65,7 +65,9 @@ int whole_remember(struct stage *g, enum whole_when when, const struct buf *clou
 {
     struct buf part;
     buf_init(&part, CLOUD_MEMORY_MAX);
-    int rc = when == WHOLE_NO_FAULTS ? 0 : stage_remember(g, when == WHOLE_CUT, &part, err);
+    static const enum script_power powers[] = {
+        [WHOLE_AS_IT_IS] = POWER_ON, [WHOLE_CUT] = POWER_CUT, [WHOLE_OFF] = POWER_OFF};
+    int rc = when == WHOLE_NO_FAULTS ? 0 : stage_remember(g, powers[when], &part, err);
     if (rc == 0)
         rc = buf_put_bytes(out, part.data, part.len_bytes);
     buf_clear(&part);

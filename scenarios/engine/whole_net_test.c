@@ -167,8 +167,9 @@ static void closes(const void *row)
     struct bench b;
     set_up(&b, c->agent, "", c->rest);
     CHECK(whole_refuses(b.s) == NULL);
-    close_it(&b, &(struct whole_options){.tears = c->tears, .max_states = 100000});
+    close_it(&b, &(struct whole_options){.tears = c->tears, .max_states = 100000, .audit = 5});
     CHECK_INT(b.r.failing, 0);
+    CHECK(b.r.audited > 0 && b.r.audited_cuts > 0);
     CHECK(b.r.closed);
     CHECK_STR(verdict_name(whole_verdict(&b.r)), "pass");
     CHECK(b.r.ends_new > 0 && b.r.ends_other == 0);

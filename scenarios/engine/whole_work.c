@@ -101,7 +101,12 @@ static uint32_t note_judge(struct whole_worker *k)
 
 static uint32_t note_cut(struct whole_worker *k)
 {
-    judge_remember_cut(k->r->g.judge, k->r->g.now_ns, k->scratch, &k->now);
+    const struct stage *g = &k->r->g;
+    judge_remember_cut(g->judge, g->now_ns, k->scratch, &k->now);
+    if (stage_tell_cut(g, k->scratch)) {
+        judge_remember(k->scratch, g->now_ns, &k->now);
+        judge_remember_off(k->scratch, &k->now);
+    }
     return note_judge(k);
 }
 
@@ -481,7 +486,7 @@ static void run_to_end(struct whole_worker *k, struct sim_run *r, const struct w
     end.connections = connections(k);
     tell_borders(k, t->of.loss);
     if (k->has_faults || r->was_cut)
-        (void)note_cloud(k, r->was_cut, WHOLE_CUT);
+        (void)note_cloud(k, r->was_cut, r->was_cut ? WHOLE_OFF : WHOLE_CUT);
     end.cloud = end.cloud_cut = k->clouds - 1;
     if (k->has_faults && !r->was_cut) {
         (void)note_cloud(k, false, r->was_reset ? WHOLE_AS_IT_IS : WHOLE_NO_FAULTS);
