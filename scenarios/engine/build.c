@@ -251,7 +251,7 @@ static int compose(struct buf *out, const struct scenario *s, const struct buf *
         const size_t was = out->len_bytes;
         if (at > was)
             rc = buf_append(out, NULL, at - was);
-        if (rc == 0)
+        if (at > was && rc == 0)
             memset(out->data + was, 0xFF, at - was);
         if (rc == 0)
             rc = buf_append(out, files[f].data, files[f].len_bytes);
