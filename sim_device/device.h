@@ -98,6 +98,7 @@ struct device_breaks {
     bool erase_ahead;           /* erases the area when a package begins, and never again */
     bool erase_on_resume;       /* erases the block it resumes in, stored segments and all */
     bool short_blank_check;     /* leaves a block unerased when its first page is blank */
+    bool reset_to_resume;       /* restarts before it resumes, and never knows that it did */
     struct state_breaks state;
     struct boot_breaks boot;
 };

@@ -40,11 +40,22 @@ void judge_tampered(struct judge *j, bool refused, const char *fmt)
     }
 }
 
+/* Far more than any update takes: trials are at most 16, and each package is a reset or two. */
+#define BOOTS_IN_ROW_MAX 64u
+
+void judge_count_boot(struct judge *j)
+{
+    j->boots++;
+    if (++j->boots_in_row > BOOTS_IN_ROW_MAX)
+        judge_fail(j, "PWR-15", "%u starts in a row, and the device still resets itself",
+                   j->boots_in_row);
+}
+
 static void on_boot(struct judge *j, const struct ev *e)
 {
     j->app_running = false;
     j->boot_verified = false;
-    j->boots++;
+    judge_count_boot(j);
     /* With a mark of the restore what is done to firmware goes on from an earlier start; a result
      * that was cut weakly may be gone again. */
     if ((j->restore_allowed || j->weak_cut) && ev_int(e, "mark", 0) > 0)
@@ -179,6 +190,7 @@ void judge_power_event(struct judge *j, const struct ev *e)
     if (!ev_is(e, LANE_POWER, "cut"))
         return;
     j->app_running = false;
+    j->boots_in_row = 0;
     j->limited_ns = -1; /* nothing tells the next start that patience was asked for */
     memset(j->pause_until_ns, 0, sizeof j->pause_until_ns);
     if (j->main_over) {

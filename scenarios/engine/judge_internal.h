@@ -48,6 +48,7 @@ struct judge {
     bool weak_cut; /* a cut left cells that read otherwise later */
     bool dead_cut; /* or that can be read again only after an erase */
     uint32_t boots_since_cut;
+    uint32_t boots_in_row; /* power-ons and resets since a cut, none of which ended idle */
     uint32_t starts;
     char version[DEVICE_TEXT_MAX];      /* at the last start of a whole one */
     char main_version[DEVICE_TEXT_MAX]; /* in flash at the end of the main phase */
@@ -135,6 +136,7 @@ struct judge {
 };
 
 void judge_seen(struct judge *j, const char *id);
+void judge_count_boot(struct judge *j); /* a power-on or reset; too many in a row fail */
 void judge_fail(struct judge *j, const char *id, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* seen, and failed unless ok. */

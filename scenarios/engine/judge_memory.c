@@ -180,6 +180,7 @@ void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns)
     j->last_download_http = m->last_download_http;
     j->stored_segments = m->stored_apart > 0 ? m->stored_apart - 1 : m->severity.stored_segments;
     j->boots_since_cut = m->boots_since_cut;
+    j->boots_in_row = 0; /* who goes from state to state sees for himself that one comes again */
     j->run_of_same = m->run_of_same;
     j->outages = m->outages;
     j->phase = (enum phase)m->phase;

@@ -14,7 +14,8 @@
  * come late or twice so far, that progress was told or all was received before this start, that no
  *     start has followed the confirmation yet.
  *
- * Not in it: which checks failed (who goes on has none), what expectations count, peaks of RAM.
+ * Not in it: how many starts came in a row (a search sees that a state comes again), which checks
+ * failed (who goes on has none), what expectations count, peaks of RAM.
  */
 #ifndef OTABENCH_ENGINE_JUDGE_MEMORY_H
 #define OTABENCH_ENGINE_JUDGE_MEMORY_H

@@ -34,7 +34,7 @@ static void on_boot(struct judge *j, const struct ev *e)
 {
     struct judge_slots *t = &j->slots;
     j->app_running = false;
-    j->boots++;
+    judge_count_boot(j);
     t->slot_good[0] = t->slot_good[1] = false;
     judge_slots_session_over(j, e->now_ns);
     /* From here on: a persistent session keeps them for the start. What was delivered before a cut
@@ -281,7 +281,7 @@ void judge_slots_power_event(struct judge *j, const struct ev *e)
     j->app_running = false;
     t->was_cut = true;
     judge_slots_session_over(j, e->now_ns);
-    j->boots_since_cut = 0;
+    j->boots_since_cut = j->boots_in_row = 0;
     if (j->main_over)
         return;
     j->cuts++;

@@ -45,6 +45,7 @@ static const struct defect cms_breaks[] = {
     CMS_BREAK("erase-ahead", erase_ahead),
     CMS_BREAK("erase-on-resume", erase_on_resume),
     CMS_BREAK("short-blank-check", short_blank_check),
+    CMS_BREAK("reset-to-resume", reset_to_resume),
     CMS_BREAK("record-one-copy", state.one_copy),
     CMS_BREAK("record-erase-first", state.erase_first),
     CMS_BREAK("record-no-check", state.no_check),

@@ -334,6 +334,27 @@ static void find_way(struct whole_taking *t, const struct whole_todo *of,
     walk_free(k);
 }
 
+/* A failure by its way there, repeated; whether that failed too. */
+static bool tell(struct whole_taking *t, const struct whole_todo *of,
+                 const struct whole_known *known, const struct whole_blame *blame)
+{
+    struct whole_result *r = &t->w->result;
+    struct whole_failure *f = calloc(1, sizeof *f);
+    if (f == NULL)
+        return false;
+    f->in_heal = of->end != NONE;
+    f->n_ids = blame->n_ids;
+    memcpy(f->ids, blame->ids, sizeof f->ids);
+    memcpy(f->detail, blame->detail, sizeof f->detail);
+    find_way(t, of, known, f);
+    bool sure = f->confirmed;
+    r->unconfirmed += !sure;
+    if (r->n_failures < WHOLE_FAILURES_MAX)
+        r->failures[r->n_failures++] = *f;
+    free(f);
+    return sure;
+}
+
 bool whole_tell_failure(struct whole_taking *t, const struct whole_todo *of,
                         const struct whole_known *known)
 {
@@ -345,21 +366,28 @@ bool whole_tell_failure(struct whole_taking *t, const struct whole_todo *of,
     r->failing++;
     if (b->told)
         return b->sure;
-    struct whole_failure *f = calloc(1, sizeof *f);
-    if (f == NULL)
-        return false;
-    f->in_heal = of->end != NONE;
-    f->n_ids = blame->n_ids;
-    memcpy(f->ids, blame->ids, sizeof f->ids);
-    memcpy(f->detail, blame->detail, sizeof f->detail);
-    find_way(t, of, known, f);
     b->told = true;
-    b->sure = f->confirmed;
-    r->unconfirmed += !f->confirmed;
-    if (r->n_failures < WHOLE_FAILURES_MAX)
-        r->failures[r->n_failures++] = *f;
-    free(f);
+    b->sure = tell(t, of, known, blame);
     return b->sure;
+}
+
+void whole_tell_loop(struct whole *w, const struct whole_loop *loop)
+{
+    const uint32_t run = whole_node_at(w, loop->node)->first_run;
+    struct whole_taking t = {.w = w, .node = loop->node, .run = run};
+    const struct whole_todo of = {.node = loop->node, .end = NONE};
+    struct whole_blame blame = {.n_ids = 1, .ids = {"PWR-15"}};
+    (void)snprintf(blame.detail, sizeof blame.detail,
+                   "the device resets itself without end: after %u start%s it is where it was",
+                   loop->starts, loop->starts == 1 ? "" : "s");
+    if (run == NONE) { /* a stricter one is run instead of it */
+        w->bound = "there are states from which the device resets itself without end";
+        return;
+    }
+    const struct whole_known known = {.base = whole_run_at(w, run)->origin,
+                                      .behaviour = whole_run_at(w, run)->behaviour};
+    w->result.failing++;
+    (void)tell(&t, &of, &known, &blame);
 }
 
 bool whole_found_enough(const struct whole *w)

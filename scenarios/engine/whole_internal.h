@@ -2,9 +2,9 @@
  * Inside a closure of a whole update: what its parts share. whole.c keeps the graph, whole_batch.c
  * says what is to be run and takes in order what is known, whole_work.c runs it, whole_learn.c
  * reads what was found, whole_step.c works out what every cut leaves, whole_graph.c measures,
- * whole_confirm.c repeats counter-examples, whole_audit.c has decided starts run all the same,
- * whole_report.c tells, whole_memory.c says what can be closed and what the cloud remembers,
- * whole_dead.c merges what is erased unseen.
+ * whole_loop.c finds resets without end, whole_confirm.c repeats counter-examples, whole_audit.c
+ * has decided starts run all the same, whole_report.c tells, whole_memory.c says what can be closed
+ * and what the cloud remembers, whole_dead.c merges what is erased unseen.
  *
  * The flash part is a struct closure without a boot loader: its sets, its recall and its scratch
  * chip. A node's flash is a set of contents for each erase unit, as in closure.h, and stands for
@@ -448,8 +448,20 @@ bool whole_audit_leads(struct whole *w, const struct whole_task *t, uint32_t eve
  * True when that failed too. */
 bool whole_tell_failure(struct whole_taking *t, const struct whole_todo *of,
                         const struct whole_known *k);
+/* A state from which the device resets itself without end, as a failure: repeated from the start,
+ * where the judge counts starts. */
+struct whole_loop {
+    uint32_t node;   /* where it was met first; NONE: there is none */
+    uint32_t starts; /* until it is there again */
+};
+void whole_tell_loop(struct whole *w, const struct whole_loop *loop);
 /* Nothing more has to be found. */
 bool whole_found_enough(const struct whole *w);
+/* whole_loop.c */
+/* The most power-ons and resets that lead to idling when power stays; and the first, by cuts, of
+ * those that never do. 0 or ERR_NOMEM. */
+int whole_boots(const struct whole *w, uint32_t *most, struct whole_loop *loop);
+
 /* whole_graph.c */
 int whole_measure(struct whole *w, struct whole_result *out);
 

@@ -15,8 +15,8 @@
 #include "scenarios/engine/whole.h"
 
 /* The token alone makes that requirement fail. */
-static bool repeats(const struct scenario *s, const struct run_options *run,
-                    const struct whole_failure *f, const char *id)
+static inline bool repeats(const struct scenario *s, const struct run_options *run,
+                           const struct whole_failure *f, const char *id)
 {
     struct token t;
     struct err err = {.text = ""};
@@ -40,8 +40,8 @@ static bool repeats(const struct scenario *s, const struct run_options *run,
 #define NAIVE_STEP 3 /* first cuts that are run: every one takes all second ones with it */
 
 /* Runs them until one cut alone fails; the cuts of the shortest that fails, 0 for none. */
-static uint32_t naive_two_cuts(struct scenario *s, const struct run_options *run, const char *tears,
-                               bool *is_old, bool *is_new)
+static inline uint32_t naive_two_cuts(struct scenario *s, const struct run_options *run,
+                                      const char *tears, bool *is_old, bool *is_new)
 {
     struct exploration x;
     struct explore_options o;

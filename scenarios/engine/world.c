@@ -19,6 +19,8 @@
 /* And one that asks the cloud this often will not stop by itself: a large package takes thousands.
  */
 #define SPIN_REQUESTS 50000u
+/* Or resets itself this often in a row; the judge has found fault with fewer. */
+#define SPIN_RESETS 100u
 
 /* ---- power ---- */
 
@@ -61,6 +63,7 @@ static void went_off(struct sim_run *r, int64_t off_ns)
 {
     r->on = false;
     r->idle = false;
+    r->resets_in_row = 0;
     bridge_device_gone(&r->bridge);
     r->power_on_ns = vtime_after(r->g.now_ns, off_ns > 0 ? off_ns : NS_PER_MS);
 }
@@ -274,6 +277,7 @@ static bool run_device(struct sim_run *r, int64_t *next_ns)
             r->was_reset = r->idle = true;
             break;
         }
+        r->resets_in_row++;
         sim_power_on(r);
         return true;
     case SIM_IDLE:
@@ -300,7 +304,7 @@ bool sim_run_phase(struct sim_run *r, int64_t until_ns, bool scripted)
         bool moved = bridge_pump(&r->bridge);
         moved = stage_act(&r->g) || moved;
         stage_collect(&r->g);
-        if (cloud_requests(r->g.cloud, RQ_ANY) > SPIN_REQUESTS)
+        if (cloud_requests(r->g.cloud, RQ_ANY) > SPIN_REQUESTS || r->resets_in_row > SPIN_RESETS)
             return false;
         if (moved || r->g.cut_due)
             continue;

@@ -44,6 +44,7 @@ struct sim_run {
     bool was_reset;
     bool stop_at_cut; /* so does a cut, at once, and was_cut tells */
     bool was_cut;
+    uint32_t resets_in_row; /* since power came */
     uint32_t cut_rule; /* SCENARIO_RULES_MAX: the token's, at that message or behind operation op */
     uint64_t cut_message;
     const struct run_cut *cut_token; /* CUT_BETWEEN; null: a message */

@@ -475,6 +475,8 @@ cmiot_int8 download_package(struct session *s, const struct offer *o)
     d.checked_until = (segment_at(&d, d.next) + block - 1) / block * block;
     if (stored > 0)
         AGENT_EVENT("resume", F_INT("segment", d.next), F_INT("of", d.count));
+    if (s->config->breaks.reset_to_resume && stored > 0)
+        board_current()->ops->reset(board_current());
     link_close(&s->control);
     int rc = fetch(&d);
     link_close(&d.link);
