@@ -80,7 +80,11 @@ static int put_proof(const struct whole_result *r, struct buf *out)
                         r->losses == 1 ? "" : "s");
     if (rc == 0)
         rc = buf_text(out, "\n");
-    if (rc != 0 || !r->over_mqtt)
+    if (rc == 0 && !r->over_mqtt)
+        return buf_text(
+            out, "  not in it: time between power-ons. Each begins at the same moment, so no "
+                 "record of the cloud times out and no URL expires in between\n");
+    if (rc != 0)
         return rc;
     return buf_text(
         out, "  not in it: time between power-ons. At each of them signed URLs, trial deadlines "

@@ -180,7 +180,7 @@ static void is_found(const void *row)
     tear_down(&b);
 }
 
-/* ---- a reset without end is no proof ---- */
+/* ---- a reset without end is a counter-example, and without a cut ---- */
 
 static void resets_without_end_are_told(void)
 {
@@ -189,8 +189,9 @@ static void resets_without_end_are_told(void)
            ", \"fates\": [{\"fate\": \"crashes\"}], \"breaks\": [\"slots-no-count\"]", "");
     close_it(&b, &(struct whole_options){.tears = NOTHING, .max_states = 20000});
     CHECK(!b.r.closed);
-    CHECK_HAS(b.r.bound, "resets itself without end");
-    CHECK_STR(verdict_name(whole_verdict(&b.r)), "inconclusive");
+    CHECK_STR(verdict_name(whole_verdict(&b.r)), "fail");
+    CHECK_INT(b.r.failures[0].n_cuts, 0);
+    CHECK(b.r.failures[0].confirmed && repeats(b.s, &b.run, &b.r.failures[0], "PWR-15"));
     tear_down(&b);
 }
 

@@ -19,8 +19,9 @@
 /* And one that asks the cloud this often will not stop by itself: a large package takes thousands.
  */
 #define SPIN_REQUESTS 50000u
-/* Or resets itself this often in a row; the judge has found fault with fewer. */
-#define SPIN_RESETS 100u
+/* A device that resets itself this often in a row will do so for ever, and the judge has found
+ * fault with fewer: then the phase is over. */
+#define RESETS_MAX 100u
 
 /* ---- power ---- */
 
@@ -304,8 +305,12 @@ bool sim_run_phase(struct sim_run *r, int64_t until_ns, bool scripted)
         bool moved = bridge_pump(&r->bridge);
         moved = stage_act(&r->g) || moved;
         stage_collect(&r->g);
-        if (cloud_requests(r->g.cloud, RQ_ANY) > SPIN_REQUESTS || r->resets_in_row > SPIN_RESETS)
+        if (cloud_requests(r->g.cloud, RQ_ANY) > SPIN_REQUESTS)
             return false;
+        if (r->resets_in_row > RESETS_MAX) {
+            r->resets_in_row = 0;
+            return scripted; /* a healed device must not; another has been given its time */
+        }
         if (moved || r->g.cut_due)
             continue;
         int64_t script = scripted ? script_next(r->g.script) : VTIME_NEVER;
