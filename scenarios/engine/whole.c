@@ -388,14 +388,41 @@ size_t whole_memory(const struct whole *w)
 
 /* ---- the end ---- */
 
+#define BOOTS_MAX 1000u /* in a row: more are as good as no end */
+
+/* The most power-ons and resets that lead to idling when power stays; 0 without memory. */
+static uint32_t boots_needed(const struct whole *w)
+{
+    uint32_t *boots = calloc(w->nodes.count + 1, sizeof *boots), most = 0;
+    bool again = boots != NULL;
+    while (again) {
+        again = false;
+        for (uint32_t i = 0; i < w->runs.count; i++) {
+            const struct whole_run *r = whole_run_at(w, i);
+            uint32_t n = !r->merged + (r->next_node == NONE ? 0 : boots[r->next_node]);
+            if (n <= boots[r->node] || n > BOOTS_MAX)
+                continue;
+            boots[r->node] = n;
+            most = n > most ? n : most;
+            again = true;
+        }
+    }
+    free(boots);
+    return most;
+}
+
 int whole_conclude(struct whole *w, struct whole_result *out, struct err *err)
 {
     struct whole_result *r = &w->result;
     struct whole_loop loop;
     bool done = !w->stopped && w->queue_at == w->queue.count && w->next_queue.count == 0;
-    int rc = whole_boots(w, &r->boots_needed, &loop);
+    uint32_t boots;
+    int rc = whole_boots(w, &boots, &loop);
+    r->boots_needed = boots_needed(w);
     if (rc == 0 && loop.node != NONE && !whole_found_enough(w))
         whole_tell_loop(w, &loop);
+    if (r->boots_needed >= BOOTS_MAX && r->failing == 0 && w->bound == NULL)
+        w->bound = "there are states from which the device resets itself without end";
     if (r->unconfirmed > 0 && w->bound == NULL)
         w->bound = "failures were not repeated by a run from the start";
     r->bound = w->bound;

@@ -458,8 +458,8 @@ void whole_tell_loop(struct whole *w, const struct whole_loop *loop);
 /* Nothing more has to be found. */
 bool whole_found_enough(const struct whole *w);
 /* whole_loop.c */
-/* The most power-ons and resets that lead to idling when power stays; and the first, by cuts, of
- * those that never do. 0 or ERR_NOMEM. */
+/* Without lost connections: the most power-ons and resets until it idles; and the first, by cuts,
+ * of those that never do. 0 or ERR_NOMEM. */
 int whole_boots(const struct whole *w, uint32_t *most, struct whole_loop *loop);
 
 /* whole_graph.c */

@@ -11,6 +11,8 @@
 /* Where starts lead without a cut, followed to the bottom first. */
 struct search {
     const struct whole *w;
+    uint32_t *first;   /* per node: its first run among runs, and behind the last node their end */
+    uint32_t *runs;    /* by node, without those in which connections were lost */
     uint32_t *boots;   /* per node: the most starts until it idles */
     uint8_t *is;       /* per node */
     uint32_t *stack;   /* nodes that are under way, and */
@@ -22,15 +24,14 @@ enum { UNSEEN, UNDER_WAY, DONE };
 
 /* The i-th successor of a node by a reset; starts: those it takes. NONE: that place is empty; more:
  * there may be others behind it. */
-static uint32_t successor(const struct whole *w, uint32_t node, uint32_t i, uint32_t *starts,
+static uint32_t successor(const struct search *s, uint32_t node, uint32_t i, uint32_t *starts,
                           bool *more)
 {
-    const struct whole_node *n = whole_node_at(w, node);
     *starts = 0;
-    *more = n->first_run != NONE && whole_is_run_of(w, n->first_run + i, node);
+    *more = i < s->first[node + 1] - s->first[node];
     if (!*more)
-        return i == 0 ? n->stricter : NONE;
-    const struct whole_run *r = whole_run_at(w, n->first_run + i);
+        return i == 0 ? whole_node_at(s->w, node)->stricter : NONE;
+    const struct whole_run *r = whole_run_at(s->w, s->runs[s->first[node] + i]);
     *starts = !r->merged;
     return r->next_node;
 }
@@ -46,7 +47,7 @@ static void found_loop(struct search *s, uint32_t node)
             first = s->stack[from];
     for (uint32_t i = from; i < s->n; i++) {
         /* The top one's is past what was asked for last. */
-        (void)successor(w, s->stack[i], s->at[i] - (i == s->n - 1), &one, &more);
+        (void)successor(s, s->stack[i], s->at[i] - (i == s->n - 1), &one, &more);
         starts += one;
     }
     const uint32_t depth = whole_node_at(w, first)->depth;
@@ -66,7 +67,7 @@ static void follow(struct search *s, uint32_t root)
     while (s->n > 0) {
         uint32_t node = s->stack[s->n - 1], i = s->at[s->n - 1]++, starts;
         bool more;
-        uint32_t next = successor(s->w, node, i, &starts, &more);
+        uint32_t next = successor(s, node, i, &starts, &more);
         if (next != NONE && s->is[next] == UNSEEN) {
             s->at[s->n - 1]--; /* and again when it is done */
             s->is[next] = UNDER_WAY;
@@ -86,6 +87,26 @@ static void follow(struct search *s, uint32_t root)
     }
 }
 
+/* False: no memory. */
+static bool sort_runs(struct search *s)
+{
+    const struct whole *w = s->w;
+    s->first = calloc(w->nodes.count + 2, sizeof *s->first);
+    s->runs = calloc(w->runs.count + 1, sizeof *s->runs);
+    if (s->first == NULL || s->runs == NULL)
+        return false;
+    /* One place further than they belong: filling in moves them there. */
+    for (uint32_t i = 0; i < w->runs.count; i++)
+        if (whole_run_at(w, i)->loss == NONE)
+            s->first[whole_run_at(w, i)->node + 2]++;
+    for (uint32_t n = 2; n < w->nodes.count + 2; n++)
+        s->first[n] += s->first[n - 1];
+    for (uint32_t i = 0; i < w->runs.count; i++)
+        if (whole_run_at(w, i)->loss == NONE)
+            s->runs[s->first[whole_run_at(w, i)->node + 1]++] = i;
+    return true;
+}
+
 int whole_boots(const struct whole *w, uint32_t *most, struct whole_loop *loop)
 {
     size_t n = w->nodes.count + 1;
@@ -95,7 +116,7 @@ int whole_boots(const struct whole *w, uint32_t *most, struct whole_loop *loop)
                        .stack = calloc(n, sizeof *s.stack),
                        .at = calloc(n, sizeof *s.at),
                        .loop = NONE};
-    bool good = s.boots != NULL && s.is != NULL && s.stack != NULL && s.at != NULL;
+    bool good = sort_runs(&s) && s.boots != NULL && s.is != NULL && s.stack != NULL && s.at != NULL;
     *most = 0;
     for (uint32_t i = 0; good && i < w->nodes.count; i++) {
         if (s.is[i] == UNSEEN)
@@ -104,6 +125,8 @@ int whole_boots(const struct whole *w, uint32_t *most, struct whole_loop *loop)
     }
     loop->node = s.loop;
     loop->starts = s.loop_len;
+    free(s.first);
+    free(s.runs);
     free(s.boots);
     free(s.is);
     free(s.stack);
