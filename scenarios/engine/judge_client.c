@@ -256,7 +256,8 @@ void judge_client_main_over(struct judge *j)
 {
     const struct scenario *s = j->setup.scenario;
     judge_url(j);
-    if (j->slots.client.was_cancelled && s->expect.has_version)
+    /* Behind a power cut the user cancels once more, and the cloud may not try again. */
+    if (j->slots.client.was_cancelled && s->expect.has_version && j->cuts == 0)
         JUDGE(j, "DWN-32", judge_got_there(j), "was cancelled, and version %s runs",
               j->main_version);
 }
