@@ -57,6 +57,7 @@ enum judge_slots_flag {
 };
 struct judge_slots_memory {
     int64_t newest_bytes;
+    uint64_t written_end;      /* and how far it was written */
     uint64_t stored_at_cut;    /* where an image is long enough for a resume to matter */
     int32_t codes_arrived[16]; /* failure codes that the device had not told */
     uint32_t n_arrived, zero1;

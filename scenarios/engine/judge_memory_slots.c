@@ -87,6 +87,7 @@ void judge_remember_slots(const struct judge *j, struct judge_memory *out)
     for (int i = 0; i < SLOTS_FLAGS; i++)
         m->flags[i] = flags[i];
     m->newest_bytes = t->newest.version[0] == '\0' ? 0 : t->newest.size_bytes;
+    m->written_end = judge_slots_resume_matters(j) ? t->written_end : 0;
     m->stored_at_cut = j->cut_since_range ? t->stored_at_cut : 0;
     m->refused_in_row = j->refused_in_row < REFUSED_MAX ? j->refused_in_row : REFUSED_MAX;
     m->chosen_slot = (uint8_t)(t->chosen ? t->chosen_slot : 0);
@@ -120,6 +121,7 @@ void judge_recall_slots(struct judge *j, const struct judge_memory *memory)
     for (uint32_t i = 0; i < JUDGE_CODES_MAX; i++)
         t->codes_arrived[i] = m->codes_arrived[i];
     t->newest.size_bytes = m->newest_bytes;
+    t->written_end = m->written_end;
     t->stored_at_cut = m->stored_at_cut;
     j->refused_in_row = m->refused_in_row;
     t->chosen_slot = m->chosen_slot;
