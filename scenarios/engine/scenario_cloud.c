@@ -52,7 +52,7 @@ static const struct {
     [CF_DEEP] = {1, MQTT_PAYLOAD_MAX / 2},
     [CF_LONG_URL] = {1, CLOUD_URL_MAX},
     [CF_SMALL] = {1, SHIFT_MAX},
-    [CF_WRONG_DIGEST] = {1, STORE_FILES_MAX},
+    [CF_WRONG_DIGEST] = {0, STORE_FILES_MAX}, /* 0: of all */
 };
 
 static const struct key_use fault_uses[] = {
