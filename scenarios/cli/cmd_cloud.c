@@ -475,7 +475,9 @@ static int ask_running(char **argv)
         (void)snprintf(slash + 1, 16, "otabench-cloud");
         (void)execv(path, argv);
     }
-    return cli_fail("cloud", EXIT_INCONCLUSIVE, "%s: %s", path, strerror(errno));
+    return cli_fail("cloud", EXIT_INCONCLUSIVE,
+                    "%s: %s (target otabench-cloud; a whole build makes it)", path,
+                    strerror(errno));
 }
 
 int cmd_cloud(int argc, char **argv)
