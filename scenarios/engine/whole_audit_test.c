@@ -30,7 +30,7 @@ struct bench {
     char cache[TEST_PATH_MAX];
 };
 
-static void set_up(struct bench *b, const char *text, uint32_t tears, uint32_t audit)
+static void set_up_with(struct bench *b, const char *text, const struct whole_options *o)
 {
     struct err err = {.text = ""};
     memset(b, 0, sizeof *b);
@@ -39,11 +39,16 @@ static void set_up(struct bench *b, const char *text, uint32_t tears, uint32_t a
     b->s = calloc(1, sizeof *b->s);
     REQUIRE(b->s != NULL);
     REQUIRE_OK(scenario_parse(b->s, text, strlen(text), "tiny", &err), &err);
-    struct whole_options o = {.tears = tears, .max_states = 100000, .audit = audit};
-    b->w = whole_new(b->s, &o, &b->run, &err);
+    b->w = whole_new(b->s, o, &b->run, &err);
     REQUIRE(b->w != NULL);
     b->k = whole_worker_new(b->w, &err);
     REQUIRE(b->k != NULL);
+}
+
+static void set_up(struct bench *b, const char *text, uint32_t tears, uint32_t audit)
+{
+    struct whole_options o = {.tears = tears, .max_states = 100000, .audit = audit};
+    set_up_with(b, text, &o);
 }
 
 static void tear_down(struct bench *b)
@@ -188,7 +193,10 @@ static void is_noticed(const void *row)
     const struct wrong_row *c = row;
     struct bench b;
     struct err err = {.text = ""};
-    set_up(&b, slots, NOTHING, 1);
+    /* Nothing is merged: that what was merged was looked at after all would be noticed first. */
+    struct whole_options o = {
+        .tears = NOTHING, .max_states = 100000, .audit = 1, .keep_dead = true};
+    set_up_with(&b, slots, &o);
     CHECK_INT(run_all(&b, c->meddle, &err), ERR_BENCH);
     CHECK_HAS(err.text, c->says);
     tear_down(&b);
