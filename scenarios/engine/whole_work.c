@@ -9,324 +9,8 @@
 #include "common/rng.h"
 #include "flash_emu/nor_raw.h"
 #include "scenarios/engine/judge_internal.h"
-#include "scenarios/engine/run_log.h"
 #include "scenarios/engine/stage_memory.h"
-#include "scenarios/engine/whole_internal.h"
-#include "scenarios/engine/world_internal.h"
-
-struct whole_worker {
-    const struct whole *w;
-    struct world *main, *heal; /* a store each; the images are the graph's */
-    struct sim_run main_run;
-    bool ready;        /* it is set up */
-    struct sim_run *r; /* the one under way */
-    struct judge *scratch;
-    struct states_tree tree;
-    uint32_t *chip_unit;    /* what main_run's chip holds; POOL_NONE: something else */
-    uint8_t *seen;          /* per byte: looked at or erased in this run, where */
-    uint32_t *seen_in;      /* per page: it is of this */
-    uint32_t *all_seen;     /* per page: and nothing is left to see since this */
-    uint32_t *touched;      /* per unit: an operation was done to it in this run */
-    uint32_t runs;          /* run */
-    bool booting;           /* what the device looks at is told by what the boot loader does */
-    bool has_faults;        /* the scenario has faults that can be spent */
-    bool healing;           /* nothing but looks is told, and these tell of weak cells, too */
-    struct run_options run; /* the graph's, with a probe */
-    struct run_log borders; /* messages of the run under way, for as much as may be lost of them */
-    uint32_t lost;          /* connections that have been lost in it */
-    uint32_t begun_before;  /* requests and replies until the last of them */
-    uint32_t first_connection;      /* of the run, less 1 */
-    struct buf memory, last, cloud; /* cloud: the newest of the cloud alone */
-    bool auditing;                  /* looks are not told */
-
-    /* the task under way */
-    struct buf *log;
-    uint32_t clouds, judges;       /* memories in the log */
-    struct judge_memory now, told; /* told: the newest in the log */
-    uint32_t replies;
-    struct log_op begun; /* the operation under way; len_bytes 0: none */
-    uint8_t begun_data[4096];
-    int rc;
-    struct err err;
-};
-
-/* ---- the log ---- */
-
-static void put(struct whole_worker *k, const void *data, size_t len_bytes)
-{
-    if (k->rc == 0 && buf_append(k->log, data, len_bytes) != 0)
-        k->rc = err_set(&k->err, ERR_NOMEM, "closure: the log of a run does not fit into memory");
-}
-
-static void put_record(struct whole_worker *k, uint32_t tag, const void *data, size_t len_bytes)
-{
-    put(k, &tag, sizeof tag);
-    put(k, data, len_bytes);
-}
-
-/* What cloud and faults remember; the newest in the log from then
- * on. True when it is another than before. fresh: the cloud may know something new. */
-static bool note_cloud(struct whole_worker *k, bool fresh, enum whole_when when)
-{
-    buf_clear(&k->memory);
-    if (fresh)
-        buf_clear(&k->cloud);
-    if (k->rc == 0 && fresh)
-        k->rc = whole_remember_cloud(&k->r->g, &k->cloud, &k->err);
-    if (k->rc == 0)
-        k->rc = whole_remember(&k->r->g, when, &k->cloud, &k->memory, &k->err);
-    bool same = k->clouds > 0 && k->memory.len_bytes == k->last.len_bytes &&
-                memcmp(k->memory.data, k->last.data, k->memory.len_bytes) == 0;
-    if (k->rc != 0 || same)
-        return false;
-    buf_clear(&k->last);
-    if (buf_append(&k->last, k->memory.data, k->memory.len_bytes) != 0)
-        k->rc = err_set(&k->err, ERR_NOMEM, "closure: no memory");
-    uint32_t len = (uint32_t)k->memory.len_bytes;
-    put_record(k, TAG_CLOUD, &len, sizeof len);
-    put(k, k->memory.data, len);
-    k->clouds++;
-    return true;
-}
-
-static uint32_t note_judge(struct whole_worker *k)
-{
-    if (k->judges == 0 || memcmp(&k->now, &k->told, sizeof k->now) != 0) {
-        put_record(k, TAG_JUDGE, &k->now, sizeof k->now);
-        k->told = k->now;
-        k->judges++;
-    }
-    return k->judges - 1;
-}
-
-static uint32_t note_cut(struct whole_worker *k)
-{
-    const struct stage *g = &k->r->g;
-    judge_remember_cut(g->judge, g->now_ns, k->scratch, &k->now);
-    if (stage_tell_cut(g, k->scratch)) {
-        judge_remember(k->scratch, g->now_ns, &k->now);
-        judge_remember_off(k->scratch, &k->now);
-    }
-    return note_judge(k);
-}
-
-/* Connections so far; counted only where they may be lost. */
-static uint32_t connections(const struct whole_worker *k)
-{
-    return k->w->options.losses == 0 ? 0 : link_connections(k->r->g.link) - k->first_connection;
-}
-
-/* ---- what happens ---- */
-
-static uint8_t *seen_of(struct whole_worker *k, uint32_t page)
-{
-    uint32_t bytes = k->w->flash->states.shape.page_bytes;
-    if (k->seen_in[page] != k->runs) {
-        k->seen_in[page] = k->runs;
-        memset(k->seen + (size_t)page * bytes, 0, bytes);
-    }
-    return k->seen + (size_t)page * bytes;
-}
-
-static void see_all(struct whole_worker *k, uint32_t page)
-{
-    k->seen_in[page] = k->all_seen[page] = k->runs;
-}
-
-/* Whether looks at a unit are told by bytes and not by page: where the device keeps its marks. */
-static bool is_bank(const struct closure *c, uint32_t unit)
-{
-    return unit == c->bank_unit[0] || unit == c->bank_unit[1];
-}
-
-static void look_at_page(struct whole_worker *k, uint32_t page, uint32_t from, uint32_t to,
-                         bool exact)
-{
-    const struct closure *c = k->w->flash;
-    uint32_t bytes = c->states.shape.page_bytes;
-    if (k->all_seen[page] == k->runs)
-        return;
-    uint8_t *seen = seen_of(k, page);
-    if (exact || !is_bank(c, page / c->states.unit_pages)) {
-        from = 0;
-        to = bytes;
-    }
-    while (from < to && seen[from])
-        from++;
-    while (from < to && seen[to - 1])
-        to--;
-    if (from == to)
-        return;
-    memset(seen + from, 1, to - from);
-    if (to - from == bytes)
-        see_all(k, page);
-    const struct log_look look = {.page = page, .from = exact ? 0 : from, .to = exact ? 0 : to};
-    put_record(k, TAG_LOOK, &look, sizeof look);
-}
-
-static void look_at_unit(struct whole_worker *k, uint32_t unit)
-{
-    const struct states *s = &k->w->flash->states;
-    const struct log_look look = {.page = unit * s->unit_pages, .from = 1};
-    for (uint32_t i = 0; i < s->unit_pages; i++)
-        see_all(k, look.page + i);
-    put_record(k, TAG_LOOK, &look, sizeof look);
-}
-
-static bool is_unseen(struct whole_worker *k, uint32_t unit)
-{
-    const struct states *s = &k->w->flash->states;
-    for (uint32_t i = 0; i < s->unit_pages; i++)
-        if (k->seen_in[unit * s->unit_pages + i] == k->runs)
-            return false;
-    return true;
-}
-
-static void look_at(struct whole_worker *k, uint32_t addr, uint32_t len_bytes)
-{
-    const struct states *s = &k->w->flash->states;
-    uint32_t bytes = s->shape.page_bytes, unit = s->shape.erase_bytes, end = addr + len_bytes;
-    for (uint32_t at = addr; at < end;) {
-        uint32_t next = (at / bytes + 1) * bytes;
-        if (at % unit == 0 && end - at >= unit && is_unseen(k, at / unit)) {
-            look_at_unit(k, at / unit);
-            next = at + unit;
-        } else {
-            look_at_page(k, at / bytes, at % bytes, end < next ? end - at / bytes * bytes : bytes,
-                         k->healing);
-        }
-        at = next;
-    }
-}
-
-/* What judge, device or boot loader read of the flash. */
-static void on_look(void *ctx, uint32_t addr, uint32_t len_bytes)
-{
-    struct whole_worker *k = ctx;
-    uint32_t size = k->w->s->device.geometry.size_bytes;
-    if (k->log != NULL && !k->auditing && len_bytes > 0 && addr < size)
-        look_at(k, addr, size - addr < len_bytes ? size - addr : len_bytes);
-}
-
-static void on_device_look(void *ctx, uint32_t addr, uint32_t len_bytes)
-{
-    const struct whole_worker *k = ctx;
-    if (!k->booting)
-        on_look(ctx, addr, len_bytes);
-}
-
-/* An erased unit can tell nothing more of what it held; a program on other than freely rewritable
- * flash may be refused for it. */
-static void op_looks(struct whole_worker *k, const struct nor_op *op)
-{
-    const struct closure *c = k->w->flash;
-    uint32_t bytes = c->states.shape.page_bytes;
-    if (op->kind != NOR_OP_ERASE) {
-        if (k->w->s->device.geometry.policy != NOR_REWRITE)
-            look_at(k, op->addr, op->len_bytes);
-        return;
-    }
-    for (uint32_t i = 0; i < c->states.unit_pages; i++)
-        see_all(k, op->addr / bytes + i);
-}
-
-static void on_begun(void *ctx, const struct nor_op *op)
-{
-    struct whole_worker *k = ctx;
-    if (k->log == NULL || k->healing)
-        return;
-    /* A cut would tear both, and that is not worked out. */
-    if (k->begun.len_bytes > 0 || op->len_bytes > sizeof k->begun_data)
-        k->rc = err_set(&k->err, ERR_UNSUPPORTED,
-                        "closure: two operations of the flash overlap, or one is too long");
-    if (k->has_faults)
-        (void)note_cloud(k, false, WHOLE_CUT);
-    k->begun = (struct log_op){
-        .addr = op->addr, .len_bytes = op->len_bytes, .kind = op->kind, .cloud = k->clouds - 1};
-    k->begun.judge = note_cut(k);
-    if (op->kind == NOR_OP_PROGRAM && op->len_bytes <= sizeof k->begun_data)
-        memcpy(k->begun_data, op->data, op->len_bytes);
-}
-
-/* The cloud is about to learn something while an operation is under way: a cut that tears it may
- * come before. */
-static void put_torn(struct whole_worker *k)
-{
-    k->begun.ns = k->r->g.now_ns;
-    k->begun.connections = connections(k);
-    put_record(k, TAG_TORN, &k->begun, sizeof k->begun);
-    if (k->begun.kind == NOR_OP_PROGRAM)
-        put(k, k->begun_data, k->begun.len_bytes);
-}
-
-static void on_op(void *ctx, const struct nor_op *op)
-{
-    struct whole_worker *k = ctx;
-    k->begun.len_bytes = 0;
-    uint32_t unit = op->addr / k->w->s->device.geometry.erase_bytes;
-    k->touched[unit] = k->runs;
-    if (k->r == &k->main_run)
-        k->chip_unit[unit] = POOL_NONE;
-    if (k->log == NULL || op->torn)
-        return; /* the device was switched off at its limit */
-    op_looks(k, op);
-    if (k->healing)
-        return;
-    if (k->has_faults)
-        (void)note_cloud(k, false, WHOLE_CUT);
-    struct log_op o = {.ns = k->r->g.now_ns,
-                       .addr = op->addr,
-                       .len_bytes = op->len_bytes,
-                       .kind = op->kind,
-                       .cloud = k->clouds - 1,
-                       .connections = connections(k)};
-    o.judge = note_cut(k);
-    put_record(k, TAG_OP, &o, sizeof o);
-    if (op->kind == NOR_OP_PROGRAM)
-        put(k, op->data, op->len_bytes);
-    k->replies = 0;
-}
-
-/* Instead of the world's own: there are no cuts of a token. */
-static void on_event(void *ctx, enum lane lane, const char *event)
-{
-    struct whole_worker *k = ctx;
-    if (lane == LANE_DEVICE && strcmp(event, "start") == 0)
-        k->booting = false;
-    if (lane == LANE_NETWORK && strcmp(event, "fault") == 0) {
-        k->lost++;
-        k->begun_before = k->borders.begun;
-    }
-    if (k->log == NULL || k->healing || !sim_is_reply(lane, event))
-        return;
-    k->replies++;
-    if (!note_cloud(k, true, WHOLE_CUT))
-        return;
-    if (k->begun.len_bytes > 0)
-        put_torn(k);
-    struct log_reply p = {.ns = k->r->g.now_ns,
-                          .replies = k->replies,
-                          .cloud = k->clouds - 1,
-                          .connections = connections(k)};
-    p.judge = note_cut(k);
-    k->begun.cloud = p.cloud;
-    k->begun.judge = p.judge;
-    put_record(k, TAG_REPLY, &p, sizeof p);
-}
-
-static void note_failed(const struct judge *j, struct log_end *end)
-{
-    struct run_result r = {.n_checks = 0};
-    judge_results(j, &r);
-    for (uint32_t i = 0; i < r.n_checks; i++) {
-        if (r.checks[i].verdict != VERDICT_FAIL)
-            continue;
-        if (end->n_ids == 0)
-            memcpy(end->detail, r.checks[i].detail, sizeof end->detail);
-        if (end->n_ids < WHOLE_IDS_MAX)
-            memcpy(end->ids[end->n_ids++], r.checks[i].id, REQUIREMENT_ID_MAX);
-    }
-}
+#include "scenarios/engine/whole_worker.h"
 
 /* ---- putting the world into a state ---- */
 
@@ -374,9 +58,9 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
         .g = {.s = w->s, .o = &k->run, .store = world->store, .build = &world->build},
         .power_on_ns = VTIME_NEVER,
         .stop_at_reset = true,
-        .flash_op = on_op,
-        .flash_begun = on_begun,
-        .flash_look = on_device_look,
+        .flash_op = worker_on_op,
+        .flash_begun = worker_on_begun,
+        .flash_look = worker_on_device_look,
         .flash_ctx = k};
     int rc = sim_build_for(world, w->s, &w->run, &k->err);
     if (rc == 0)
@@ -384,10 +68,10 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
     if (rc != 0)
         return rc;
     trace_free(r->g.trace);
-    r->g.trace = NULL;   /* nobody reads it, and it costs a digest of every event */
-    r->g.look = on_look; /* the judge's */
+    r->g.trace = NULL;          /* nobody reads it, and it costs a digest of every event */
+    r->g.look = worker_on_look; /* the judge's */
     r->g.look_ctx = k;
-    r->g.watch = on_event;
+    r->g.watch = worker_on_event;
     r->g.watch_ctx = k;
     whole_start_script(&r->g);
     return 0;
@@ -432,7 +116,7 @@ static void tell_borders(struct whole_worker *k, uint32_t loss)
             continue;
         const struct log_border record = {
             .byte = b->byte, .connection = b->connection - k->first_connection, .dir = b->dir};
-        put_record(k, TAG_BORDER, &record, sizeof record);
+        worker_put(k, TAG_BORDER, &record, sizeof record);
     }
 }
 
@@ -456,8 +140,8 @@ static void begin(struct whole_worker *k, struct sim_run *r, const struct whole_
         return;
     for (uint32_t u = 0; u < k->w->flash->states.shape.units; u++)
         if (t->of.foreign && k->w->foreign[u])
-            look_at_unit(k, u);
-    (void)note_cloud(k, true, WHOLE_CUT);
+            worker_look_at_unit(k, u);
+    (void)worker_note_cloud(k, true, WHOLE_CUT);
     sim_power_on(r);
 }
 
@@ -469,7 +153,7 @@ static void put_units(struct whole_worker *k, const struct sim_run *r)
         if (k->touched[u] != k->runs)
             continue;
         closure_unit_fingerprint(r->g.nor, u, unit.sha256);
-        put_record(k, TAG_UNIT, &unit, sizeof unit);
+        worker_put(k, TAG_UNIT, &unit, sizeof unit);
     }
 }
 
@@ -483,26 +167,26 @@ static void run_to_end(struct whole_worker *k, struct sim_run *r, const struct w
     end.ns = r->g.now_ns;
     end.how = r->was_cut ? WHOLE_LOST : r->was_reset ? WHOLE_RESET : WHOLE_IDLED;
     end.replies = k->replies;
-    end.connections = connections(k);
+    end.connections = worker_connections(k);
     tell_borders(k, t->of.loss);
     if (k->has_faults || r->was_cut)
-        (void)note_cloud(k, r->was_cut, r->was_cut ? WHOLE_OFF : WHOLE_CUT);
+        (void)worker_note_cloud(k, r->was_cut, r->was_cut ? WHOLE_OFF : WHOLE_CUT);
     end.cloud = end.cloud_cut = k->clouds - 1;
     if (k->has_faults && !r->was_cut) {
-        (void)note_cloud(k, false, r->was_reset ? WHOLE_AS_IT_IS : WHOLE_NO_FAULTS);
+        (void)worker_note_cloud(k, false, r->was_reset ? WHOLE_AS_IT_IS : WHOLE_NO_FAULTS);
         end.cloud = k->clouds - 1;
     }
     if (!r->was_cut)
-        end.judge_cut = note_cut(k);
+        end.judge_cut = worker_note_cut(k);
     judge_remember(r->g.judge, r->g.now_ns, &k->now);
     if (r->was_cut)
         judge_remember_off(r->g.judge, &k->now);
-    end.judge = note_judge(k);
+    end.judge = worker_note_judge(k);
     if (r->was_cut)
         end.judge_cut = end.judge;
     if (end.how == WHOLE_IDLED)
         (void)snprintf(end.version, sizeof end.version, "%s", stage_version(&r->g));
-    note_failed(r->g.judge, &end);
+    worker_note_failed(r->g.judge, &end);
     if (spins && end.n_ids == 0) {
         end.n_ids = 1;
         (void)snprintf(end.ids[0], sizeof end.ids[0], "BOT-01");
@@ -511,7 +195,7 @@ static void run_to_end(struct whole_worker *k, struct sim_run *r, const struct w
     }
     if (k->auditing)
         put_units(k, r);
-    put_record(k, TAG_END, &end, sizeof end);
+    worker_put(k, TAG_END, &end, sizeof end);
 }
 
 static void start(struct whole_worker *k, const struct whole_task *t)
@@ -617,7 +301,7 @@ static int heal_run(struct whole_worker *k, struct sim_run *r, const struct whol
         return rc;
     (void)cloud_tick(r->g.cloud, vtime_after(r->g.now_ns, 3600 * NS_PER_S));
     judge_heal_over(r->g.judge, r->g.now_ns, healed, "the known-good update is not running");
-    note_failed(r->g.judge, end);
+    worker_note_failed(r->g.judge, end);
     end->ns = r->g.now_ns;
     return 0;
 }
@@ -643,7 +327,7 @@ static void heal(struct whole_worker *k, const struct whole_end *e, uint32_t bas
     free(r);
     k->healing = false;
     k->log = log;
-    put_record(k, TAG_END, &end, sizeof end);
+    worker_put(k, TAG_END, &end, sizeof end);
 }
 
 int whole_work(struct whole_worker *k, uint32_t task, struct buf *log, struct err *err)
