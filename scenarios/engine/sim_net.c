@@ -125,10 +125,12 @@ void bridge_net(struct sim_net_bridge *b, struct sim_net *out)
         .ctx = b, .connect = on_connect, .send = on_send, .close = on_close, .resolve = on_resolve};
 }
 
-/* Takes what the cloud wrote; an orderly close by the cloud travels as an end of stream. */
-static bool read_cloud(struct sim_net_bridge *b, struct net_conn *c)
+/* Takes what the cloud wrote; an orderly close by the cloud travels as an end of stream. True:
+ * there was something. *full becomes true where there was so much that the socketpair may have been
+ * full: then the server has to run again. */
+static bool read_cloud(struct sim_net_bridge *b, struct net_conn *c, bool *full)
 {
-    uint8_t chunk[16384];
+    uint8_t chunk[16384]; /* much less than a socketpair holds */
     bool any = false;
     while (c->fd >= 0) {
         ssize_t n = recv(c->fd, chunk, sizeof chunk, MSG_DONTWAIT);
@@ -136,6 +138,7 @@ static bool read_cloud(struct sim_net_bridge *b, struct net_conn *c)
             b->g->bytes_down += (uint64_t)n;
             enter(b, c, LINK_DOWN, chunk, (size_t)n, b->g->now_ns);
             any = true;
+            *full = *full || n == sizeof chunk;
         } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             break;
         } else {
@@ -153,6 +156,16 @@ static void run_edge(struct sim_net_bridge *b)
     b->edge_next_ns = edge_run(b->g->edge, b->g->now_ns);
 }
 
+/* A reply larger than the socketpair comes in pieces: the server goes on when it is read. */
+static void serve(struct sim_net_bridge *b, struct net_conn *c)
+{
+    for (bool full = true; full;) {
+        full = false;
+        run_edge(b);
+        (void)read_cloud(b, c, &full);
+    }
+}
+
 static void write_cloud(struct sim_net_bridge *b, struct net_conn *c, const uint8_t *data,
                         size_t len_bytes)
 {
@@ -168,11 +181,7 @@ static void write_cloud(struct sim_net_bridge *b, struct net_conn *c, const uint
             break;
         }
     }
-    /* A reply that is larger than the socketpair comes in pieces: the server goes on when it is
-     * read. */
-    do
-        run_edge(b);
-    while (read_cloud(b, c));
+    serve(b, c);
 }
 
 /* ---- the bus's side ---- */
@@ -295,8 +304,7 @@ static void on_event(struct sim_net_bridge *b, const struct link_event *ev)
             sim_net_eof(b->board, c->sock);
         } else if (ev->dir == LINK_UP && c->fd >= 0) {
             (void)shutdown(c->fd, SHUT_WR);
-            run_edge(b);
-            (void)read_cloud(b, c);
+            serve(b, c);
         } else if (ev->dir == LINK_UP && c->on_bus) {
             leave_bus(b, c); /* a broker does not serve half a connection */
             link_fin(b->g->link, c->number, LINK_DOWN, b->g->now_ns);
@@ -327,13 +335,12 @@ bool bridge_pump(struct sim_net_bridge *b)
 {
     int64_t now_ns = b->g->now_ns;
     bool any = false;
-    for (bool more = b->edge_next_ns <= now_ns; more;) {
+    for (bool full = b->edge_next_ns <= now_ns; full;) {
+        full = false;
         run_edge(b);
-        more = false;
         for (size_t i = 0; i < NET_CONNS; i++)
             if (b->conns[i].number != 0)
-                more = read_cloud(b, &b->conns[i]) || more;
-        any = any || more;
+                any = read_cloud(b, &b->conns[i], &full) || any;
     }
     struct link_event ev;
     while (link_next(b->g->link, now_ns, &ev)) {
