@@ -260,26 +260,28 @@ static void audit_run(struct whole_worker *k, struct sim_run *r, const struct wh
         run_to_end(k, r, t);
 }
 
-/* In a world that nobody has used. */
-static void audit(struct whole_worker *k, const struct whole_task *t)
+/* In a world that nobody has used; *mark is true meanwhile. */
+static void run_apart(struct whole_worker *k, const struct whole_task *t, bool *mark,
+                      void (*run)(struct whole_worker *k, struct sim_run *r,
+                                  const struct whole_task *t))
 {
     struct sim_run *r = calloc(1, sizeof *r);
     struct buf *log = k->log;
     k->log = NULL; /* until it is set up */
+    *mark = true;
+    k->r = r;
     if (r == NULL)
         k->rc = err_set(&k->err, ERR_NOMEM, "closure: no memory");
-    k->auditing = true;
-    k->r = r;
     if (k->rc == 0)
         k->rc = set_up(k, r, k->heal);
     k->log = log;
     if (k->rc == 0)
-        audit_run(k, r, t);
+        run(k, r, t);
     k->log = NULL;
     if (r != NULL)
         sim_take_down(r);
     free(r);
-    k->auditing = false;
+    *mark = false;
 }
 
 /* ---- heal phases ---- */
@@ -306,27 +308,10 @@ static int heal_run(struct whole_worker *k, struct sim_run *r, const struct whol
     return 0;
 }
 
-static void heal(struct whole_worker *k, const struct whole_end *e, uint32_t base)
+static void heal(struct whole_worker *k, struct sim_run *r, const struct whole_task *t)
 {
-    struct sim_run *r = calloc(1, sizeof *r);
     struct log_end end = {.how = WHOLE_HEALED};
-    struct buf *log = k->log;
-    k->log = NULL; /* until it is set up */
-    k->healing = true;
-    k->r = r;
-    if (r == NULL)
-        k->rc = err_set(&k->err, ERR_NOMEM, "closure: no memory");
-    if (k->rc == 0)
-        k->rc = set_up(k, r, k->heal);
-    k->log = log;
-    if (k->rc == 0)
-        k->rc = heal_run(k, r, e, base, &end);
-    k->log = NULL;
-    if (r != NULL)
-        sim_take_down(r);
-    free(r);
-    k->healing = false;
-    k->log = log;
+    k->rc = heal_run(k, r, whole_end_at(k->w, t->of.end), t->base, &end);
     worker_put(k, TAG_END, &end, sizeof end);
 }
 
@@ -347,11 +332,11 @@ int whole_work(struct whole_worker *k, uint32_t task, struct buf *log, struct er
         k->log = log;
     }
     if (k->rc == 0 && t->of.end == NONE && t->audit != NONE)
-        audit(k, t);
+        run_apart(k, t, &k->auditing, audit_run);
     else if (k->rc == 0 && t->of.end == NONE)
         start(k, t);
     else if (k->rc == 0)
-        heal(k, whole_end_at(k->w, t->of.end), t->base);
+        run_apart(k, t, &k->healing, heal);
     k->log = NULL;
     if (k->rc != 0 && err != NULL)
         *err = k->err;
