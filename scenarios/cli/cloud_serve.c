@@ -1,18 +1,13 @@
 #include "scenarios/cli/cloud_serve.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,22 +21,18 @@
 #include "mock_cloud/tls/ca.h"
 #include "scenarios/cli/admin.h"
 #include "scenarios/cli/admin_place.h"
+#include "scenarios/cli/serve_state.h"
 
-#define KEY_BYTES      16
-#define PATH_TEXT_MAX  256
 #define TRIES          10 /* for what the last start may still hold */
 #define PAUSE_NS       (500 * NS_PER_MS)
 #define WAIT_MAX_NS    NS_PER_S
 #define IDLE_LIMIT_S   30 /* some real clients never end their request (aliyun note §7) */
 #define LINE_BYTES_MAX 4096
-#define PORTS          5
 #define LOOPBACK       "127.0.0.1"
 
 struct serve {
     struct serve_config cfg;
-    char dir[PATH_TEXT_MAX];
-    bool own_dir; /* made here, removed at the end */
-    char key[2 * KEY_BYTES + 1];
+    struct serve_state state;
     char signing_key[CA_PEM_MAX]; /* empty: images are not signed */
     struct ca_files ca;
     bool has_ca;
@@ -58,76 +49,12 @@ struct serve {
     struct buf line;
 };
 
-/* ---- the log ---- */
-
-/* What each event is to people, and which of its fields they see without --log debug. */
-static const struct {
-    const char *event;
-    const char *fields; /* blank-separated keys; null: only with debug */
-} shown[] = {
-    {"login", "identity code"},
-    {"online", "identity"},
-    {"offline", "identity"},
-    {"message", "rq identity"},
-    {"push", "identity topic delivered"},
-    {"request", "rq method range"},
-    {"reply", "rq status bytes"},
-    {"record", "delta_id device state download upgrade"},
-    {"late", "delta_id device state download upgrade"},
-    {"refused", "identity what"},
-    {"error", "what"},
-};
-
-static bool names(const char *list, const char *key)
-{
-    size_t len = strlen(key);
-    for (const char *at = list; (at = strstr(at, key)) != NULL; at += len)
-        if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
-            return true;
-    return false;
-}
-
-bool serve_line(enum serve_log level, const char *event, const struct trace_field *fields, size_t n,
-                struct buf *out)
-{
-    const char *keys = NULL;
-    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++)
-        if (strcmp(shown[i].event, event) == 0)
-            keys = shown[i].fields;
-    if (level == LOG_QUIET || (keys == NULL && level != LOG_DEBUG))
-        return false;
-    (void)buf_text(out, event);
-    for (size_t i = 0; i < n; i++) {
-        if (level != LOG_DEBUG && !names(keys, fields[i].key))
-            continue;
-        if (fields[i].text == NULL)
-            (void)buf_printf(out, " %s=%lld", fields[i].key, (long long)fields[i].integer);
-        else
-            (void)buf_printf(out, " %s=%s", fields[i].key, fields[i].text);
-    }
-    /* What devices wrote may not move the cursor of whoever reads along. */
-    for (size_t i = 0; i < out->len_bytes; i++)
-        if (out->data[i] < ' ' || out->data[i] == 0x7f)
-            out->data[i] = '?';
-    return true;
-}
-
 static void on_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
                      const struct trace_field *fields, size_t n)
 {
     struct serve *s = ctx;
-    time_t second = (time_t)(now_ns / NS_PER_S);
-    struct tm tm;
-    char clock[32];
     (void)lane;
-    buf_clear(&s->line);
-    if (!serve_line(s->cfg.log, event, fields, n, &s->line))
-        return;
-    (void)gmtime_r(&second, &tm);
-    (void)strftime(clock, sizeof clock, "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)fprintf(s->cfg.log_file, "%s.%03dZ %s\n", clock, (int)(now_ns / NS_PER_MS % 1000),
-                  (const char *)s->line.data);
-    (void)fflush(s->cfg.log_file);
+    serve_log_write(s->cfg.log_file, &s->line, s->cfg.log, now_ns, event, fields, n);
 }
 
 /* ---- the state ---- */
@@ -143,57 +70,9 @@ int64_t serve_now_ns(struct serve *s)
     return s->now_ns;
 }
 
-static int path_in(const struct serve *s, const char *name, char out[PATH_TEXT_MAX],
-                   struct err *err)
+static int open_state(struct serve *s, struct err *err)
 {
-    int len = snprintf(out, PATH_TEXT_MAX, "%s/%s", s->dir, name);
-    return len < PATH_TEXT_MAX ? 0 : err_set(err, ERR_LIMIT, "%s: the path is too long", s->dir);
-}
-
-static int open_dir(struct serve *s, struct err *err)
-{
-    if (s->cfg.state_dir == NULL) {
-        (void)snprintf(s->dir, sizeof s->dir, "/tmp/otabench-cloud-XXXXXX");
-        if (mkdtemp(s->dir) == NULL)
-            return err_set(err, ERR_IO, "%s: %s", s->dir, strerror(errno));
-        s->own_dir = true;
-        return 0;
-    }
-    if ((size_t)snprintf(s->dir, sizeof s->dir, "%s", s->cfg.state_dir) >= sizeof s->dir)
-        return err_set(err, ERR_LIMIT, "%s: the path is too long", s->cfg.state_dir);
-    if (mkdir(s->dir, 0700) != 0 && errno != EEXIST)
-        return err_set(err, ERR_IO, "%s: %s", s->dir, strerror(errno));
-    return 0;
-}
-
-/* The key that signs URLs and makes secrets: random, made once per state. */
-static int open_key(struct serve *s, struct err *err)
-{
-    uint8_t raw[KEY_BYTES];
-    char path[PATH_TEXT_MAX];
-    int rc = path_in(s, "key", path, err);
-    if (rc != 0)
-        return rc;
-    FILE *f = fopen(path, "re");
-    if (f != NULL) {
-        size_t got = fread(s->key, 1, sizeof s->key - 1, f);
-        (void)fclose(f);
-        return got == sizeof s->key - 1 && hex_decode(raw, KEY_BYTES, s->key)
-                   ? 0
-                   : err_set(err, ERR_FORMAT, "%s: must hold %d hex digits", path, 2 * KEY_BYTES);
-    }
-    if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw)
-        return err_set(err, ERR_IO, "no random bytes: %s", strerror(errno));
-    hex_encode(s->key, raw, sizeof raw);
-    mode_t mask = umask(0077);
-    f = fopen(path, "wxe");
-    (void)umask(mask);
-    if (f == NULL)
-        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    bool good = fwrite(s->key, 1, sizeof s->key - 1, f) == sizeof s->key - 1;
-    good = fflush(f) == 0 && fsync(fileno(f)) == 0 && good;
-    good = fclose(f) == 0 && good;
-    return good ? 0 : err_set(err, ERR_IO, "%s: cannot be written", path);
+    return serve_state_open(&s->state, s->cfg.state_dir, err);
 }
 
 static int open_signing_key(struct serve *s, struct err *err)
@@ -208,8 +87,8 @@ static int open_signing_key(struct serve *s, struct err *err)
 
 static int open_store(struct serve *s, struct err *err)
 {
-    char path[PATH_TEXT_MAX];
-    int rc = path_in(s, "cloud.db", path, err);
+    char path[STATE_PATH_MAX];
+    int rc = serve_state_path(&s->state, "cloud.db", path, err);
     if (rc != 0)
         return rc;
     s->store = store_open(s->cfg.state_dir == NULL ? NULL : path, err);
@@ -226,7 +105,7 @@ static int open_cloud(struct serve *s, struct err *err)
                                .image_key_pem = s->signing_key[0] == '\0' ? NULL : s->signing_key,
                                .refusals_max = s->cfg.refusals_max,
                                .task_timeout_ns = s->cfg.task_timeout_ns,
-                               .project_key = s->key,
+                               .project_key = s->state.key,
                                .event = on_event,
                                .event_ctx = s};
     const char *host = s->cfg.host == NULL ? s->cfg.bind_ip : s->cfg.host;
@@ -262,44 +141,34 @@ static bool is_free(const char *ip, uint16_t port)
  * long as they are free. */
 static int open_ports(struct serve *s, struct err *err)
 {
-    char path[PATH_TEXT_MAX];
-    unsigned was[PORTS] = {0};
-    uint16_t *const ports[PORTS] = {&s->cfg.http_port, &s->cfg.https_port, &s->cfg.mqtt_port,
-                                    &s->cfg.mqtts_port, &s->cfg.admin_port};
-    int rc = path_in(s, "ports", path, err);
-    FILE *f = rc == 0 ? fopen(path, "re") : NULL;
-    if (f == NULL)
-        return rc;
-    int got = fscanf(f, "%5u %5u %5u %5u %5u", &was[0], &was[1], &was[2], &was[3], &was[4]);
-    (void)fclose(f);
-    for (int i = 0; i < got; i++) {
-        if (*ports[i] != 0 || was[i] == 0 || was[i] > UINT16_MAX)
+    uint16_t was[STATE_PORTS];
+    uint16_t *const ports[STATE_PORTS] = {&s->cfg.http_port, &s->cfg.https_port, &s->cfg.mqtt_port,
+                                          &s->cfg.mqtts_port, &s->cfg.admin_port};
+    int rc = serve_state_ports(&s->state, was, err);
+    for (int i = 0; rc == 0 && i < STATE_PORTS; i++) {
+        if (*ports[i] != 0 || was[i] == 0)
             continue;
         const char *ip = ports[i] == &s->cfg.admin_port ? LOOPBACK : s->cfg.bind_ip;
-        for (int t = 0; t < TRIES && !is_free(ip, (uint16_t)was[i]); t++)
+        for (int t = 0; t < TRIES && !is_free(ip, was[i]); t++)
             pause_ns(PAUSE_NS);
-        if (is_free(ip, (uint16_t)was[i]))
-            *ports[i] = (uint16_t)was[i];
+        if (is_free(ip, was[i]))
+            *ports[i] = was[i];
     }
-    return 0;
+    return rc;
 }
 
 static int keep_ports(struct serve *s, struct err *err)
 {
-    char path[PATH_TEXT_MAX];
-    int rc = path_in(s, "ports", path, err);
-    FILE *f = rc == 0 ? fopen(path, "we") : NULL;
-    if (f == NULL)
-        return rc != 0 ? rc : err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-    (void)fprintf(f, "%u %u %u %u %u\n", serve_http_port(s), serve_https_port(s),
-                  serve_mqtt_port(s), serve_mqtts_port(s), serve_admin_port(s));
-    return fclose(f) == 0 ? 0 : err_set(err, ERR_IO, "%s: cannot be written", path);
+    const uint16_t ports[STATE_PORTS] = {serve_http_port(s), serve_https_port(s),
+                                         serve_mqtt_port(s), serve_mqtts_port(s),
+                                         serve_admin_port(s)};
+    return serve_state_keep_ports(&s->state, ports, err);
 }
 
 static int open_ca(struct serve *s, struct err *err)
 {
     const char *names[] = {s->cfg.bind_ip, s->cfg.host};
-    int rc = ca_ensure(s->dir, CA_GOOD, names, s->cfg.host == NULL ? 1 : 2, &s->ca, err);
+    int rc = ca_ensure(s->state.dir, CA_GOOD, names, s->cfg.host == NULL ? 1 : 2, &s->ca, err);
     s->has_ca = rc == 0;
     return rc;
 }
@@ -339,9 +208,10 @@ static int open_admin(struct serve *s, struct err *err)
 {
     static const char what[] = "admin";
     char hex[HMAC_HEX_MAX];
-    hmac_hex_of(HMAC_SHA256, s->key, strlen(s->key), what, sizeof what - 1, hex);
+    hmac_hex_of(HMAC_SHA256, s->state.key, strlen(s->state.key), what, sizeof what - 1, hex);
     (void)snprintf(s->place.token, sizeof s->place.token, "%.32s", hex);
-    const struct admin_config cfg = {.cloud = s->cloud, .token = s->place.token, .dir = s->dir};
+    const struct admin_config cfg = {
+        .cloud = s->cloud, .token = s->place.token, .dir = s->state.dir};
     if (s->cfg.no_admin)
         return 0;
     s->admin = admin_new(&cfg, err);
@@ -362,7 +232,7 @@ static int tell_place(struct serve *s, struct err *err)
         return 0;
     (void)snprintf(s->place.url, sizeof s->place.url, "http://" LOOPBACK ":%u/admin",
                    serve_admin_port(s));
-    int rc = admin_place_in(s->dir, s->place_path[0], err);
+    int rc = admin_place_in(s->state.dir, s->place_path[0], err);
     if (rc == 0)
         rc = admin_place_write(s->place_path[0], &s->place, err);
     if (rc == 0 && (admin_place_of_user(s->place_path[1], NULL) != 0 ||
@@ -385,7 +255,7 @@ static int open_mqtt(struct serve *s, struct err *err)
     if (s->cfg.broker_url != NULL)
         return open_remote(s, err);
     const struct broker_config cfg = {.cloud = s->cloud,
-                                      .dir = s->dir,
+                                      .dir = s->state.dir,
                                       .bind_ip = s->cfg.bind_ip,
                                       .port = s->cfg.mqtt_port,
                                       .cert_path = s->ca.cert_path,
@@ -423,8 +293,8 @@ static int open_limits(struct serve *s, struct err *err)
 struct serve *serve_open(const struct serve_config *cfg, struct err *err)
 {
     static int (*const steps[])(struct serve * s, struct err * err) = {
-        open_limits, open_signing_key, open_dir,   open_key,  open_store, open_cloud, open_ca,
-        open_ports,  open_http,        open_https, open_mqtt, open_admin, keep_ports, tell_place,
+        open_limits, open_signing_key, open_state, open_store, open_cloud, open_ca,    open_ports,
+        open_http,   open_https,       open_mqtt,  open_admin, keep_ports, tell_place,
     };
     struct serve *s = calloc(1, sizeof *s);
     if (s == NULL) {
@@ -442,22 +312,6 @@ struct serve *serve_open(const struct serve_config *cfg, struct err *err)
     return s;
 }
 
-/* The folder was made here and holds files only. */
-static void remove_dir(const char *dir)
-{
-    char path[PATH_TEXT_MAX + NAME_MAX + 2];
-    DIR *d = opendir(dir);
-    struct dirent *entry;
-    if (d == NULL)
-        return;
-    while ((entry = readdir(d)) != NULL) {
-        (void)snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
-        (void)unlink(path);
-    }
-    (void)closedir(d);
-    (void)rmdir(dir);
-}
-
 void serve_close(struct serve *s)
 {
     if (s == NULL)
@@ -472,8 +326,7 @@ void serve_close(struct serve *s)
     edge_free(s->http);
     cloud_free(s->cloud);
     store_close(s->store);
-    if (s->own_dir)
-        remove_dir(s->dir);
+    serve_state_close(&s->state);
     buf_free(&s->line);
     free(s);
 }

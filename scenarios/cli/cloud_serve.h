@@ -8,8 +8,7 @@
 #include <stdio.h>
 
 #include "mock_cloud/cloud.h"
-
-enum serve_log { LOG_QUIET, LOG_INFO, LOG_DEBUG };
+#include "scenarios/cli/serve_log.h"
 
 struct serve_config {
     const char *state_dir; /* kept there; null: in memory, a folder of its own for the edges */
@@ -54,10 +53,5 @@ const char *serve_broker_trouble(const struct serve *s);
 /* Serves until the time, or until something arrives on stop_fd (-1: nothing can). 0, 1: stopped;
  * ERR_IO when an edge is gone. */
 int serve_run(struct serve *s, int64_t until_ns, int stop_fd, struct err *err);
-
-/* One line about an event of the cloud as the log shows it at that level: no payloads, bodies,
- * URLs or secrets below LOG_DEBUG. False: it is not shown. */
-bool serve_line(enum serve_log level, const char *event, const struct trace_field *fields, size_t n,
-                struct buf *out);
 
 #endif

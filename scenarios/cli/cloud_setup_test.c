@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "mock_cloud/campaigns/campaigns.h"
-#include "scenarios/cli/cloud_serve.h"
 #include "scenarios/cli/cloud_testing.h"
+#include "scenarios/cli/serve_log.h"
 
 struct bench {
     struct store *store;
@@ -402,7 +402,7 @@ static void line_is_shown(const void *row)
     const struct line_row *r = row;
     struct buf out;
     buf_init(&out, 1024);
-    CHECK_INT(serve_line(r->level, r->event, r->fields, 3, &out), r->want != NULL);
+    CHECK_INT(serve_log_line(r->level, r->event, r->fields, 3, &out), r->want != NULL);
     if (r->want != NULL)
         CHECK_STR((const char *)out.data, r->want);
     buf_free(&out);
