@@ -163,14 +163,7 @@ int admin_place_url(struct admin_place *p, const char *url, struct err *err)
 
 int admin_place_token(struct admin_place *p, const char *path, struct err *err)
 {
-    struct buf text;
-    int rc = read_text(path, &text, err);
-    while (text.len_bytes > 0 && strchr("\r\n", text.data[text.len_bytes - 1]) != NULL)
-        text.len_bytes--;
-    if (rc == 0)
-        rc = buf_append(&text, "", 1);
-    if (rc == 0)
-        rc = take_token(p, (const char *)text.data, path, err);
-    buf_free(&text);
-    return rc;
+    char token[ADMIN_TOKEN_MAX];
+    int rc = input_read_line(token, sizeof token, path, err);
+    return rc == 0 ? take_token(p, token, path, err) : rc;
 }

@@ -32,7 +32,7 @@ void admin_place_forget(const char *path, const struct admin_place *p);
 
 /* Takes a URL, with or without "/admin" at its end. ERR_ARG: not http://HOST:PORT. */
 int admin_place_url(struct admin_place *p, const char *url, struct err *err);
-/* Takes the token out of a file that holds nothing else. ERR_FORMAT, ERR_IO. */
+/* Takes the token out of a file that holds nothing else. ERR_FORMAT, ERR_LIMIT, ERR_IO. */
 int admin_place_token(struct admin_place *p, const char *path, struct err *err);
 
 #endif

@@ -95,18 +95,25 @@ static void urls_are_read(const void *row)
 
 static void a_token_stands_alone_in_its_file(void)
 {
+    static const struct text_row rows[] = {
+        {"0123456789abcdef", NULL},
+        {"0123456789abcdef\r\n\n", NULL},
+        {"token 0123456789abcdef\n", "visible"},
+        {"0123456789abcdef\n0123456789abcdef\n", "must hold one line"},
+        {"", "16 to 127"},
+    };
     char path[ADMIN_PATH_MAX];
-    struct admin_place got = {.url = ""};
-    struct err err = {""};
     path_in_folder(path);
-    FILE *f = fopen(path, "w");
-    REQUIRE(f != NULL && fputs("0123456789abcdef\n", f) >= 0 && fclose(f) == 0);
-    CHECK_OK(admin_place_token(&got, path, &err), &err);
-    CHECK_STR(got.token, "0123456789abcdef");
-    f = fopen(path, "w");
-    REQUIRE(f != NULL && fputs("token 0123456789abcdef\n", f) >= 0 && fclose(f) == 0);
-    CHECK_ERR(admin_place_token(&got, path, &err), ERR_FORMAT);
-    CHECK(strstr(err.text, "0123456789") == NULL); /* it is not told to a terminal */
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct admin_place got = {.url = ""};
+        struct err err = {""};
+        FILE *f = fopen(path, "w");
+        REQUIRE(f != NULL && fputs(rows[i].text, f) >= 0 && fclose(f) == 0);
+        CHECK_INT(admin_place_token(&got, path, &err), rows[i].says == NULL ? 0 : ERR_FORMAT);
+        CHECK_STR(got.token, rows[i].says == NULL ? "0123456789abcdef" : "");
+        CHECK_HAS(err.text, rows[i].says == NULL ? "" : rows[i].says);
+        CHECK(strstr(err.text, "0123456789") == NULL); /* it is not told to a terminal */
+    }
 }
 
 /* A folder that others write to could hold a file of theirs. */

@@ -52,16 +52,11 @@ static int object_of(const char *text, cJSON **out, struct err *err)
     return rc;
 }
 
-/* Its first line. */
 static int secret_of(const char *path, cJSON **out, struct err *err)
 {
-    struct buf text;
-    buf_init(&text, WORD_MAX);
-    int rc = input_read(&text, path, err);
-    if (rc == 0 && text.len_bytes > 0)
-        text.data[strcspn((const char *)text.data, "\r\n")] = '\0';
-    *out = rc == 0 ? cJSON_CreateString(text.data == NULL ? "" : (const char *)text.data) : NULL;
-    buf_free(&text);
+    char secret[WORD_MAX];
+    int rc = input_read_line(secret, sizeof secret, path, err);
+    *out = rc == 0 ? cJSON_CreateString(secret) : NULL;
     return rc;
 }
 
