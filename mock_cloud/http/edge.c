@@ -41,6 +41,7 @@ struct exchange {
     char query[HTTP_TARGET_MAX]; /* raw, as the client wrote it */
     bool has_query;
     bool too_long;  /* target */
+    bool cut;       /* a zero byte in the path: the library would end it there */
     bool too_large; /* body */
     bool begun;
     struct buf body;
@@ -309,8 +310,8 @@ static enum MHD_Result answer(struct exchange *x, const char *method, const char
     struct edge *e = x->edge;
     struct http_reply reply = {.text = e->text};
     const struct http_request request = read_request(x, method, path);
-    if (x->too_long || x->too_large) {
-        cloud_page(&reply, x->too_long ? 414 : 413);
+    if (x->too_long || x->cut || x->too_large) {
+        cloud_page(&reply, x->too_long ? 414 : x->cut ? 400 : 413);
         reply.close = true;
     } else if (e->service != NULL) {
         e->service->answer(e->service->ctx, e->now_ns, &request, &reply);
@@ -335,7 +336,7 @@ static bool declares_too_much(struct exchange *x)
 static enum MHD_Result begin(struct exchange *x, const char *method, const char *path)
 {
     const struct edge_service *service = x->edge->service;
-    if (service != NULL && !x->too_long) {
+    if (service != NULL && !x->too_long && !x->cut) {
         struct http_reply reply = {.text = x->edge->text};
         const struct http_request head = read_request(x, method, path);
         int64_t most = service->admit(service->ctx, &head, &reply);
@@ -347,7 +348,7 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
         x->body.max_bytes = (size_t)most;
     }
     x->too_large = declares_too_much(x);
-    return x->too_long || x->too_large ? answer(x, method, path) : MHD_YES;
+    return x->too_long || x->cut || x->too_large ? answer(x, method, path) : MHD_YES;
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path,
@@ -386,6 +387,8 @@ static void *on_first_line(void *ctx, const char *target, struct MHD_Connection 
     x->too_long = strnlen(target, HTTP_TARGET_MAX) == HTTP_TARGET_MAX;
     buf_init(&x->body, HTTP_BODY_MAX);
     const char *mark = x->too_long ? NULL : strchr(target, '?');
+    const char *zero = x->too_long ? NULL : strstr(target, "%00");
+    x->cut = zero != NULL && (mark == NULL || zero < mark);
     if (mark != NULL) {
         x->has_query = true;
         (void)snprintf(x->query, sizeof x->query, "%s", mark + 1);

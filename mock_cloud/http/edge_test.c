@@ -406,6 +406,15 @@ static void requests_beyond_the_limits(void)
     CHECK_HAS(ask(&w, fd, target), "HTTP/1.1 404 ");
     (void)close(fd);
     CHECK_INT(cloud_requests(w.cloud, RQ_ANY), 1);
+
+    /* The library would end the path there, and what comes before be served. */
+    fd = dial(&w);
+    CHECK_HAS(ask(&w, fd, "GET /x%00y HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 400 ");
+    (void)close(fd);
+    CHECK_INT(cloud_requests(w.cloud, RQ_ANY), 1);
+    fd = dial(&w);
+    CHECK_HAS(ask(&w, fd, "GET /x?y=%00 HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 404 ");
+    (void)close(fd);
     tear_down(&w);
 }
 
