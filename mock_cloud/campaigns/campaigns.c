@@ -252,6 +252,19 @@ bool campaign_is_silent(struct cloud *c, const char *device_id, int64_t delta_id
            store_get_task(cloud_store(c), taken.task_id, &t, NULL) == 0 && t.silent;
 }
 
+/* A device that waits in a batch has told a version which that batch is not for: one that is newer,
+ * maybe. It is not told until it runs one again that the batch is for. */
+static bool is_beside(struct store *s, const struct store_record *rec,
+                      const struct store_firmware *f, const char *version)
+{
+    struct store_taken taken;
+    struct store_task t;
+    return rec->state == RECORD_PENDING &&
+           store_get_taken(s, rec->delta_id, rec->device_id, &taken, NULL) == 0 &&
+           store_get_task(s, taken.task_id, &t, NULL) == 0 && t.kind == TASK_BATCH &&
+           !tasks_wants(s, &t, f, rec->device_id, version);
+}
+
 int campaign_needed(struct cloud *c, const char *device_id, const char *module, size_t index,
                     struct store_firmware *out, struct err *err)
 {
@@ -264,7 +277,8 @@ int campaign_needed(struct cloud *c, const char *device_id, const char *module, 
         if ((rc = store_get_firmware(s, rec.delta_id, out, err)) != 0)
             return rc;
         bool told = store_get_version(s, device_id, out->module, version, NULL) == 0;
-        if (told && strcmp(version, out->version) != 0 && found++ == index)
+        if (told && strcmp(version, out->version) != 0 && !is_beside(s, &rec, out, version) &&
+            found++ == index)
             return 0;
     }
     return rc;

@@ -153,6 +153,33 @@ static void a_batch_may_want_one_version(void)
     bench_close(&b);
 }
 
+/* Link Kit 3 tells the version of its HAL first; somebody may also have flashed it by hand. */
+static void who_is_newer_than_its_batch_is_not_told(void)
+{
+    struct bench b;
+    struct store_firmware f;
+    bench_open(&b);
+    put_device(&b, "d1", "1.0");
+    put_device(&b, "d2", "1.0");
+    upload(&b, 5, "2.0", NULL);
+    verify(&b, 5, "d1", "2.0");
+    CHECK_OK(start(&b, TASK_BATCH, 5, "", "", NULL), NULL);
+    CHECK_OK(campaign_needed(b.cloud, "d2", "*", 0, &f, NULL), NULL);
+    CHECK_OK(campaign_version(b.cloud, 0, "d2", "", "3.0", NULL), NULL);
+    CHECK_ERR(campaign_needed(b.cloud, "d2", "*", 0, &f, NULL), ERR_NOT_FOUND);
+    CHECK_OK(campaign_version(b.cloud, 0, "d2", "", "1.5", NULL), NULL);
+    CHECK_OK(campaign_needed(b.cloud, "d2", "*", 0, &f, NULL), NULL);
+    /* What it has begun it may finish; and a verification is for whatever it runs. */
+    CHECK_OK(campaign_progress(b.cloud, 0, "d2", "", 10, NULL), NULL);
+    CHECK_OK(campaign_version(b.cloud, 0, "d2", "", "3.0", NULL), NULL);
+    CHECK_OK(campaign_needed(b.cloud, "d2", "*", 0, &f, NULL), NULL);
+    upload(&b, 6, "1.9", NULL);
+    CHECK_OK(start(&b, TASK_VERIFY, 6, "d1", "", NULL), NULL);
+    CHECK_OK(campaign_needed(b.cloud, "d1", "*", 0, &f, NULL), NULL);
+    CHECK_INT(f.delta_id, 6);
+    bench_close(&b);
+}
+
 static void again_is_for_the_failed_only(void)
 {
     static const char *const devices[] = {"good", "bad", "bad2", "busy", "waiting"};
@@ -620,6 +647,7 @@ static const struct test tests[] = {
     {"a batch needs a verification", a_batch_needs_a_verification},
     {"a failed verification verifies nothing", a_failed_verification_verifies_nothing},
     {"a batch may want one version", a_batch_may_want_one_version},
+    {"who is newer than its batch is not told", who_is_newer_than_its_batch_is_not_told},
     {"again is for the failed only", again_is_for_the_failed_only},
     {"a new task ends the open one", a_new_task_ends_the_open_one},
     {"a task is cancelled", a_task_is_cancelled},
