@@ -162,13 +162,16 @@ void cloud_http(struct cloud *c, int64_t now_ns, const struct http_request *rq,
 
 /*
  * The MQTT edges' way in; both edges call all of these in the same order. cloud_mqtt_login answers
- * CONNECT: accepted, identity is filled. cloud_mqtt_topic decides about a topic or filter.
- * cloud_mqtt_message takes a PUBLISH that cloud_mqtt_topic allowed.
+ * CONNECT: accepted, identity is filled. cloud_mqtt_topic decides about a topic or filter; an edge
+ * that refuses one for it says so with cloud_mqtt_denied. cloud_mqtt_message takes a PUBLISH that
+ * cloud_mqtt_topic allowed.
  */
 enum mqtt_connack cloud_mqtt_login(struct cloud *c, int64_t now_ns, const struct mqtt_login *login,
                                    char identity[MQTT_IDENTITY_MAX]);
 bool cloud_mqtt_topic(struct cloud *c, const char *identity, const char *topic,
                       enum mqtt_access access);
+void cloud_mqtt_denied(struct cloud *c, int64_t now_ns, const char *identity, const char *topic,
+                       enum mqtt_access access);
 void cloud_mqtt_online(struct cloud *c, int64_t now_ns, const char *identity);
 void cloud_mqtt_subscribed(struct cloud *c, int64_t now_ns, const char *identity,
                            const char *filter);

@@ -56,6 +56,15 @@ bool cloud_mqtt_topic(struct cloud *c, const char *identity, const char *topic,
     return false;
 }
 
+void cloud_mqtt_denied(struct cloud *c, int64_t now_ns, const char *identity, const char *topic,
+                       enum mqtt_access access)
+{
+    char text[MQTT_TOPIC_MAX + 32];
+    (void)snprintf(text, sizeof text, "may not %s %.*s",
+                   access == MQTT_SUBSCRIBE ? "subscribe to" : "publish on", MQTT_TOPIC_MAX, topic);
+    cloud_refused(c, now_ns, identity, text);
+}
+
 void cloud_mqtt_online(struct cloud *c, int64_t now_ns, const char *identity)
 {
     cloud_event(c, now_ns, "online", &F_STR("identity", identity), 1);

@@ -87,7 +87,7 @@ static int on_login(struct broker *b, int64_t now_ns, struct frame_reader *r)
     return answer(b, at);
 }
 
-static int on_topic(struct broker *b, struct frame_reader *r)
+static int on_topic(struct broker *b, int64_t now_ns, struct frame_reader *r)
 {
     char identity[MQTT_IDENTITY_MAX], topic[MQTT_TOPIC_MAX];
     (void)frame_text(r, identity, sizeof identity);
@@ -95,9 +95,11 @@ static int on_topic(struct broker *b, struct frame_reader *r)
     uint8_t access = frame_8(r);
     if (!r->ok || access > MQTT_SUBSCRIBE)
         return ERR_FORMAT;
+    bool allowed = cloud_mqtt_topic(b->cfg.cloud, identity, topic, (enum mqtt_access)access);
+    if (!allowed)
+        cloud_mqtt_denied(b->cfg.cloud, now_ns, identity, topic, (enum mqtt_access)access);
     size_t at = frame_begin(&b->tx, FRAME_ANSWER);
-    frame_put_8(&b->tx,
-                cloud_mqtt_topic(b->cfg.cloud, identity, topic, (enum mqtt_access)access) ? 1 : 0);
+    frame_put_8(&b->tx, allowed);
     return answer(b, at);
 }
 
@@ -111,7 +113,7 @@ static int on_frame(struct broker *b, int64_t now_ns, uint8_t kind, struct frame
     if (kind == FRAME_LOGIN)
         return on_login(b, now_ns, r);
     if (kind == FRAME_TOPIC)
-        return on_topic(b, r);
+        return on_topic(b, now_ns, r);
     (void)frame_text(r, identity, sizeof identity);
     if (kind == FRAME_ONLINE && r->ok) {
         note_online(b, identity);

@@ -81,7 +81,8 @@ static void topic_rules(void)
     (void)mosquitto_publish(dev->m, NULL, "open", 4, "echo", 1, true); /* retained: is not */
     until(&x, dev->log, "open=echo ");
     until(&x, spy->log, "open=echo/0 ");
-    CHECK_STR(heard_now(), "spy<open dev<open dev>open=echo ");
+    CHECK_STR(heard_now(), "!spy may not subscribe to x/dev spy<open !spy may not publish on x/dev "
+                           "!spy may not publish on " BROKER_TOPIC " dev<open dev>open=echo ");
     struct peer *late = peer_connect(&x, "c", "late", "secret", true);
     until(&x, late->log, "connack0 ");
     (void)mosquitto_subscribe(late->m, NULL, "open", 1);
@@ -169,7 +170,7 @@ static void last_will(void)
     until(&x, heard.text, "-dev2 ");
     (void)peer_connect(&x, "c", "dev3", "secret", true);
     until(&x, heard.text, "+dev3 ");
-    CHECK_STR(heard_now(), "+dev2 -dev2 +dev3 ");
+    CHECK_STR(heard_now(), "+dev2 -dev2 !dev2 may not publish on will/other +dev3 ");
     bench_close(&x);
 }
 

@@ -24,8 +24,10 @@ static void publish_will(struct bus *b, int64_t now_ns, struct session *s)
                                    .payload = s->will,
                                    .payload_bytes = s->will_bytes,
                                    .qos = s->will_qos};
-    if (!cloud_mqtt_topic(b->cfg.cloud, s->identity, m.topic, MQTT_PUBLISH))
+    if (!cloud_mqtt_topic(b->cfg.cloud, s->identity, m.topic, MQTT_PUBLISH)) {
+        cloud_mqtt_denied(b->cfg.cloud, now_ns, s->identity, m.topic, MQTT_PUBLISH);
         return;
+    }
     bus_route(b, now_ns, &m);
     cloud_mqtt_message(b->cfg.cloud, now_ns, s->identity, &m);
 }
@@ -155,8 +157,10 @@ static bool on_publish(struct bus *b, int64_t now_ns, struct bus_conn *c,
     memcpy(identity, c->session->identity, sizeof identity);
     if (!mqtt_text_copy(topic, sizeof topic, p->topic) || !mqtt_topic_valid(topic))
         return false;
-    bool allowed = p->payload.len_bytes <= MQTT_PAYLOAD_MAX &&
-                   cloud_mqtt_topic(b->cfg.cloud, identity, topic, MQTT_PUBLISH);
+    bool fits = p->payload.len_bytes <= MQTT_PAYLOAD_MAX;
+    bool allowed = fits && cloud_mqtt_topic(b->cfg.cloud, identity, topic, MQTT_PUBLISH);
+    if (fits && !allowed)
+        cloud_mqtt_denied(b->cfg.cloud, now_ns, identity, topic, MQTT_PUBLISH);
     const struct mqtt_message m = {.topic = topic,
                                    .payload = (const uint8_t *)p->payload.data,
                                    .payload_bytes = p->payload.len_bytes,
@@ -181,6 +185,8 @@ static bool on_subscribe(struct bus *b, int64_t now_ns, struct bus_conn *c,
     struct mqtt_packet ack = {.type = PACKET_SUBACK, .id = p->id, .code = MQTT_SUBACK_FAILURE};
     if (cloud_mqtt_topic(b->cfg.cloud, identity, filter, MQTT_SUBSCRIBE))
         ack.code = bus_session_subscribe(c->session, filter, p->qos);
+    else
+        cloud_mqtt_denied(b->cfg.cloud, now_ns, identity, filter, MQTT_SUBSCRIBE);
     bus_conn_send(b, now_ns, c, &ack);
     if (ack.code != MQTT_SUBACK_FAILURE)
         cloud_mqtt_subscribed(b->cfg.cloud, now_ns, identity, filter);

@@ -106,6 +106,15 @@ static const struct face test_face = {.name = "test",
                                       .message = test_message,
                                       .offline = test_offline};
 
+/* Of what the cloud tells, the refusals. */
+static inline void test_event(void *ctx, int64_t now_ns, enum lane lane, const char *event,
+                              const struct trace_field *fields, size_t n)
+{
+    (void)ctx, (void)now_ns, (void)lane;
+    if (strcmp(event, "refused") == 0 && n == 2)
+        hear("!%s %s ", fields[0].text, fields[1].text);
+}
+
 static inline struct cloud *test_cloud(struct store **store)
 {
     struct err err = {.text = ""};
@@ -114,6 +123,7 @@ static inline struct cloud *test_cloud(struct store **store)
     REQUIRE(*store != NULL);
     struct cloud_config cfg = {
         .store = *store, .download_host = "localhost", .download_port = 80, .project_key = "k"};
+    cfg.event = test_event;
     struct cloud *c = cloud_new(&cfg, faces, 1, &err);
     REQUIRE(c != NULL);
     (void)heard_now();
