@@ -87,7 +87,7 @@ void judge_remember_slots(const struct judge *j, struct judge_memory *out)
     for (int i = 0; i < SLOTS_FLAGS; i++)
         m->flags[i] = flags[i];
     m->newest_bytes = t->newest.version[0] == '\0' ? 0 : t->newest.size_bytes;
-    m->written_end = judge_slots_resume_matters(j) ? t->written_end : 0;
+    m->written_end = out->package != 0 ? t->written_end : 0; /* it is being downloaded */
     m->stored_at_cut = j->cut_since_range ? t->stored_at_cut : 0;
     m->refused_in_row = j->refused_in_row < REFUSED_MAX ? j->refused_in_row : REFUSED_MAX;
     m->chosen_slot = (uint8_t)(t->chosen ? t->chosen_slot : 0);
