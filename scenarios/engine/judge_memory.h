@@ -14,6 +14,8 @@
  * come late or twice so far, that progress was told or all was received before this start, that no
  *     start has followed the confirmation yet.
  *
+ * A new field of the judge goes into it, or into judge_memory_test.c with the reason why not.
+ *
  * Not in it: how many starts came in a row (a search sees that a state comes again), which checks
  * failed (who goes on has none), what expectations count, peaks of RAM.
  */
