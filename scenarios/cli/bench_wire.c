@@ -13,7 +13,6 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/rng.h"
@@ -53,13 +52,6 @@ struct run {
     char trouble[192];
     bool wrong_bytes;
 };
-
-static int64_t clock_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 /* 0 when one of them has not come. */
 static int64_t between(int64_t begin_ns, int64_t end_ns)
@@ -160,12 +152,12 @@ static int upgrade(struct run *r, struct err *err)
     if (bad.count > 0 && (r->strangers = strangers_new(&bad, err)) == NULL)
         return ERR_NOMEM;
     const struct fleet_figures *g = fleet_figures(r->fleet);
-    int64_t shown_ns = clock_ns(), moved_ns = shown_ns;
+    int64_t shown_ns = cli_clock_ns(), moved_ns = shown_ns;
     uint64_t moved = 0;
     /* Without the verification there is no batch. */
     while (!r->interrupted && g->done + g->failed < r->b->devices &&
            (g->failed == 0 || g->first_upgrade_ns > 0)) {
-        int64_t now_ns = clock_ns();
+        int64_t now_ns = cli_clock_ns();
         fleet_turn(r->fleet, now_ns);
         if (r->strangers != NULL)
             strangers_turn(r->strangers, now_ns, fleet_url(r->fleet, 0));
@@ -216,7 +208,7 @@ static int pass(struct run *r, bool nginx, struct ranges *sum, struct err *err)
     char url[512];
     int rc = 0;
     uint64_t cpu_ms = server_cpu_ms(r, nginx);
-    int64_t start_ns = clock_ns(), moved_ns = start_ns;
+    int64_t start_ns = cli_clock_ns(), moved_ns = start_ns;
     r->requests = 0;
     for (size_t i = 0; rc == 0 && i < r->b->devices; i++) {
         if (nginx)
@@ -237,7 +229,7 @@ static int pass(struct run *r, bool nginx, struct ranges *sum, struct err *err)
     }
     for (uint64_t seen = 0; rc == 0 && r->clients_left > 0 && !r->interrupted;) {
         turn(r);
-        int64_t now_ns = clock_ns();
+        int64_t now_ns = cli_clock_ns();
         if (r->requests != seen)
             moved_ns = now_ns;
         seen = r->requests;
@@ -245,7 +237,7 @@ static int pass(struct run *r, bool nginx, struct ranges *sum, struct err *err)
         if (now_ns - moved_ns > STALL_NS)
             rc = err_set(err, ERR_IO, "no range has come for a minute");
     }
-    sum->time_ns += clock_ns() - start_ns;
+    sum->time_ns += cli_clock_ns() - start_ns;
     sum->cpu_ms += server_cpu_ms(r, nginx) - cpu_ms;
     sum->requests += r->requests;
     for (size_t i = 0; i < r->b->devices; i++) {

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "common/vtime.h"
 
 static void complain(const char *command, const char *fmt, va_list ap)
 {
@@ -56,6 +59,13 @@ bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
         return false;
     *out = v;
     return true;
+}
+
+int64_t cli_clock_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
 void cli_cache_dir(char *out, size_t cap)

@@ -57,6 +57,9 @@ int cli_bad_option(const char *command, char *const *argv);
 /* A whole decimal or 0x number within min..max; false otherwise. */
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 
+/* The machine's monotonic clock, from anywhere. */
+int64_t cli_clock_ns(void);
+
 /* Default folder for made packages: $XDG_CACHE_HOME/otabench, ~/.cache/otabench, else
  * /tmp/otabench-cache-<uid>. */
 void cli_cache_dir(char *out, size_t cap);

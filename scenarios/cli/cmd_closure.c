@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/vtime.h"
@@ -123,13 +122,6 @@ static int parse(int argc, char **argv, struct wanted *w)
     return 0;
 }
 
-static int64_t wall_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
 struct progress {
     int64_t began_ns, told_ns;
 };
@@ -137,7 +129,7 @@ struct progress {
 static void tell(void *ctx, uint32_t states, uint32_t done, uint32_t depth)
 {
     struct progress *p = ctx;
-    int64_t now = wall_ns();
+    int64_t now = cli_clock_ns();
     if (now - p->told_ns < NS_PER_S / 5)
         return;
     p->told_ns = now;
@@ -207,7 +199,7 @@ static void print_token(struct scenario *s, const struct closure *c, const struc
 static int explore(const struct wanted *w, struct scenario *s, struct closure_case *k,
                    struct err *err)
 {
-    struct progress p = {.began_ns = wall_ns()};
+    struct progress p = {.began_ns = cli_clock_ns()};
     struct closure_options o = w->options;
     struct closure_result r;
     if (o.seed == 0)
@@ -222,7 +214,7 @@ static int explore(const struct wanted *w, struct scenario *s, struct closure_ca
         rc = closure_add_start(c, k->pending_weak, err);
     if (rc == 0)
         rc = closure_run(c, &r, err);
-    int64_t spent_ns = wall_ns() - p.began_ns + 1;
+    int64_t spent_ns = cli_clock_ns() - p.began_ns + 1;
     if (o.progress != NULL)
         (void)fputs("\r\033[K", stderr);
     if (rc == 0)

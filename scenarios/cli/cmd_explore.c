@@ -4,8 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "common/vtime.h"
 #include "scenarios/cli/cli.h"
@@ -75,13 +73,6 @@ struct explore_command {
     uint64_t runs;
     int rc;
 };
-
-static int64_t clock_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 /* Which scenario a point belongs to; number becomes its index there. */
 static uint32_t scenario_of(const struct explore_report *r, uint64_t *number)
@@ -153,13 +144,13 @@ static void done(void *ctx, size_t item, const struct pool_outcome *o)
         c->rc = ERR_NOMEM;
     for (int k = 0; k < EXPLORE_OUTCOMES; k++)
         c->runs += r.point.counts[k];
-    progress_done(&c->progress, explore_worst(&r.point) >= EXPLORE_BENCH_ERROR, clock_ns());
+    progress_done(&c->progress, explore_worst(&r.point) >= EXPLORE_BENCH_ERROR, cli_clock_ns());
 }
 
 static void tick(void *ctx)
 {
     struct explore_command *c = ctx;
-    progress_show(&c->progress, clock_ns());
+    progress_show(&c->progress, cli_clock_ns());
 }
 
 static int prepare(struct explore_command *c, const struct scenario_files *f, struct err *err)
@@ -193,10 +184,8 @@ static int prepare(struct explore_command *c, const struct scenario_files *f, st
 static int explore(struct explore_command *c, struct err *err)
 {
     struct pool_report pool = {.interrupted = false};
-    int64_t start_ns = clock_ns();
-    enum progress kind = c->line.quiet           ? PROGRESS_NONE
-                         : isatty(STDERR_FILENO) ? PROGRESS_BAR
-                                                 : PROGRESS_LINES;
+    int64_t start_ns = cli_clock_ns();
+    enum progress kind = progress_kind(c->line.quiet);
     progress_init(&c->progress, kind, c->n_numbers, start_ns);
     struct pool_setup p = {.n_items = c->n_numbers,
                            .result_bytes = sizeof(struct explore_result),
@@ -210,7 +199,7 @@ static int explore(struct explore_command *c, struct err *err)
                            .tick = tick};
     int rc = c->n_numbers == 0 ? 0 : pool_run(&p, &pool, err);
     progress_clear(&c->progress);
-    c->explore_ns = clock_ns() - start_ns;
+    c->explore_ns = cli_clock_ns() - start_ns;
     if (rc == 0 && c->rc != 0)
         rc = err_set(err, c->rc, "no memory for results");
     if (pool.fault[0] != '\0' && rc == 0)

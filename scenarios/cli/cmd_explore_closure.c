@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/vtime.h"
@@ -96,13 +95,6 @@ struct closure_command {
     bool interrupted;
 };
 
-static int64_t clock_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
 /* ---- in the worker ---- */
 
 struct worker_state {
@@ -190,7 +182,7 @@ static void tick(void *ctx)
 {
     struct closure_command *c = ctx;
     struct whole_progress p;
-    int64_t now = clock_ns();
+    int64_t now = cli_clock_ns();
     if (c->line.quiet || now - c->shown_ns < (c->terminal ? SHOW_EVERY_NS : 50 * SHOW_EVERY_NS))
         return;
     whole_progress(c->w, &p);
@@ -272,7 +264,7 @@ static int close_it(struct closure_command *c, struct err *err)
         rc = batch(c, err);
         if (rc == 0 && c->interrupted)
             whole_stop(c->w, "it was interrupted");
-        else if (rc == 0 && c->timeout_ns > 0 && clock_ns() - c->began_ns > c->timeout_ns)
+        else if (rc == 0 && c->timeout_ns > 0 && cli_clock_ns() - c->began_ns > c->timeout_ns)
             whole_stop(c->w, "the time allowed was used");
     }
     if (!c->line.quiet && c->terminal)
@@ -300,7 +292,7 @@ static int print(const struct closure_command *c, const struct whole_result *r, 
     if (rc == 0)
         (void)fwrite(out.data, 1, out.len_bytes, stdout);
     buf_free(&out);
-    int64_t ms = (clock_ns() - c->began_ns) / NS_PER_MS + 1;
+    int64_t ms = (cli_clock_ns() - c->began_ns) / NS_PER_MS + 1;
     (void)printf("  %" PRId64 ".%03d s, %" PRIu64 " starts per second, %u worker%s, %" PRIu64
                  " MiB\n",
                  ms / 1000, (int)(ms % 1000), r->starts * 1000 / (uint64_t)ms, c->line.jobs,
@@ -341,7 +333,7 @@ static int one_scenario(struct closure_command *c, const char *path, struct buf 
     int code = EXIT_INCONCLUSIVE;
     int rc = s == NULL || r == NULL ? err_set(&err, ERR_NOMEM, "no memory")
                                     : scenario_load(s, path, &err);
-    c->began_ns = c->shown_ns = clock_ns();
+    c->began_ns = c->shown_ns = cli_clock_ns();
     c->w = rc == 0 ? whole_new(s, &c->options, &c->line.run, &err) : NULL;
     if (rc == 0 && c->w == NULL) {
         code = whole_refuses(s) != NULL ? EXIT_NOT_APPLICABLE : EXIT_INCONCLUSIVE;

@@ -11,11 +11,11 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
 #include "common/vtime.h"
+#include "scenarios/cli/cli.h"
 
 #define LOG_KEPT    ((size_t)16 << 10) /* of a worker's output, for the cause */
 #define TICK_MS     500
@@ -41,13 +41,6 @@ struct pool {
     sigset_t old_mask;
     struct pool_report *report;
 };
-
-static int64_t clock_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 /* ---- the worker's side ---- */
 
@@ -176,7 +169,7 @@ static int start_worker(struct pool *p, struct worker *w, struct err *err)
 static void give_item(struct pool *p, struct worker *w)
 {
     w->item = p->next++;
-    w->since_ns = clock_ns();
+    w->since_ns = cli_clock_ns();
     w->timed_out = false;
     w->got = 0;
     buf_clear(&w->log);
@@ -234,7 +227,7 @@ static void worker_died(struct pool *p, struct worker *w)
     else
         pool_cause(cause, sizeof cause, status, log_text(w));
     struct pool_outcome o = {
-        .cause = cause, .log = log_text(w), .wall_ns = clock_ns() - w->since_ns};
+        .cause = cause, .log = log_text(w), .wall_ns = cli_clock_ns() - w->since_ns};
     tell(p, w, &o);
 }
 
@@ -256,7 +249,7 @@ static void read_result(struct pool *p, struct worker *w)
         }
         w->got += expected ? (size_t)n : 0;
         if (expected && w->got == p->s->result_bytes) {
-            struct pool_outcome o = {.result = w->result, .wall_ns = clock_ns() - w->since_ns};
+            struct pool_outcome o = {.result = w->result, .wall_ns = cli_clock_ns() - w->since_ns};
             tell(p, w, &o);
             return;
         }
@@ -278,7 +271,7 @@ static void watch(struct pool *p, int64_t now_ns)
 
 static int wait_ms(const struct pool *p)
 {
-    int64_t now = clock_ns(), ms = TICK_MS;
+    int64_t now = cli_clock_ns(), ms = TICK_MS;
     for (unsigned i = 0; i < p->s->workers; i++) {
         const struct worker *w = &p->workers[i];
         if (w->pid == 0 || w->item == NO_ITEM || w->timed_out)
@@ -309,7 +302,7 @@ static void wait_for_news(struct pool *p)
         if (fds[1 + 2 * i].revents != 0)
             read_result(p, &p->workers[i]);
     }
-    watch(p, clock_ns());
+    watch(p, cli_clock_ns());
     if (p->s->tick != NULL)
         p->s->tick(p->s->ctx);
 }
@@ -347,8 +340,8 @@ static void end_workers(struct pool *p, bool at_once)
         (void)close(w->command_fd); /* the worker's sign to end */
         w->command_fd = -1;
         struct pollfd fd = {.fd = w->result_fd, .events = POLLIN};
-        int64_t until = clock_ns() + FAREWELL_MS * NS_PER_MS;
-        while (poll(&fd, 1, 100) == 0 && clock_ns() < until)
+        int64_t until = cli_clock_ns() + FAREWELL_MS * NS_PER_MS;
+        while (poll(&fd, 1, 100) == 0 && cli_clock_ns() < until)
             read_log(w);
         bool hung = fd.revents == 0;
         if (hung)

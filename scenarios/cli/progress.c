@@ -3,10 +3,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BAR_COLUMNS    30
 #define BAR_EVERY_NS   (NS_PER_S / 10)
 #define LINES_EVERY_NS (2 * NS_PER_S)
+
+enum progress progress_kind(bool quiet)
+{
+    if (quiet)
+        return PROGRESS_NONE;
+    return isatty(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_LINES;
+}
 
 void progress_init(struct progress_state *p, enum progress kind, size_t total, int64_t now_ns)
 {

@@ -17,6 +17,8 @@ struct progress_state {
     bool drawn; /* a bar is on the screen */
 };
 
+/* What a command shows by default: none if quiet, a bar on a terminal. */
+enum progress progress_kind(bool quiet);
 void progress_init(struct progress_state *p, enum progress kind, size_t total, int64_t now_ns);
 void progress_done(struct progress_state *p, bool bad, int64_t now_ns); /* one more */
 void progress_show(struct progress_state *p, int64_t now_ns);           /* if it is time to */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "scenarios/cli/cli.h"
+#include "scenarios/cli/progress.h"
 #include "scenarios/cli/report.h"
 #include "scenarios/cli/timeline.h"
 
@@ -226,9 +227,7 @@ static void set_defaults(struct runner *r)
         s->run.firmware_dir = CLI_FIRMWARE_DIR;
     s->run.self_exe = r->self;
     r->paper = cli_paper(stdout);
-    s->progress = r->o->quiet             ? PROGRESS_NONE
-                  : isatty(STDERR_FILENO) ? PROGRESS_BAR
-                                          : PROGRESS_LINES;
+    s->progress = progress_kind(r->o->quiet);
 }
 
 int runner_run(struct runner_options *o)

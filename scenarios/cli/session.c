@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "scenarios/cli/cli.h"
 #include "scenarios/cli/pool.h"
 #include "scenarios/cli/progress.h"
 #include "scenarios/engine/token.h"
@@ -25,13 +26,6 @@ struct bench {
     struct scenario *scenario;
     struct err err;
 };
-
-static int64_t clock_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 /* Name, path, seed and token: what is known without running. */
 static void name_result(const struct shared *x, size_t item, struct run_result *r)
@@ -103,12 +97,12 @@ static void run_one(struct shared *x, struct bench *b, size_t item, struct run_r
         (void)setvbuf(trace, NULL, _IOLBF, BUFSIZ); /* a crash must not take the last lines along */
         o.sink = (struct trace_sink){.line = write_line, .ctx = trace};
     }
-    int64_t start_ns = clock_ns();
+    int64_t start_ns = cli_clock_ns();
     if (o.mode == RUN_WIRE)
         wire_run(b->scenario, &o, out);
     else
         world_run(b->world, b->scenario, &o, out);
-    out->wall_ns = clock_ns() - start_ns;
+    out->wall_ns = cli_clock_ns() - start_ns;
     if (trace != NULL && fclose(trace) != 0 && out->verdict == VERDICT_PASS)
         without_verdict(out, VERDICT_ERROR, "the trace could not be written");
 }
@@ -154,13 +148,13 @@ static void done(void *ctx, size_t item, const struct pool_outcome *o)
             (void)fprintf(stderr, "---- %s: its worker died and left this behind ----\n%s\n----\n",
                           r->name, o->log);
     }
-    progress_done(&x->progress, is_bad(r->verdict), clock_ns());
+    progress_done(&x->progress, is_bad(r->verdict), cli_clock_ns());
 }
 
 static void tick(void *ctx)
 {
     struct shared *x = ctx;
-    progress_show(&x->progress, clock_ns());
+    progress_show(&x->progress, cli_clock_ns());
 }
 
 int session_run(struct session *s, const struct scenario_files *f, const struct session_options *o,
@@ -173,7 +167,7 @@ int session_run(struct session *s, const struct scenario_files *f, const struct 
     if (s->results == NULL)
         return err_set(err, ERR_NOMEM, "no memory for %zu results", f->count);
     s->count = f->count;
-    int64_t start_ns = clock_ns();
+    int64_t start_ns = cli_clock_ns();
     struct shared x = {.s = s, .o = o};
     progress_init(&x.progress, o->progress, f->count, start_ns);
     for (size_t i = 0; i < f->count; i++) {
@@ -194,7 +188,7 @@ int session_run(struct session *s, const struct scenario_files *f, const struct 
     struct pool_report report;
     int rc = pool_run(&p, &report, err);
     progress_clear(&x.progress);
-    s->wall_ns = clock_ns() - start_ns;
+    s->wall_ns = cli_clock_ns() - start_ns;
     s->interrupted = report.interrupted;
     memcpy(s->fault, report.fault, sizeof s->fault);
     return rc;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/vtime.h"
 #include "scenarios/cli/cli.h"
 #include "scenarios/cli/input.h"
 #include "scenarios/client/ask.h"
@@ -380,13 +381,6 @@ int act_set_up(const struct client_request *r, struct json *out, struct err *err
 
 /* ---- waiting ---- */
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static double count_of(const cJSON *reply, const char *state)
 {
     const cJSON *records = cJSON_GetObjectItemCaseSensitive(reply, "records");
@@ -408,11 +402,11 @@ int act_task(const struct client_request *r, struct json *out, struct err *err)
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
     uint64_t wait_s = 0;
     int rc = number_of(r, OPTION_WAIT, WAIT_S_MAX, &wait_s, err);
-    int64_t end_ms = now_ms() + (int64_t)wait_s * 1000;
+    int64_t end_ns = cli_clock_ns() + (int64_t)wait_s * NS_PER_S;
     while (rc == 0 && (rc = act_named(r, out, err)) == 0) {
         if (wait_s == 0 || is_over(out->root))
             break;
-        if (now_ms() >= end_ms)
+        if (cli_clock_ns() >= end_ns)
             return err_set(err, ERR_WRONG_STATE, "task %s: not over after %llu s", r->argument[0],
                            (unsigned long long)wait_s);
         json_free(out);
