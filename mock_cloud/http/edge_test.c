@@ -1,132 +1,16 @@
-#include "mock_cloud/http/edge.h"
-
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/testing/testing.h"
 #include "common/vtime.h"
-#include "mock_cloud/cms/cms.h"
-#include "mock_cloud/cms/download.h"
+#include "mock_cloud/http/edge_testing.h"
 
-#define PID       "g1i3zV1okW"
-#define OID       "OID0000000000000000000001"
-#define MD5       "781e5e245d69b566979b86e28d23f2c7"
-#define BIG_BYTES 300000u
-#define SCAN_HEAD "HTTP/1.1 200 OK\r\nConnection: Keep-Alive\r\n"
-#define DATE_MAX  37 /* "Date: Tue, 01 Aug 2023 00:00:00 GMT" and its end of line */
-#define WAIT_MS   2000
-#define TURNS     1000
-
-struct world {
-    struct store *store;
-    struct cloud *cloud;
-    struct edge *edge;
-    uint8_t *big;
-    char url[CMS_PATH_MAX], big_url[CMS_PATH_MAX];
-    struct buf in; /* what the client got */
-};
-
-static void put_package(struct world *w, int64_t id, const char *from, const char *to,
-                        const void *content, uint32_t bytes)
-{
-    struct store_package p = {
-        .delta_id = id, .product_id = PID, .kind = PACKAGE_DELTA, .bytes = bytes, .md5_hex = MD5};
-    (void)snprintf(p.from_version, sizeof p.from_version, "%s", from);
-    (void)snprintf(p.to_version, sizeof p.to_version, "%s", to);
-    REQUIRE_OK(store_put_package(w->store, &p, content, NULL), NULL);
-}
-
-static void set_up(struct world *w, bool listen)
-{
-    static const struct face *const faces[] = {&cms_face};
-    struct err err = {""};
-    *w = (struct world){.store = store_open(NULL, &err)};
-    REQUIRE_OK(w->store == NULL ? ERR_IO : 0, &err);
-    struct cloud_config cfg = {.store = w->store,
-                               .download_host = "127.0.0.1",
-                               .download_port = 80,
-                               .project_key = "bench-key"};
-    w->cloud = cloud_new(&cfg, faces, 1, &err);
-    REQUIRE_OK(w->cloud == NULL ? ERR_IO : 0, &err);
-    w->edge = edge_new(w->cloud, listen, &err);
-    REQUIRE_OK(w->edge == NULL ? ERR_IO : 0, &err);
-    struct store_product p = {.product_id = PID, .cms = true, .has_team = true};
-    REQUIRE_OK(store_put_product(w->store, &p, &err), &err);
-    w->big = malloc(BIG_BYTES);
-    REQUIRE(w->big != NULL);
-    for (uint32_t i = 0; i < BIG_BYTES; i++)
-        w->big[i] = (uint8_t)(i * 7 + (i >> 8));
-    put_package(w, 7, "1.0", "1.1", "0123456789", 10);
-    put_package(w, 8, "5.0", "5.1", w->big, BIG_BYTES);
-    cms_download_path(w->cloud, 0, 7, w->url);
-    cms_download_path(w->cloud, 0, 8, w->big_url);
-    buf_init(&w->in, 1 << 20);
-}
-
-static void tear_down(struct world *w)
-{
-    edge_free(w->edge);
-    cloud_free(w->cloud);
-    store_close(w->store);
-    free(w->big);
-    buf_free(&w->in);
-}
-
-static int dial(struct world *w)
-{
-    struct err err = {""};
-    int fd = edge_connect(w->edge, &err);
-    REQUIRE_OK(fd < 0 ? fd : 0, &err);
-    return fd;
-}
-
-static void say(int fd, const char *text)
-{
-    size_t len = strlen(text);
-    CHECK_INT(send(fd, text, len, MSG_NOSIGNAL), len);
-}
-
-/* Takes what is there now; true if the other side has closed. */
-static bool take(struct world *w, int fd)
-{
-    char piece[4096];
-    ssize_t n = 0;
-    while ((n = recv(fd, piece, sizeof piece, MSG_DONTWAIT)) > 0)
-        REQUIRE(buf_append(&w->in, piece, (size_t)n) == 0);
-    return n == 0;
-}
-
-/* All that the client gets for one write, as text. */
-static const char *ask(struct world *w, int fd, const char *text)
-{
-    buf_clear(&w->in);
-    say(fd, text);
-    (void)edge_run(w->edge, 0);
-    (void)take(w, fd);
-    return w->in.data == NULL ? "" : (const char *)w->in.data;
-}
-
-static const char *check_request(char out[1024], const char *version)
-{
-    char sign[33], body[512];
-    cms_sign("", OID, PID, 133, sign);
-    (void)snprintf(body, sizeof body,
-                   "{\"mid\":\"861234567890123\",\"version\":\"%s\",\"timestamp\":133,"
-                   "\"sign\":\"%s\"}",
-                   version, sign);
-    (void)snprintf(out, 1024,
-                   "POST /product/" PID "/" OID "/ota/checkVersion HTTP/1.1\r\nAccept: */*\r\n"
-                   "Host: h\r\nContent-Type: application/json\r\nContent-Length: %04zu\r\n\r\n%s",
-                   strlen(body), body);
-    return out;
-}
+#define WAIT_MS 2000
+#define TURNS   1000
 
 static const char *get_request(char out[1024], const char *path, const char *more)
 {
@@ -134,10 +18,6 @@ static const char *get_request(char out[1024], const char *path, const char *mor
                    more);
     return out;
 }
-
-#define NO_NEWS                                                                                    \
-    SCAN_HEAD "Content-Type: application/json;charset=UTF-8\r\nTransfer-Encoding: chunked\r\n\r\n" \
-              "32\r\n{\"status\":2101,\"msg\":\"no new version\",\"data\":null}\r\n0\r\n\r\n"
 
 #define PART(body, range, len)                                                                     \
     "HTTP/1.1 206 Partial Content\r\nConnection: Keep-Alive\r\n"                                   \
@@ -478,132 +358,6 @@ static void simulation_has_no_port(void)
     tear_down(&w);
 }
 
-/* ---- what the vendor's scanner demands of a control reply (cms-ota §1) ---- */
-
-/* Null, or what that scanner would stumble over. */
-static const char *stumbles(const char *reply, size_t len, size_t room)
-{
-    static const char *const keys[] = {"\"status\":", "\"msg\":\"", "\"data\":"};
-    if (len > room)
-        return "longer than the receive buffer";
-    if (strstr(reply, "HTTP/1.1") == NULL || strstr(reply, "Content-Type:") == NULL)
-        return "head";
-    const char *p = strstr(reply, "Connection:");
-    p = p == NULL ? NULL : strstr(p, "\r\n\r\n");
-    if (p == NULL)
-        return "no blank line after Connection:";
-    p += 4;
-    char *end = NULL;
-    unsigned long size = strtoul(p, &end, 16);
-    if (end == p || strncmp(end, "\r\n", 2) != 0)
-        return "no hexadecimal size line";
-    const char *body = end + 2;
-    if (strlen(body) != size + strlen("\r\n0\r\n\r\n") || strcmp(body + size, "\r\n0\r\n\r\n") != 0)
-        return "not one chunk";
-    for (size_t i = 0; i < 3; i++) {
-        p = strstr(body, keys[i]);
-        if (p == NULL || strchr(" \t\r\n", p[strlen(keys[i])]) != NULL)
-            return keys[i];
-        body = p;
-    }
-    return NULL;
-}
-
-static void check_scans(struct world *w, int fd, const char *request)
-{
-    const char *reply = ask(w, fd, request);
-    const char *why = stumbles(reply, strlen(reply), CMS_REPLY_MAX - DATE_MAX);
-    CHECK_STR(why, NULL);
-}
-
-static void every_code_passes_the_scanner(void)
-{
-    static const char *const paths[] = {"/register/" PID,
-                                        "/product/" PID "/" OID "/ota/checkVersion",
-                                        "/product/" PID "/" OID "/ota/reportDownResult",
-                                        "/product/" PID "/" OID "/ota/reportUpgradeResult"};
-    struct world w;
-    char rq[1024];
-    set_up(&w, false);
-    int fd = dial(&w);
-    for (size_t i = 0; cms_code_at(i) != NULL; i++) {
-        const struct cloud_fault f = {RQ_ANY, CF_CODE, 1, 0, .code = cms_code_at(i)->code};
-        cloud_clear_faults(w.cloud);
-        CHECK_OK(cloud_add_fault(w.cloud, &f), NULL);
-        for (size_t k = 0; k < 4; k++) {
-            (void)snprintf(rq, sizeof rq,
-                           "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 0002\r\n\r\n{}",
-                           paths[k]);
-            check_scans(&w, fd, rq);
-        }
-    }
-    (void)close(fd);
-    tear_down(&w);
-}
-
-static void the_longest_offer_passes_the_scanner(void)
-{
-    static const struct face *const faces[] = {&cms_face};
-    struct world w;
-    char rq[1024], version[STORE_TEXT_MAX];
-    set_up(&w, false);
-    edge_free(w.edge);
-    cloud_free(w.cloud);
-    struct cloud_config cfg = {.store = w.store,
-                               .url_lifetime_ns = VTIME_NEVER - 1,
-                               .download_host = "a-host-name-of-32-characters.org",
-                               .download_port = 65535,
-                               .project_key = "bench-key"};
-    CHECK_INT(strlen(cfg.download_host), 32);
-    w.cloud = cloud_new(&cfg, faces, 1, NULL);
-    w.edge = edge_new(w.cloud, false, NULL);
-    REQUIRE(w.cloud != NULL && w.edge != NULL);
-    memset(version, '9', sizeof version - 1);
-    version[sizeof version - 1] = '\0';
-    struct store_product a = {.product_id = "A", .has_team = true};
-    CHECK_OK(store_put_product(w.store, &a, NULL), NULL);
-    put_package(&w, INT32_MAX, "1.0", version, w.big, BIG_BYTES);
-    int fd = dial(&w);
-    check_scans(&w, fd, check_request(rq, "1.0"));
-    CHECK_HAS((const char *)w.in.data, version);
-
-    char sign[33], body[512];
-    cms_sign("", "0123456789012345678901234567890", "A", 133, sign);
-    (void)snprintf(body, sizeof body,
-                   "{\"mid\":\"0123456789012345678901234567890\",\"oem\":\"\",\"models\":\"\","
-                   "\"platform\":\"\",\"deviceType\":\"\",\"timestamp\":133,\"sign\":\"%s\","
-                   "\"version\":\"1\"}",
-                   sign);
-    (void)snprintf(rq, sizeof rq,
-                   "POST /register/A HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s",
-                   strlen(body), body);
-    check_scans(&w, fd, rq);
-    CHECK_HAS((const char *)w.in.data, "\"deviceSecret\":\"");
-    (void)close(fd);
-    tear_down(&w);
-}
-
-/* The scanner of this test must itself see what it is for. */
-static void the_scanner_stumbles(void)
-{
-    static const struct {
-        const char *reply;
-        const char *why;
-    } rows[] = {
-        {SCAN_HEAD "Content-Length: 2\r\n\r\n{}", "head"},
-        {"HTTP/1.1 200 OK\r\nContent-Type: a\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-         "no blank line after Connection:"},
-        {SCAN_HEAD "Content-Type: a\r\n\r\n{}", "no hexadecimal size line"},
-        {SCAN_HEAD "Content-Type: a\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", "not one chunk"},
-        {SCAN_HEAD "Content-Type: a\r\n\r\nD\r\n{\"status\": 1}\r\n0\r\n\r\n", "\"status\":"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        CHECK_STR(stumbles(rows[i].reply, strlen(rows[i].reply), CMS_REPLY_MAX), rows[i].why);
-    CHECK_STR(stumbles(NO_NEWS, strlen(NO_NEWS), strlen(NO_NEWS)), NULL);
-    CHECK_STR(stumbles(NO_NEWS, strlen(NO_NEWS), strlen(NO_NEWS) - 1),
-              "longer than the receive buffer");
-}
-
 /* A service of its own, which admits 20000 bytes, or nobody without a name. */
 static int64_t admit(void *ctx, const struct http_request *head, struct http_reply *rp)
 {
@@ -691,8 +445,5 @@ static const struct test tests[] = {
     {"requests beyond the limits", requests_beyond_the_limits},
     {"a real client on a kernel port", a_real_client_on_a_kernel_port},
     {"simulation has no port", simulation_has_no_port},
-    {"every code passes the vendor's scanner", every_code_passes_the_scanner},
-    {"the longest offer passes the vendor's scanner", the_longest_offer_passes_the_scanner},
-    {"the scanner of this test stumbles where it should", the_scanner_stumbles},
 };
 TEST_MAIN("HTTP edge", tests)

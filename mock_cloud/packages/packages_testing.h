@@ -4,6 +4,7 @@
 #ifndef OTABENCH_MOCK_CLOUD_PACKAGES_TESTING_H
 #define OTABENCH_MOCK_CLOUD_PACKAGES_TESTING_H
 
+#include <dirent.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,6 +111,31 @@ static inline void xdelta3_decode(const char *dir, const uint8_t *source, size_t
     REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     buf_clear(target);
     REQUIRE_OK(file_read(target, to, &e), &e);
+}
+
+static inline void make(struct buf *out, const struct package_source *files, size_t n,
+                        const struct package_params *params, enum package_kind *kind)
+{
+    struct err e = {""};
+    buf_init(out, BYTES_MAX);
+    REQUIRE_OK(package_make(out, files, n, params, kind, &e), &e);
+    CHECK_OK(package_verify(out->data, out->len_bytes, &e), &e);
+}
+
+static inline int entries(const char *dir, char *one)
+{
+    int n = 0;
+    DIR *d = opendir(dir);
+    REQUIRE(d != NULL);
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+        if (e->d_name[0] == '.')
+            continue;
+        n++;
+        if (one != NULL)
+            (void)snprintf(one, FILE_PATH_MAX, "%s/%s", dir, e->d_name);
+    }
+    (void)closedir(d);
+    return n;
 }
 
 #endif
