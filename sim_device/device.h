@@ -91,6 +91,7 @@ struct device_breaks {
     bool forget_report;        /* clears the pending result before the server accepted it */
     bool accept_any_status;    /* takes any service code as success */
     bool no_size_limit;        /* does not check the package size */
+    bool no_exact_fit;         /* refuses a package as large as the area */
     /* What only a power cut brings out. */
     bool pending_before_verify; /* sets the pending flag, then checks the digest */
     bool resume_any_package;    /* resumes whatever has the same number of segments */

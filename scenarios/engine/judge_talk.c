@@ -168,6 +168,9 @@ static void on_failure(struct judge *j, int64_t step)
     /* A digest that was compared and differs is the last stage there is. */
     if ((t->causes & CAUSE_VERIFY) != 0)
         causes = CAUSE_VERIFY;
+    if (t->take_by_ns > 0 && t->bad == 0 && t->newest.size_bytes == j->setup.package_limit)
+        JUDGE(j, "LIM-02", step != -1, "refused %ld bytes, which is what the slot holds",
+              (long)t->newest.size_bytes);
     if (causes == 0)
         return;
     bool fits = false;

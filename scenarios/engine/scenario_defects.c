@@ -39,6 +39,7 @@ static const struct defect cms_breaks[] = {
     CMS_BREAK("forget-report", forget_report),
     CMS_BREAK("accept-any-status", accept_any_status),
     CMS_BREAK("no-size-limit", no_size_limit),
+    CMS_BREAK("no-exact-fit", no_exact_fit),
     CMS_BREAK("pending-before-verify", pending_before_verify),
     CMS_BREAK("resume-any-package", resume_any_package),
     CMS_BREAK("resume-rounds-up", resume_rounds_up),

@@ -210,6 +210,8 @@ static const struct quirk_case cases[] = {
     {"take-older", AGENT_IOT_OTA, app_older, asked},
     {"no-size-limit", AGENT_AIOT, app_too_large, asked},
     {"no-size-limit", AGENT_IOT_OTA, app_too_large, asked},
+    {"no-exact-fit", AGENT_AIOT, app_fills_slot, told_upgrade},
+    {"no-exact-fit", AGENT_IOT_OTA, app_fills_slot, told_upgrade},
     {"skip-digest", AGENT_AIOT, app_flips, chose_image},
     {"skip-digest", AGENT_IOT_OTA, app_flips, chose_image},
     {"digest-of-stream", AGENT_AIOT, app_flash_lies, chose_image},

@@ -149,6 +149,14 @@ static void broken_size_limit(void)
     world_free(w);
 }
 
+static void broken_exact_fit(void)
+{
+    struct world *w = world_new("spi64k", 524288);
+    w->config.breaks.no_exact_fit = true;
+    CHECK_INT(world_calls(w, "c"), E_CMIOT_PAKAGE_TOO_LARGE);
+    world_free(w);
+}
+
 static const struct test tests[] = {
     {"digest", broken_digest},
     {"resume", broken_resume},
@@ -160,5 +168,6 @@ static const struct test tests[] = {
     {"memory of the report", broken_memory_of_report},
     {"status", broken_status},
     {"size limit", broken_size_limit},
+    {"exact fit", broken_exact_fit},
 };
 TEST_MAIN("broken agents", tests)

@@ -90,7 +90,8 @@ static cmiot_int8 consider(struct session *s, const struct offer *o, bool upgrad
     AGENT_EVENT("package", F_INT("bytes", o->file_bytes), F_INT("delta_id", o->delta_id));
     if (o->version[0] != '\0' && version_compare(o->version, s->device->version) <= 0)
         return E_CMIOT_LAST_VERSION;
-    if (o->file_bytes > state_package_limit(&s->layout) && !s->config->breaks.no_size_limit) {
+    const uint32_t limit = state_package_limit(&s->layout) - s->config->breaks.no_exact_fit;
+    if (o->file_bytes > limit && !s->config->breaks.no_size_limit) {
         if (upgrade)
             (void)control_report_download(s, o->delta_id, DOWNLOAD_TOO_LARGE, o->file_bytes);
         return session_direct(s) ? E_CMIOT_FAILURE : E_CMIOT_PAKAGE_TOO_LARGE;

@@ -277,6 +277,11 @@ static inline void app_too_large(struct kit_world *w)
     kw_compose(w, "2.0", "http://files.test/a", NULL, "Md5", 0x80001);
 }
 
+static inline void app_fills_slot(struct kit_world *w)
+{
+    kw_compose(w, "2.0", "http://files.test/a", NULL, "Md5", 0x80000);
+}
+
 static inline void app_older(struct kit_world *w)
 {
     kw_compose(w, "0.9", "http://files.test/a", NULL, "Md5", w->image_bytes);

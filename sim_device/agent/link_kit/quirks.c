@@ -33,6 +33,7 @@ static const struct kit_quirk table[] = {
     ROW(take_config, "take-config", "app: a configuration message counts as firmware"),
     ROW(take_older, "take-older", "app: versions are not compared"),
     ROW(no_size_limit, "no-size-limit", "app: the size of the slot is not checked"),
+    ROW(no_exact_fit, "no-exact-fit", "app: an image as large as the slot is refused"),
     ROW(skip_digest, "skip-digest", "app: the digest is not compared"),
     ROW(digest_of_stream, "digest-of-stream", "app: the digest covers what arrived, not flash"),
     ROW(boot_before_verify, "boot-before-verify", "app: chooses the image before comparing it"),

@@ -40,6 +40,7 @@ struct kit_quirks {
     bool take_config;        /* a configuration message counts as firmware */
     bool take_older;         /* versions are not compared */
     bool no_size_limit;      /* the slot's size is not checked */
+    bool no_exact_fit;       /* an image as large as the slot counts as larger */
     bool skip_digest;        /* the digest is not compared */
     bool digest_of_stream;   /* the digest covers what arrived, not what flash holds */
     bool boot_before_verify; /* the boot choice is made before the digest is compared */

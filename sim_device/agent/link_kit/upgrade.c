@@ -151,7 +151,8 @@ static bool has_other_files(const struct kit_upgrade *u, const struct kit_offer 
 
 static bool is_too_large(const struct kit_upgrade *u, const struct kit_offer *o)
 {
-    return o->size_bytes > slots_partition(&u->slots, slots_inactive(&u->slots))->size_bytes;
+    const uint32_t slot = slots_partition(&u->slots, slots_inactive(&u->slots))->size_bytes;
+    return quirks(u)->no_exact_fit ? o->size_bytes >= slot : o->size_bytes > slot;
 }
 
 static bool is_another(const struct kit_upgrade *u, const struct kit_offer *o)
