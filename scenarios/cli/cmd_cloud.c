@@ -165,9 +165,12 @@ static void print_commands(struct serve *s, const struct request *r, const struc
                      l->device_name, deeds[i].payload);
     (void)printf("or let the emulated device be it:\n"
                  "  otabench device --cloud mqtt://%s:%u --agent aiot --product '%s' --device '%s'"
-                 " --secret '%s' --flash dev.bin\n",
+                 " --secret '%s' --flash dev.bin",
                  r->serve.bind_ip, serve_mqtt_port(s), l->product_key, l->device_name,
                  l->device.secret);
+    if (r->serve.tls) /* the URLs are https then */
+        (void)printf(" --ca '%s'", serve_ca_path(s));
+    (void)printf("\n");
 }
 
 static void print_all(struct serve *s, const struct request *r, const struct cloud_setup *setup)
