@@ -59,6 +59,9 @@ static int check_firmware(const struct campaign_firmware *f, struct err *err)
         if (!fits(f->files[i].name, false))
             return err_set(err, ERR_ARG, "firmware: the name of file %u is longer than %d bytes",
                            i + 1, STORE_TEXT_MAX - 1);
+    for (uint32_t i = 0; i < f->file_count; i++)
+        if (f->files[i].bytes == 0)
+            return err_set(err, ERR_ARG, "firmware: file %u is empty", i + 1);
     return check_extra(f->extra, err);
 }
 

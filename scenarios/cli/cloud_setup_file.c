@@ -33,6 +33,10 @@ static int read_device(const struct setup_walk *w, const cJSON *obj, void *ctx)
             rc = json_error(w->root, obj, w->err, "gateway is no device name");
         gateway = gateway_id;
     }
+    if (rc == 0 && gateway[0] != '\0' && strcmp(gateway, identity) == 0)
+        rc = json_error(w->root, obj, w->err, "is its own gateway");
+    if (rc == 0 && gateway[0] != '\0' && !setup_has_device(w, gateway))
+        rc = json_error(w->root, obj, w->err, "there is no gateway \"%s\"", gateway);
     if (rc != 0 || !w->apply)
         return rc;
     rc = setup_put_device(w->s, product, name, secret, w->err);
@@ -103,6 +107,8 @@ static int read_aliyun(const struct setup_walk *w, const cJSON *obj, void *ctx)
     bool given = cJSON_GetObjectItemCaseSensitive(obj, "product_secret") != NULL;
     if (rc == 0)
         rc = setup_optional(json_get_bool(w->root, obj, "enabled", &enabled, w->err));
+    if (rc == 0)
+        rc = setup_no_twins(w, obj, "devices", "name");
     if (rc == 0 && w->apply)
         rc = setup_put_product(w->s, product, given ? secret : NULL, enabled, w->err);
     if (rc == 0)
@@ -123,6 +129,8 @@ static int walk_document(const struct setup_walk *w)
     if (rc == 0)
         rc = json_need(json_get_int(w->root, w->root, "otabench_cloud", 1, 1, &format, w->err),
                        w->root, w->root, "otabench_cloud", w->err);
+    if (rc == 0)
+        rc = setup_no_twins(w, w->root, "aliyun", "product_key");
     if (rc == 0)
         rc = setup_each(w, w->root, "aliyun", PRODUCTS_MAX, read_aliyun, NULL);
     return rc == 0 ? setup_each(w, w->root, "cms", PRODUCTS_MAX, setup_read_cms, NULL) : rc;

@@ -63,7 +63,9 @@ static int read_firmware_parts(const struct setup_walk *w, const cJSON *obj,
     if (many == (cJSON_GetObjectItemCaseSensitive(obj, "file") != NULL))
         return json_error(w->root, obj, w->err, "needs either \"file\" or \"files\"");
     if (many) {
-        rc = setup_each(w, obj, "files", STORE_FILES_MAX, read_file, f);
+        rc = setup_no_twins(w, obj, "files", "name");
+        if (rc == 0)
+            rc = setup_each(w, obj, "files", STORE_FILES_MAX, read_file, f);
         if (rc == 0 && f->file_count < 2)
             rc = json_error(w->root, obj, w->err, "\"files\" has 2 to %d, one is \"file\"",
                             STORE_FILES_MAX);

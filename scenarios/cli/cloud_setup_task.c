@@ -121,6 +121,8 @@ static int read_task_parts(const struct setup_walk *w, const cJSON *obj, const c
     if (rc == 0 && device[0] != '\0' &&
         setup_identity(product, device, t->task.device_id, w->err) != 0)
         rc = json_error(w->root, obj, w->err, "device is no device name");
+    if (rc == 0 && !w->one && device[0] != '\0' && !setup_has_device(w, t->task.device_id))
+        rc = json_error(w->root, obj, w->err, "there is no device \"%s\"", device);
     return rc == 0 && kind == TASK_BATCH ? read_batch(w, obj, product, t) : rc;
 }
 

@@ -218,6 +218,24 @@ static const struct bad_row bad[] = {
     {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
      "\"1\", \"file\": \"a.bin\", \"tasks\": [{\"kind\": \"again\", \"push\": false}]}]}]}",
      "only a batch has \"push\""},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\"}, {\"product_key\": \"p\"}]}",
+     "$.aliyun: has the product_key \"p\" more than once"},
+#define DEVICES(list)                                                                              \
+    "{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"devices\": [" list "]}]}"
+    {DEVICES("{\"name\": \"b\"}, {\"name\": \"a\"}, {\"name\": \"b\"}"),
+     "$.aliyun[0].devices: has the name \"b\" more than once"},
+    {DEVICES("{\"name\": \"b\", \"gateway\": \"b\"}"), "devices[0]: is its own gateway"},
+    {DEVICES("{\"name\": \"b\", \"gateway\": \"a\"}"), "there is no gateway \"a&p\""},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
+     "\"1\", \"file\": \"empty.bin\"}]}]}",
+     "$.aliyun[0].firmware[0]: file \"empty.bin\" is empty"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
+     "\"1\", \"files\": [{\"name\": \"a\", \"file\": \"a.bin\"}, {\"name\": \"a\", \"file\": "
+     "\"a.bin\"}]}]}]}",
+     "files: has the name \"a\" more than once"},
+    {"{\"otabench_cloud\": 1, \"aliyun\": [{\"product_key\": \"p\", \"firmware\": [{\"version\": "
+     "\"1\", \"file\": \"a.bin\", \"tasks\": [{\"kind\": \"verify\", \"device\": \"d\"}]}]}]}",
+     "tasks[0]: there is no device \"d\""},
 };
 
 static void bad_file_is_refused(const void *row)
@@ -228,6 +246,7 @@ static void bad_file_is_refused(const void *row)
     struct store_product p;
     bench_open(&b);
     put_file(&b, "a.bin", "aaaa");
+    put_file(&b, "empty.bin", "");
     CHECK(read_setup(&b, r->text, &err) < 0);
     CHECK_HAS(err.text, r->says);
     CHECK_ERR(store_get_product(b.store, "p", &p, NULL), ERR_NOT_FOUND); /* nothing was changed */

@@ -1,6 +1,8 @@
 #include "scenarios/cli/cloud_setup_walk.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "scenarios/cli/input.h"
@@ -34,6 +36,8 @@ int setup_read_beside(const struct setup_walk *w, const cJSON *obj, struct buf *
     if (w->files->uploads && (!setup_is_file_name(name) || access(path, R_OK) != 0))
         return json_error(w->root, obj, w->err, "file \"%s\" has not been uploaded", name);
     rc = input_read(out, path, w->err);
+    if (rc == 0 && out->len_bytes == 0)
+        return json_error(w->root, obj, w->err, "file \"%s\" is empty", name);
     return rc == 0 ? 0 : err_prefix(w->err, rc, "set-up");
 }
 
@@ -58,4 +62,63 @@ int setup_each(const struct setup_walk *w, const cJSON *obj, const char *key, in
             return rc;
     }
     return 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+int setup_no_twins(const struct setup_walk *w, const cJSON *obj, const char *list, const char *key)
+{
+    const cJSON *all = cJSON_GetObjectItemCaseSensitive(obj, list), *item = NULL;
+    const char **texts = calloc((size_t)cJSON_GetArraySize(all) + 1, sizeof *texts);
+    size_t n = 0;
+    int rc = 0;
+    if (texts == NULL)
+        return err_set(w->err, ERR_NOMEM, "set-up: no memory");
+    cJSON_ArrayForEach(item, all)
+    {
+        const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, key));
+        if (text != NULL)
+            texts[n++] = text;
+    }
+    qsort(texts, n, sizeof *texts, by_text);
+    for (size_t i = 1; rc == 0 && i < n; i++)
+        if (strcmp(texts[i - 1], texts[i]) == 0)
+            rc =
+                json_error(w->root, all, w->err, "has the %s \"%s\" more than once", key, texts[i]);
+    free(texts);
+    return rc;
+}
+
+static bool lists_device(const cJSON *product, const char *identity)
+{
+    const cJSON *key = cJSON_GetObjectItemCaseSensitive(product, "product_key"), *item = NULL;
+    size_t len = strcspn(identity, "&");
+    if (!cJSON_IsString(key) || identity[len] != '&' ||
+        strcmp(identity + len + 1, key->valuestring) != 0)
+        return false;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(product, "devices"))
+    {
+        const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "name"));
+        if (name != NULL && strlen(name) == len && memcmp(name, identity, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool setup_has_device(const struct setup_walk *w, const char *identity)
+{
+    struct store_device d;
+    const cJSON *product = NULL;
+    if (store_get_device(cloud_store(w->s->cloud), identity, &d, NULL) == 0)
+        return true;
+    cJSON_ArrayForEach(product, cJSON_GetObjectItemCaseSensitive(w->root, "aliyun"))
+    {
+        if (lists_device(product, identity))
+            return true;
+    }
+    return false;
 }

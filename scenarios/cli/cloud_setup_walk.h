@@ -42,6 +42,10 @@ int setup_only_keys(const struct setup_walk *w, const cJSON *obj, const char *co
 /* Calls one for each object of a list that may be absent. */
 int setup_each(const struct setup_walk *w, const cJSON *obj, const char *key, int max,
                int (*one)(const struct setup_walk *w, const cJSON *item, void *ctx), void *ctx);
+/* ERR_FORMAT when two objects of a list, which may be absent, have the same text under key. */
+int setup_no_twins(const struct setup_walk *w, const cJSON *obj, const char *list, const char *key);
+/* Whether the document or the cloud has the device. */
+bool setup_has_device(const struct setup_walk *w, const char *identity);
 
 /* The parts. ctx is a product key, of setup_read_task a struct setup_firmware_walk, of
  * setup_read_cms nothing. */
