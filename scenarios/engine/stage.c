@@ -473,6 +473,11 @@ void stage_main_over(struct stage *g, struct run_result *out, char *missed, size
     g->counts_messages = false;
     const char *m = script_missed(g->script);
     (void)snprintf(missed, missed_cap, "%s", m == NULL ? "" : m);
+    if (missed[0] == '\0' && out->cut_missed > 0) {
+        char cut[TOKEN_CUT_MAX];
+        token_print_cut(&g->o->cuts[out->cut_missed - 1], cut);
+        (void)snprintf(missed, missed_cap, "the cut %s of the token never happened", cut);
+    }
     const struct cloud_fault *f;
     for (size_t i = 0; missed[0] == '\0' && (f = cloud_fault_at(g->cloud, i)) != NULL; i++)
         if (f->hits == 0)

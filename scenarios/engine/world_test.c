@@ -315,6 +315,29 @@ static void cuts_of_a_token_happen(void)
     fixture_free(f);
 }
 
+/* A token whose cut comes behind the end has repeated nothing. */
+static void a_token_whose_cut_never_comes_is_inconclusive(void)
+{
+    struct fixture *f = fixture_new();
+    static const struct {
+        struct run_cut cut;
+        const char *cause;
+    } rows[] = {
+        {{.op = 1000000, .tear = TEAR_SCRAMBLED}, "the cut 1000000t3 of the token never happened"},
+        {{.op = 90000, .kind = CUT_MESSAGE}, "the cut m90000 of the token never happened"},
+        {{.kind = CUT_NETWORK, .connection = 900, .action = LINK_RESET},
+         "the cut n900u0r of the token never happened"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct run_options o = {.cuts = {{.op = 7, .tear = TEAR_NOTHING}, rows[i].cut},
+                                .n_cuts = 2};
+        const struct run_result *r = run_with(f, SCENARIO(""), o);
+        CHECK_STR(verdict_name(r->verdict), "inconclusive");
+        CHECK_STR(r->cause, rows[i].cause);
+    }
+    fixture_free(f);
+}
+
 static void count_message(void *ctx, bool reply, uint32_t connection)
 {
     (void)reply;
@@ -418,6 +441,8 @@ static const struct test tests[] = {
     {"runs leave no files open", runs_leave_no_files_open},
     TEST_ROWS("inconclusive without", a_run_without_its_fault_is_inconclusive, misses, missed_name),
     {"a failure outweighs a missed fault", a_failure_outweighs_a_missed_fault},
+    {"a token whose cut never comes is inconclusive",
+     a_token_whose_cut_never_comes_is_inconclusive},
     {"cuts of a token happen", cuts_of_a_token_happen},
     {"cuts at one message and the next happen", cuts_at_one_message_and_the_next_happen},
     {"the flash can be kept", the_flash_can_be_kept},
