@@ -74,28 +74,48 @@ static void close_bench(void *ctx, void *state)
     free(b);
 }
 
+struct trace_file {
+    FILE *f;
+    int number; /* errno of the first line that could not be written; 0: none */
+};
+
 static void write_line(void *ctx, int64_t t_ns, enum lane lane, const char *line, size_t len_bytes)
 {
+    struct trace_file *t = ctx;
     (void)t_ns;
     (void)lane;
-    (void)fwrite(line, 1, len_bytes, ctx);
-    (void)fputc('\n', ctx);
+    bool whole = fwrite(line, 1, len_bytes, t->f) == len_bytes && fputc('\n', t->f) != EOF;
+    if (!whole && t->number == 0)
+        t->number = errno;
+}
+
+/* A run without its whole trace is no result, unless it failed. */
+static void close_trace(struct trace_file *t, const char *path, struct run_result *out)
+{
+    char cause[sizeof out->cause];
+    if (fclose(t->f) != 0 && t->number == 0)
+        t->number = errno;
+    if (t->number == 0)
+        return;
+    (void)snprintf(cause, sizeof cause, "%s: cannot be written: %s", path, strerror(t->number));
+    without_verdict(out, out->verdict == VERDICT_FAIL ? VERDICT_FAIL : VERDICT_ERROR, cause);
 }
 
 static void run_one(struct shared *x, struct bench *b, size_t item, struct run_result *out)
 {
     struct run_options o = x->o->run;
     const char *path = x->o->trace_paths == NULL ? NULL : x->o->trace_paths[item];
-    FILE *trace = path == NULL ? NULL : fopen(path, "w");
-    if (path != NULL && trace == NULL) {
+    struct trace_file trace = {.f = path == NULL ? NULL : fopen(path, "w")};
+    if (path != NULL && trace.f == NULL) {
         (void)snprintf(out->cause, sizeof out->cause, "%s: cannot be written: %s", path,
                        strerror(errno));
         out->verdict = VERDICT_ERROR;
         return;
     }
-    if (trace != NULL) {
-        (void)setvbuf(trace, NULL, _IOLBF, BUFSIZ); /* a crash must not take the last lines along */
-        o.sink = (struct trace_sink){.line = write_line, .ctx = trace};
+    if (trace.f != NULL) {
+        /* Line by line: a crash must not take the last ones along. */
+        (void)setvbuf(trace.f, NULL, _IOLBF, BUFSIZ);
+        o.sink = (struct trace_sink){.line = write_line, .ctx = &trace};
     }
     int64_t start_ns = cli_clock_ns();
     if (o.mode == RUN_WIRE)
@@ -103,8 +123,8 @@ static void run_one(struct shared *x, struct bench *b, size_t item, struct run_r
     else
         world_run(b->world, b->scenario, &o, out);
     out->wall_ns = cli_clock_ns() - start_ns;
-    if (trace != NULL && fclose(trace) != 0 && out->verdict == VERDICT_PASS)
-        without_verdict(out, VERDICT_ERROR, "the trace could not be written");
+    if (trace.f != NULL)
+        close_trace(&trace, path, out);
 }
 
 static void work(void *ctx, void *state, size_t item, void *result)

@@ -114,10 +114,13 @@ static void a_trace_that_cannot_be_written_is_an_error(void)
     static struct fixture f;
     struct err err = {.text = ""};
     set_up(&f);
+    f.trace_paths[0] = "/dev/full";
     f.trace_paths[2] = "/nonexistent/x.ndjson";
     REQUIRE_OK(session_run(&f.s, &f.files, &f.o, &err), &err);
     CHECK_INT(f.s.results[2].verdict, VERDICT_ERROR);
     CHECK_HAS(f.s.results[2].cause, "/nonexistent/x.ndjson");
+    CHECK_INT(f.s.results[0].verdict, VERDICT_ERROR);
+    CHECK_STR(f.s.results[0].cause, "/dev/full: cannot be written: No space left on device");
     CHECK_INT(f.s.results[3].verdict, VERDICT_PASS);
     tear_down(&f);
 }
