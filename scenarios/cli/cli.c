@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/vtime.h"
+#include "scenarios/cli/report.h"
 
 static void complain(const char *command, const char *fmt, va_list ap)
 {
@@ -44,6 +45,57 @@ int cli_fail(const char *command, int code, const char *fmt, ...)
     complain(command, fmt, ap);
     va_end(ap);
     return code;
+}
+
+void cli_clip(char *text, unsigned columns)
+{
+    unsigned seen = 0;
+    for (char *p = text; *p != '\0'; p++)
+        if (((unsigned char)*p & 0xC0u) != 0x80 && seen++ == columns) {
+            *p = '\0';
+            return;
+        }
+}
+
+static unsigned width_of(FILE *f)
+{
+    struct winsize size;
+    return isatty(fileno(f)) && ioctl(fileno(f), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+void cli_status(const char *fmt, ...)
+{
+    char line[320];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    if (!isatty(STDERR_FILENO)) {
+        (void)fprintf(stderr, "%s\n", line);
+        return;
+    }
+    unsigned columns = width_of(stderr);
+    if (columns > 1) /* the last column wraps on some terminals */
+        cli_clip(line, columns - 1);
+    (void)fprintf(stderr, "\r\x1b[K%s", line);
+    (void)fflush(stderr);
+}
+
+void cli_status_clear(void)
+{
+    if (!isatty(STDERR_FILENO))
+        return;
+    (void)fputs("\r\x1b[K", stderr);
+    (void)fflush(stderr);
+}
+
+int cli_reports(const char *command, const char *const *paths, size_t n)
+{
+    struct err err = {.text = ""};
+    int rc = report_probe(paths, n, &err);
+    return rc == 0         ? 0
+           : rc == ERR_ARG ? cli_usage(command, "%s", err.text)
+                           : cli_fail(command, EXIT_INCONCLUSIVE, "%s", err.text);
 }
 
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
@@ -84,12 +136,12 @@ void cli_cache_dir(char *out, size_t cap)
 struct paper cli_paper(FILE *f)
 {
     const char *no = getenv("NO_COLOR");
-    struct winsize size;
+    unsigned width = width_of(f);
     struct paper p = {.colour = isatty(fileno(f)) && (no == NULL || no[0] == '\0'),
                       .columns = PAPER_COLUMNS_MAX};
-    if (isatty(fileno(f)) && ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        p.columns = size.ws_col < PAPER_COLUMNS_MIN   ? PAPER_COLUMNS_MIN
-                    : size.ws_col < PAPER_COLUMNS_MAX ? size.ws_col
-                                                      : PAPER_COLUMNS_MAX;
+    if (width > 0)
+        p.columns = width < PAPER_COLUMNS_MIN   ? PAPER_COLUMNS_MIN
+                    : width < PAPER_COLUMNS_MAX ? (int)width
+                                                : PAPER_COLUMNS_MAX;
     return p;
 }

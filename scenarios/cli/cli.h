@@ -54,6 +54,18 @@ int cli_fail(const char *command, int code, const char *fmt, ...)
  * returns EXIT_USAGE. */
 int cli_bad_option(const char *command, char *const *argv);
 
+/* Before long work: whether the reports can be written that will go to n paths, null ones left out.
+ * 0, or the exit code after a complaint. */
+int cli_reports(const char *command, const char *const *paths, size_t n);
+
+/* Progress on stderr: on a terminal one line that takes the place of the one before, cut to the
+ * terminal's width; else a line of its own. */
+void cli_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Takes it away, before anything else is printed. */
+void cli_status_clear(void);
+/* Cuts UTF-8 text to so many characters. */
+void cli_clip(char *text, unsigned columns);
+
 /* A whole decimal or 0x number within min..max; false otherwise. */
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 

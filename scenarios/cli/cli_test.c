@@ -59,6 +59,19 @@ static void the_cache_has_a_place(void)
     CHECK_HAS(dir, "/tmp/otabench-cache-");
 }
 
+static void progress_fits_a_terminal(void)
+{
+    char text[] = "[█·] 12/20";
+    cli_clip(text, 10);
+    CHECK_STR(text, "[█·] 12/20");
+    cli_clip(text, 6);
+    CHECK_STR(text, "[█·] 1");
+    cli_clip(text, 2);
+    CHECK_STR(text, "[█");
+    cli_clip(text, 0);
+    CHECK_STR(text, "");
+}
+
 static void progress_counts_and_estimates(void)
 {
     struct progress_state p;
@@ -79,6 +92,7 @@ static void progress_counts_and_estimates(void)
 static const struct test tests[] = {
     TEST_ROWS("number", is_a_number, samples, sample_name),
     {"the cache has a place", the_cache_has_a_place},
+    {"progress fits a terminal", progress_fits_a_terminal},
     {"progress counts and estimates", progress_counts_and_estimates},
 };
 

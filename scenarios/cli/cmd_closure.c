@@ -1,6 +1,7 @@
 /* otabench closure: the restore of a scenario's package under any number of power cuts. */
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "common/vtime.h"
 #include "scenarios/cli/cli.h"
 #include "scenarios/cli/closure_token.h"
+#include "scenarios/cli/report.h"
 #include "scenarios/engine/closure_case.h"
 
 static const char help[] =
@@ -34,7 +36,8 @@ static const char help[] =
     "  --audit        hold the short cuts against the device: every start also runs to its end,\n"
     "                 from one of its contents, with the stack overwritten between steps\n"
     "  --quiet        no progress\n\n"
-    "Exit: 0 proved, 1 counter-example, 2 bounded or bench fault.\n"
+    "Ctrl-C leaves a valid, bounded result. Exit: 0 proved, 1 counter-example, 2 bounded or bench\n"
+    "fault, 64 wrong usage.\n"
     "example: otabench closure scenarios/library/cms/a-full-upgrade-runs-clean.json\n";
 
 struct wanted {
@@ -50,16 +53,18 @@ static int parse_tears(const char *list, uint32_t *out)
     while (*list != '\0') {
         size_t len = strcspn(list, ",");
         enum nor_tear tear;
-        if (len >= sizeof name)
-            return ERR_FORMAT;
-        memcpy(name, list, len);
-        name[len] = '\0';
-        if (nor_tear_parse(name, &tear) != 0 || !(CLOSURE_TEARS_KNOWN & 1u << tear))
-            return ERR_FORMAT;
+        (void)snprintf(name, sizeof name, "%.*s", (int)len, list);
+        if (len >= sizeof name || nor_tear_parse(name, &tear) != 0 ||
+            !(CLOSURE_TEARS_KNOWN & 1u << tear))
+            return cli_usage("closure",
+                             "--tears: \"%.*s\" is no tear that a closure follows; these are "
+                             "nothing, prefix, all-but-last, scrambled, half-erased, weak, done, "
+                             "all-but-bit, disturb",
+                             (int)len, list);
         *out |= 1u << tear;
         list += len + (list[len] == ',');
     }
-    return *out == 0 ? ERR_FORMAT : 0;
+    return *out == 0 ? cli_usage("closure", "--tears: which?") : 0;
 }
 
 static int parse(int argc, char **argv, struct wanted *w)
@@ -78,6 +83,7 @@ static int parse(int argc, char **argv, struct wanted *w)
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     uint64_t number;
+    opterr = 0;
     *w = (struct wanted){.options = {.max_states = 4000000, .max_bytes = UINT64_C(4) << 30}};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 'h') {
@@ -97,50 +103,60 @@ static int parse(int argc, char **argv, struct wanted *w)
         else if (c == 'j')
             w->json = optarg;
         else if (c == 't' && parse_tears(optarg, &w->options.tears) != 0)
-            return cli_usage("closure", "--tears %s: not a list of tears that a closure follows",
-                             optarg);
+            return EXIT_USAGE;
         else if (c == 's' && !cli_number(optarg, 1, 100000000, &number))
-            return cli_usage("closure", "--states %s: a number from 1 to 100000000", optarg);
+            return cli_usage("closure", "--states %s: must be a number from 1 to 100000000",
+                             optarg);
         else if (c == 's')
             w->options.max_states = (uint32_t)number;
         else if (c == 'c' && !cli_number(optarg, 1, 1000000, &number))
-            return cli_usage("closure", "--cuts %s: a number from 1 to 1000000", optarg);
+            return cli_usage("closure", "--cuts %s: must be a number from 1 to 1000000", optarg);
         else if (c == 'c')
             w->options.max_depth = (uint32_t)number;
         else if (c == 'm' && !cli_number(optarg, 1, 1 << 20, &number))
-            return cli_usage("closure", "--memory %s: MiB from 1 to 1048576", optarg);
+            return cli_usage("closure", "--memory %s: must be MiB from 1 to 1048576", optarg);
         else if (c == 'm')
             w->options.max_bytes = number << 20;
         else if (c == 'r' && !cli_number(optarg, 1, UINT64_MAX, &w->options.seed))
-            return cli_usage("closure", "--seed %s is not a number", optarg);
+            return cli_usage("closure", "--seed %s: must be a number from 1", optarg);
         else if (c == '?')
-            return cli_usage("closure", "wrong option");
+            return cli_bad_option("closure", argv);
     }
     if (argc - optind != 1)
-        return cli_usage("closure", "needs exactly one scenario");
+        return cli_usage("closure", "exactly one scenario file is needed");
     w->path = argv[optind];
     return 0;
 }
 
-struct progress {
-    int64_t began_ns, told_ns;
-};
+/* Ctrl-C; the second one ends the program at once. */
+static volatile sig_atomic_t interrupted;
 
-static void tell(void *ctx, uint32_t states, uint32_t done, uint32_t depth)
+static void on_signal(int number)
 {
-    struct progress *p = ctx;
-    int64_t now = cli_clock_ns();
-    if (now - p->told_ns < NS_PER_S / 5)
-        return;
-    p->told_ns = now;
-    int64_t ms = (now - p->began_ns) / NS_PER_MS + 1;
-    (void)fprintf(stderr,
-                  "\r%" PRIu32 " states, %" PRIu32 " waiting, depth %" PRIu32 ", %" PRId64
-                  " states/s \033[K",
-                  states, states - done, depth, (int64_t)done * 1000 / ms);
+    interrupted = 1;
+    (void)signal(number, SIG_DFL);
 }
 
-static int save_json(const char *path, const struct scenario *s, const struct closure_result *r)
+struct closure_progress {
+    int64_t began_ns, told_ns;
+    bool quiet, terminal;
+};
+
+static bool tell(void *ctx, uint32_t states, uint32_t done, uint32_t depth)
+{
+    struct closure_progress *p = ctx;
+    int64_t now = cli_clock_ns();
+    if (p->quiet || now - p->told_ns < (p->terminal ? NS_PER_S / 5 : 10 * NS_PER_S))
+        return !interrupted;
+    p->told_ns = now;
+    int64_t ms = (now - p->began_ns) / NS_PER_MS + 1;
+    cli_status("%" PRIu32 " states, %" PRIu32 " waiting, depth %" PRIu32 ", %" PRId64 " states/s",
+               states, states - done, depth, (int64_t)done * 1000 / ms);
+    return !interrupted;
+}
+
+static int save_json(const char *path, const struct scenario *s, const struct closure_result *r,
+                     struct err *err)
 {
     struct buf out;
     buf_init(&out, 1u << 20);
@@ -151,11 +167,10 @@ static int save_json(const char *path, const struct scenario *s, const struct cl
         rc = closure_json(r, &out);
     if (rc == 0)
         rc = buf_text(&out, "}\n");
-    FILE *f = rc == 0 ? fopen(path, "w") : NULL;
-    if (f == NULL || fwrite(out.data, 1, out.len_bytes, f) != out.len_bytes)
-        rc = ERR_IO;
-    if (f != NULL && fclose(f) != 0)
-        rc = ERR_IO;
+    if (rc != 0)
+        (void)err_set(err, rc, "%s: the report does not fit into memory", path);
+    else
+        rc = report_save(path, &out, err);
     buf_free(&out);
     return rc;
 }
@@ -199,15 +214,17 @@ static void print_token(struct scenario *s, const struct closure *c, const struc
 static int explore(const struct wanted *w, struct scenario *s, struct closure_case *k,
                    struct err *err)
 {
-    struct progress p = {.began_ns = cli_clock_ns()};
+    struct closure_progress p = {
+        .began_ns = cli_clock_ns(), .quiet = w->quiet, .terminal = isatty(STDERR_FILENO)};
     struct closure_options o = w->options;
     struct closure_result r;
     if (o.seed == 0)
         o.seed = s->seed;
-    if (!w->quiet && isatty(STDERR_FILENO)) {
-        o.progress = tell;
-        o.progress_ctx = &p;
-    }
+    p.told_ns = p.began_ns;
+    o.progress = tell;
+    o.progress_ctx = &p;
+    (void)signal(SIGINT, on_signal);
+    (void)signal(SIGTERM, on_signal);
     struct closure *c = closure_new(&k->subject, &o, err);
     int rc = c == NULL ? ERR_NOMEM : closure_add_start(c, k->pending, err);
     if (rc == 0 && (o.tears == 0 || o.tears & 1u << TEAR_WEAK))
@@ -215,12 +232,11 @@ static int explore(const struct wanted *w, struct scenario *s, struct closure_ca
     if (rc == 0)
         rc = closure_run(c, &r, err);
     int64_t spent_ns = cli_clock_ns() - p.began_ns + 1;
-    if (o.progress != NULL)
-        (void)fputs("\r\033[K", stderr);
+    cli_status_clear();
     if (rc == 0)
         rc = print_result(w, s, k, &r, spent_ns);
-    if (rc == 0 && w->json != NULL && save_json(w->json, s, &r) != 0)
-        rc = err_set(err, ERR_IO, "%s cannot be written", w->json);
+    if (rc == 0 && w->json != NULL)
+        rc = save_json(w->json, s, &r, err);
     if (rc == 0 && r.end >= CLOSURE_BRICKED)
         print_token(s, c, &r);
     closure_free(c);
@@ -247,6 +263,8 @@ int cmd_closure(int argc, char **argv)
         rc = cli_fail("closure", EXIT_INCONCLUSIVE, "no memory");
     else if (scenario_load(s, w.path, &err) != 0)
         rc = cli_fail("closure", EXIT_USAGE, "%s", err.text);
+    else if ((rc = cli_reports("closure", &w.json, 1)) != 0)
+        ; /* said already */
     else if (closure_case_open(k, s, &o, w.options.seed != 0 ? w.options.seed : s->seed, &err) != 0)
         rc = cli_fail("closure", EXIT_INCONCLUSIVE, "%s", err.text);
     else

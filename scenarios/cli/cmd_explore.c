@@ -56,14 +56,14 @@ static const char help[] =
     "  otabench explore bug.json --depth 3 --sample 10000 --seed 7\n"
     "\n"
     "Ctrl-C leaves a valid report of what is done. Exit: 0 no cut did harm, 1 one did,\n"
-    "2 incomplete, a bench fault, or the scenario does not pass without a cut.\n";
+    "2 incomplete, a bench fault, or the scenario does not pass without a cut, 64 wrong usage,\n"
+    "77 the scenarios have no flash operation and no message.\n";
 
 struct explore_command {
     struct explore_line line;
     struct explore_report report;
     struct scenario *scenarios; /* owned; one per exploration */
     struct world *world;        /* of the parent, for the runs without a cut */
-    const char *html;
     int64_t timeout_ms;
     bool net;
     uint64_t *numbers; /* owned: the points of the shard */
@@ -163,9 +163,14 @@ static int prepare(struct explore_command *c, const struct scenario_files *f, st
         return err_set(err, ERR_NOMEM, "no memory for %zu scenarios", f->count);
     for (size_t i = 0; i < f->count; i++) {
         struct exploration *x = &r->scenarios[r->count++];
+        bool told = !c->line.quiet && f->count > 1 && isatty(STDERR_FILENO);
+        if (told)
+            cli_status("%zu of %zu scenarios without a cut first", i + 1, f->count);
         int rc = scenario_load(&c->scenarios[i], f->item[i].path, err);
         if (rc == 0)
             rc = explore_prepare(x, &c->scenarios[i], &r->options, c->world, &c->line.run, err);
+        if (told)
+            cli_status_clear();
         if (rc != 0)
             return rc;
         if (x->cause[0] != '\0')
@@ -257,7 +262,7 @@ static int conclude(struct explore_command *c)
                      c->runs, ms / 1000, (int)(ms % 1000), c->runs * 1000 / (uint64_t)ms,
                      c->line.jobs, c->line.jobs == 1 ? "" : "s");
     (void)fflush(stdout);
-    int code = explore_save("explore", &c->report, c->line.json, c->html);
+    int code = explore_save("explore", &c->report, c->line.json, c->line.html);
     return code != 0 ? code : explore_report_exit_code(&c->report);
 }
 
@@ -318,7 +323,7 @@ static int take(int option, void *ctx)
     int rc = 0;
     switch (option) {
     case OPT_DEPTH:
-        rc = explore_line_number("depth", 1, RUN_CUTS_MAX, &n);
+        rc = explore_line_number(&c->line, "depth", 1, RUN_CUTS_MAX, &n);
         o->depth = (uint32_t)n;
         return rc;
     case OPT_POINTS:
@@ -333,17 +338,17 @@ static int take(int option, void *ctx)
                    ? 0
                    : cli_usage("explore", "--tears %s: %s", optarg, err.text);
     case OPT_SAMPLE:
-        return explore_line_number("sample", 1, EXPLORE_POINTS_MAX, &o->sample);
+        return explore_line_number(&c->line, "sample", 1, EXPLORE_POINTS_MAX, &o->sample);
     case OPT_SEED:
-        return explore_line_number("seed", 0, UINT64_MAX, &o->sample_seed);
+        return explore_line_number(&c->line, "seed", 0, UINT64_MAX, &o->sample_seed);
     case OPT_SHARD:
         return take_shard(&c->report);
     case OPT_TIMEOUT:
-        rc = explore_line_number("timeout", 1, 86400, &n);
+        rc = explore_line_number(&c->line, "timeout", 1, 86400, &n);
         c->timeout_ms = (int64_t)n * 1000;
         return rc;
     case OPT_HTML:
-        c->html = optarg;
+        c->line.html = optarg;
         return 0;
     default:
         return 0;
@@ -374,7 +379,9 @@ int cmd_explore(int argc, char **argv)
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--closure") == 0)
             return cmd_explore_closure(argc, argv);
-    struct explore_command c = {.report = {.shard = 1, .shards = 1}};
+    static const char *const others[] = {"--losses", "--audit", "--states", "--memory", NULL};
+    struct explore_command c = {.line = {.command = "explore", .others = others},
+                                .report = {.shard = 1, .shards = 1}};
     explore_options_default(&c.report.options);
     int code = explore_line_read(&c.line, argc, argv, longs, help, take, &c);
     if (code >= 0)

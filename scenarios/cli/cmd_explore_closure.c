@@ -57,7 +57,7 @@ static const char help[] =
     "  otabench explore --closure scenarios/library/cms/a-very-small-image-is-upgraded.json\n"
     "\n"
     "Ctrl-C leaves a valid, bounded report. Exit: 0 closed, 1 a counter-example, 2 bounded or a\n"
-    "bench fault, 77 no scenario that can be closed.\n";
+    "bench fault, 64 wrong usage, 77 no scenario that can be closed.\n";
 
 /* Where the workers of a batch write. */
 struct arena {
@@ -187,11 +187,9 @@ static void tick(void *ctx)
         return;
     whole_progress(c->w, &p);
     int64_t ms = (now - c->began_ns) / NS_PER_MS + 1;
-    (void)fprintf(stderr,
-                  "%s%u states, %u runs waiting, %u cuts deep, %" PRIu64 " starts, %" PRIu64
-                  "/s, %u failing%s",
-                  c->terminal ? "\r" : "", p.states, p.left, p.depth, p.starts,
-                  p.starts * 1000 / (uint64_t)ms, p.failing, c->terminal ? " \033[K" : "\n");
+    cli_status("%u states, %u runs waiting, %u cuts deep, %" PRIu64 " starts, %" PRIu64
+               "/s, %u failing",
+               p.states, p.left, p.depth, p.starts, p.starts * 1000 / (uint64_t)ms, p.failing);
     c->shown_ns = now;
 }
 
@@ -267,8 +265,8 @@ static int close_it(struct closure_command *c, struct err *err)
         else if (rc == 0 && c->timeout_ns > 0 && cli_clock_ns() - c->began_ns > c->timeout_ns)
             whole_stop(c->w, "the time allowed was used");
     }
-    if (!c->line.quiet && c->terminal)
-        (void)fputs("\r\033[K", stderr);
+    if (!c->line.quiet)
+        cli_status_clear();
     return rc;
 }
 
@@ -349,9 +347,10 @@ static int one_scenario(struct closure_command *c, const char *path, struct buf 
         code = code_of(r);
         if (print(c, r, s->name) != 0 || buf_text(json, first ? "" : ",\n") != 0 ||
             whole_json(r, s->name, json) != 0)
-            code = cli_fail("explore", EXIT_INCONCLUSIVE, "the report does not fit into memory");
+            code =
+                cli_fail(c->line.command, EXIT_INCONCLUSIVE, "the report does not fit into memory");
     } else {
-        (void)cli_fail("explore", code, "%s", err.text);
+        (void)cli_fail(c->line.command, code, "%s", err.text);
     }
     whole_worker_free(c->own);
     whole_free(c->w);
@@ -378,7 +377,8 @@ static int all_scenarios(struct closure_command *c, const struct scenario_files 
     if (rc == 0)
         rc = buf_text(&json, "\n]}\n");
     if (c->line.json != NULL && (rc != 0 || report_save(c->line.json, &json, &err) != 0))
-        code = cli_fail("explore", EXIT_INCONCLUSIVE, "%s: %s", c->line.json, err.text);
+        code = cli_fail(c->line.command, EXIT_INCONCLUSIVE, "%s",
+                        err.text[0] != '\0' ? err.text : "the report does not fit into memory");
     buf_free(&json);
     return code;
 }
@@ -421,16 +421,17 @@ static int take_tears(struct closure_command *c)
     struct err err = {.text = ""};
     explore_options_default(&o);
     if (explore_parse_tears(&o, optarg, &err) != 0)
-        return cli_usage("explore", "--tears %s: %s", optarg, err.text);
+        return cli_usage(c->line.command, "--tears %s: %s", optarg, err.text);
     c->options.tears = 0;
     if (strcmp(optarg, "all") == 0)
         return 0;
     for (uint32_t i = 0; i < o.n_tears; i++) {
         if (o.tears[i].arg != 0 || o.tears[i].spread == SPREAD_ANY)
-            return cli_usage("explore", "--tears %s: with --closure a tear has no number", optarg);
+            return cli_usage(c->line.command, "--tears %s: with --closure a tear has no number",
+                             optarg);
         if (!(CLOSURE_TEARS_KNOWN & 1u << o.tears[i].tear))
             return cli_usage(
-                "explore",
+                c->line.command,
                 "--tears %s: what %s leaves is no matter of one erase unit, and is not "
                 "closed",
                 optarg, nor_tear_name(o.tears[i].tear));
@@ -453,27 +454,27 @@ static int take(int option, void *ctx)
             c->options.losses = 1;
         return 0;
     case OPT_LOSSES:
-        rc = explore_line_number("losses", 1, 4, &n);
+        rc = explore_line_number(&c->line, "losses", 1, 4, &n);
         c->options.losses = (uint32_t)n;
         return rc;
     case OPT_DEPTH:
-        rc = explore_line_number("depth", 1, 1000000, &n);
+        rc = explore_line_number(&c->line, "depth", 1, 1000000, &n);
         c->options.max_cuts = (uint32_t)n;
         return rc;
     case OPT_AUDIT:
-        rc = explore_line_number("audit", 1, UINT32_MAX, &n);
+        rc = explore_line_number(&c->line, "audit", 1, UINT32_MAX, &n);
         c->options.audit = (uint32_t)n;
         return rc;
     case OPT_STATES:
-        rc = explore_line_number("states", 1, 100000000, &n);
+        rc = explore_line_number(&c->line, "states", 1, 100000000, &n);
         c->options.max_states = (uint32_t)n;
         return rc;
     case OPT_MEMORY:
-        rc = explore_line_number("memory", 1, 1u << 20, &n);
+        rc = explore_line_number(&c->line, "memory", 1, 1u << 20, &n);
         c->options.max_bytes = n << 20;
         return rc;
     case OPT_TIMEOUT:
-        rc = explore_line_number("timeout", 1, 86400 * 7, &n);
+        rc = explore_line_number(&c->line, "timeout", 1, 86400 * 7, &n);
         c->timeout_ns = (int64_t)n * NS_PER_S;
         return rc;
     default:
@@ -490,7 +491,7 @@ static int run(struct closure_command *c)
     c->results = calloc(BATCH_MAX / CHUNK, sizeof *c->results);
     c->arrived = calloc(BATCH_MAX / CHUNK, sizeof *c->arrived);
     if (code == 0 && (c->arena == MAP_FAILED || c->results == NULL || c->arrived == NULL))
-        code = cli_fail("explore", EXIT_INCONCLUSIVE, "no memory for workers");
+        code = cli_fail(c->line.command, EXIT_INCONCLUSIVE, "no memory for workers");
     if (code == 0)
         code = all_scenarios(c, &files);
     if (c->arena != MAP_FAILED)
@@ -505,7 +506,10 @@ int cmd_explore_closure(int argc, char **argv)
 {
     struct closure_command *c = calloc(1, sizeof *c);
     if (c == NULL)
-        return cli_fail("explore", EXIT_INCONCLUSIVE, "no memory");
+        return cli_fail("explore --closure", EXIT_INCONCLUSIVE, "no memory");
+    static const char *const others[] = {"--points", "--sample", "--seed",
+                                         "--shard",  "--html",   NULL};
+    c->line = (struct explore_line){.command = "explore --closure", .others = others};
     c->options = (struct whole_options){.max_states = 1000000, .max_bytes = UINT64_C(4096) << 20};
     int code = explore_line_read(&c->line, argc, argv, longs, help, take, c);
     if (code < 0) {

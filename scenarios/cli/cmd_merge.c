@@ -89,5 +89,7 @@ int cmd_merge(int argc, char **argv)
     }
     if (optind == argc)
         return cli_usage("merge", "which reports? At least one is needed");
-    return merge(argv + optind, argc - optind, json, html);
+    const char *const reports[] = {json, html};
+    int code = cli_reports("merge", reports, sizeof reports / sizeof reports[0]);
+    return code != 0 ? code : merge(argv + optind, argc - optind, json, html);
 }

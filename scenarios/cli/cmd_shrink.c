@@ -1,6 +1,8 @@
 /* otabench shrink: the smallest scenario that breaks the same requirement. */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +34,7 @@ static const char help[] =
     "  otabench shrink 'cms/x#1@137t3,150t0' --out bug.json\n"
     "  otabench shrink bug.json --requirement PWR-02\n"
     "\n"
+    "Ctrl-C ends the search with the smallest that was found so far.\n"
     "Exit: 0 shrunk, 2 it does not fail, or a bench fault, 64 wrong usage.\n";
 
 struct shrink_command {
@@ -45,18 +48,24 @@ struct shrink_command {
     char repeat[1024];
 };
 
-static void show_progress(void *ctx, const struct shrink_progress *p)
+/* Ctrl-C; the second one ends the program at once. */
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
 {
-    (void)ctx;
-    bool terminal = isatty(STDERR_FILENO);
-    if (!terminal && p->runs % 200 != 0)
-        return;
-    (void)fprintf(stderr,
-                  "%s%u/%u runs, %s: %u faults, %" PRIu64 " image bytes, %" PRIu64
-                  " flash operations, file of %zu bytes%s",
-                  terminal ? "\r\x1b[K" : "", p->runs, p->runs_max, p->step, p->now.faults,
-                  p->now.image_bytes, p->now.ops, p->now.document_bytes, terminal ? "" : "\n");
-    (void)fflush(stderr);
+    interrupted = 1;
+    (void)signal(number, SIG_DFL);
+}
+
+static bool show_progress(void *ctx, const struct shrink_progress *p)
+{
+    const struct shrink_command *c = ctx;
+    if (!c->quiet && (isatty(STDERR_FILENO) || p->runs % 200 == 0))
+        cli_status("%u/%u runs, %s: %u faults, %" PRIu64 " image bytes, %" PRIu64
+                   " flash operations, file of %zu bytes",
+                   p->runs, p->runs_max, p->step, p->now.faults, p->now.image_bytes, p->now.ops,
+                   p->now.document_bytes);
+    return !interrupted;
 }
 
 /* A file that is there, else a token. */
@@ -67,6 +76,9 @@ static int load(struct shrink_command *c)
     char path[1024];
     const char *file = c->what;
     if (access(file, R_OK) != 0) {
+        size_t len = strlen(file);
+        if (len > 5 && strcmp(file + len - 5, ".json") == 0 && strchr(file, '#') == NULL)
+            return cli_fail("shrink", EXIT_USAGE, "%s: %s", file, strerror(errno));
         if (token_parse(&token, c->what, &err) != 0 ||
             replay_find(token.name, c->library, path, sizeof path, &err) != 0)
             return cli_usage("shrink", "%s", err.text);
@@ -122,8 +134,9 @@ static void say(const struct shrink_result *r, const struct shrink_command *c)
         (void)fprintf(f, "  %-18s %8" PRIu64 " -> %" PRIu64 "\n", rows[i].what, rows[i].before,
                       rows[i].after);
     (void)fprintf(f, "%u runs, %u of them smaller%s\n", r->runs, r->steps,
-                  r->exhausted ? "; the limit of --runs was reached, there may be a smaller one"
-                               : "");
+                  interrupted    ? "; interrupted, there may be a smaller one"
+                  : r->exhausted ? "; the limit of --runs was reached, there may be a smaller one"
+                                 : "");
     if (c->out != NULL)
         (void)fprintf(f, "written: %s\nrepeat:  %s\n", c->out, c->repeat);
 }
@@ -160,11 +173,14 @@ static int run(struct shrink_command *c)
                                .requirement = c->requirement,
                                .repeat = c->out == NULL ? NULL : c->repeat,
                                .runs_max = (uint32_t)c->runs,
-                               .progress = c->quiet ? NULL : show_progress};
+                               .progress = show_progress,
+                               .ctx = c};
+    (void)signal(SIGINT, on_signal);
+    (void)signal(SIGTERM, on_signal);
     buf_init(&document, REPORT_BYTES_MAX);
     int rc = shrink(c->scenario, c->world, &o, &r, &document, &err);
-    if (!c->quiet && isatty(STDERR_FILENO))
-        (void)fputs("\r\x1b[K", stderr);
+    if (!c->quiet)
+        cli_status_clear();
     int code = 0;
     if (rc == 0 && c->out != NULL)
         rc = report_save(c->out, &document, &err);
@@ -254,6 +270,8 @@ int cmd_shrink(int argc, char **argv)
         code = load(&c);
     if (code == 0)
         code = name_repeat(&c);
+    if (code == 0)
+        code = cli_reports("shrink", &c.out, 1);
     if (code == 0)
         code = run(&c);
     world_free(c.world);

@@ -2,17 +2,19 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <string.h>
 
 #include "scenarios/cli/cli.h"
 #include "scenarios/cli/explore_report.h"
 #include "scenarios/cli/pool.h"
 #include "scenarios/cli/session.h"
 
-int explore_line_number(const char *option, uint64_t min, uint64_t max, uint64_t *out)
+int explore_line_number(const struct explore_line *l, const char *option, uint64_t min,
+                        uint64_t max, uint64_t *out)
 {
     return cli_number(optarg, min, max, out)
                ? 0
-               : cli_usage("explore", "--%s %s: must be a number from %" PRIu64 " to %" PRIu64,
+               : cli_usage(l->command, "--%s %s: must be a number from %" PRIu64 " to %" PRIu64,
                            option, optarg, min, max);
 }
 
@@ -22,7 +24,7 @@ static int take(struct explore_line *l, int option)
     int rc = 0;
     switch (option) {
     case LINE_JOBS:
-        rc = explore_line_number("jobs", 1, POOL_WORKERS_MAX, &n);
+        rc = explore_line_number(l, "jobs", 1, POOL_WORKERS_MAX, &n);
         l->jobs = (unsigned)n;
         return rc;
     case LINE_JSON:
@@ -37,6 +39,17 @@ static int take(struct explore_line *l, int option)
     }
 }
 
+/* An option that the other form of the command has is named as such. */
+static int bad_option(const struct explore_line *l, char *const *argv)
+{
+    const char *option = argv[optind - 1];
+    for (const char *const *o = l->others; *o != NULL; o++)
+        if (strncmp(option, *o, strlen(*o)) == 0 && strchr("=", option[strlen(*o)]) != NULL)
+            return cli_usage(l->command, "%s: there is no such option with%s --closure", *o,
+                             strcmp(l->command, "explore") == 0 ? "out" : "");
+    return cli_bad_option(l->command, argv);
+}
+
 int explore_line_read(struct explore_line *l, int argc, char **argv, const struct option *longs,
                       const char *help, int (*own)(int option, void *ctx), void *ctx)
 {
@@ -47,13 +60,13 @@ int explore_line_read(struct explore_line *l, int argc, char **argv, const struc
             return EXIT_PASSED;
         }
         if (option == '?')
-            return cli_bad_option("explore", argv);
+            return bad_option(l, argv);
         int rc = option >= LINE_OWN ? own(option, ctx) : take(l, option);
         if (rc != 0)
             return rc;
     }
     if (optind == argc)
-        return cli_usage("explore", "which scenarios? A file or folder is needed");
+        return cli_usage(l->command, "which scenarios? A file or folder is needed");
     l->paths = argv + optind;
     l->n_paths = argc - optind;
     (void)signal(SIGPIPE, SIG_IGN);
@@ -71,13 +84,15 @@ int explore_line_scenarios(const struct explore_line *l, struct scenario_files *
     struct err err = {.text = ""};
     struct buf bad;
     if (files_collect(f, l->paths, (size_t)l->n_paths, &err) != 0)
-        return cli_fail("explore", EXIT_USAGE, "%s", err.text);
+        return cli_fail(l->command, EXIT_USAGE, "%s", err.text);
     buf_init(&bad, EXPLORE_REPORT_BYTES_MAX);
     int wrong = files_check(f, &bad);
     if (wrong > 0)
         (void)fwrite(bad.data, 1, bad.len_bytes, stderr);
     buf_free(&bad);
-    return wrong == 0 ? 0
-                      : cli_fail("explore", EXIT_USAGE, "%d of %zu scenarios cannot be used", wrong,
-                                 f->count);
+    if (wrong != 0)
+        return cli_fail(l->command, EXIT_USAGE, "%d of %zu scenarios cannot be used", wrong,
+                        f->count);
+    const char *const reports[] = {l->json, l->html};
+    return cli_reports(l->command, reports, sizeof reports / sizeof reports[0]);
 }

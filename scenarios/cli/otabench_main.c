@@ -1,6 +1,9 @@
 /* The otabench command: finds the subcommand and hands over. */
+#include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "scenarios/cli/cli.h"
 
@@ -34,6 +37,19 @@ static void print_help(FILE *out)
                 out);
 }
 
+/* A result that went nowhere is none; a reader that has seen enough is no fault. */
+static int said(const char *command, int code)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    errno = 0;
+    bool lost = fflush(stdout) != 0 || ferror(stdout) != 0;
+    int number = errno;
+    if (!lost || code != EXIT_PASSED || (poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0))
+        return code;
+    return cli_fail(command, EXIT_INCONCLUSIVE, "what was to be printed is lost%s%s",
+                    number != 0 ? ": " : "", number != 0 ? strerror(number) : "");
+}
+
 int main(int argc, char **argv)
 {
     /* Flash chips of some MiB come and go with every run: keep their pages instead of giving them
@@ -55,6 +71,6 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return said(argv[1], commands[i].run(argc - 1, argv + 1));
     return cli_usage(NULL, "no command \"%s\"", argv[1]);
 }

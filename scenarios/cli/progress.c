@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BAR_COLUMNS    30
+#include "scenarios/cli/cli.h"
+
+#define BAR_COLUMNS    20
 #define BAR_EVERY_NS   (NS_PER_S / 10)
 #define LINES_EVERY_NS (2 * NS_PER_S)
 
@@ -42,11 +44,11 @@ static void draw_bar(struct progress_state *p, int64_t now_ns)
     char text[160];
     progress_text(p, now_ns, text, sizeof text);
     size_t filled = p->total == 0 ? BAR_COLUMNS : p->done * BAR_COLUMNS / p->total;
-    (void)fputs("\r\x1b[K[", stderr);
+    char bar[BAR_COLUMNS * 3 + 1];
+    size_t at = 0;
     for (size_t i = 0; i < BAR_COLUMNS; i++)
-        (void)fputs(i < filled ? "█" : "·", stderr);
-    (void)fprintf(stderr, "] %s", text);
-    (void)fflush(stderr);
+        at += (size_t)snprintf(bar + at, sizeof bar - at, "%s", i < filled ? "█" : "·");
+    cli_status("[%s] %s", bar, text);
     p->drawn = true;
 }
 
@@ -80,7 +82,6 @@ void progress_clear(struct progress_state *p)
 {
     if (!p->drawn)
         return;
-    (void)fputs("\r\x1b[K", stderr);
-    (void)fflush(stderr);
+    cli_status_clear();
     p->drawn = false;
 }

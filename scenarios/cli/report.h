@@ -35,8 +35,12 @@ int report_checks(struct buf *out, const struct run_result *r, const struct pape
  * far already. Ends with a newline. */
 int report_paragraph(struct buf *out, const char *text, int indent, int columns);
 
-/* Replaces the file. ERR_IO naming it. */
+/* Replaces the file as a whole: it is written beside it, as PATH.part, first. What is no file (a
+ * device, a pipe, a link) is written to. ERR_IO naming it. */
 int report_save(const char *path, const struct buf *document, struct err *err);
+/* Before long work: whether report_save could write each of n paths, null ones left out. ERR_IO
+ * naming the first that it could not; ERR_ARG: two are the same. */
+int report_probe(const char *const *paths, size_t n, struct err *err);
 
 /* Requirement group of an ID: the part before "-". */
 void report_group(const char *id, char out[REQUIREMENT_ID_MAX]);

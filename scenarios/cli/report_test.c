@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/json.h"
 #include "common/testing/testing.h"
@@ -260,6 +262,59 @@ static void reports_keep_to_their_maximum(void)
     tear_down(&f);
 }
 
+static long size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (long)st.st_size : -1;
+}
+
+/* A report is there whole, or the one before still is. */
+static void saving_is_all_or_nothing(void)
+{
+    char dir[TEST_PATH_MAX], path[TEST_PATH_MAX + 16], part[TEST_PATH_MAX + 24];
+    char link[TEST_PATH_MAX + 16];
+    struct err err = {.text = ""};
+    struct buf b;
+    test_tmpdir(dir);
+    (void)snprintf(path, sizeof path, "%s/r.json", dir);
+    (void)snprintf(part, sizeof part, "%s.part", path);
+    (void)snprintf(link, sizeof link, "%s/full", dir);
+    buf_init(&b, 100);
+    REQUIRE(buf_text(&b, "first") == 0);
+    CHECK_OK(report_save(path, &b, &err), &err);
+    CHECK_INT(size_of(path), 5);
+    CHECK_INT(size_of(part), -1);
+    REQUIRE(buf_text(&b, ", second") == 0);
+    REQUIRE(symlink("/dev/full", part) == 0); /* where the new one is written, the disk is full */
+    CHECK_ERR(report_save(path, &b, &err), ERR_IO);
+    CHECK_HAS(err.text, "r.json: cannot be written: No space left on device");
+    CHECK_INT(size_of(path), 5);
+    CHECK_OK(report_save(path, &b, &err), &err);
+    CHECK_INT(size_of(path), 13);
+    REQUIRE(symlink("/dev/full", link) == 0);
+    CHECK_ERR(report_save(link, &b, &err), ERR_IO);
+    CHECK_INT(size_of(link), 0); /* still the device */
+    buf_free(&b);
+}
+
+static void it_is_known_early_what_cannot_be_written(void)
+{
+    char dir[TEST_PATH_MAX], path[TEST_PATH_MAX + 16];
+    struct err err = {.text = ""};
+    test_tmpdir(dir);
+    (void)snprintf(path, sizeof path, "%s/r.json", dir);
+    const char *good[] = {NULL, path, "/dev/full"}, *same[] = {path, NULL, path};
+    CHECK_OK(report_probe(good, 3, &err), &err);
+    CHECK_INT(size_of(path), -1);
+    CHECK_ERR(report_probe(same, 3, &err), ERR_ARG);
+    CHECK_HAS(err.text, path);
+    const char *folder[] = {dir}, *nowhere[] = {path, "/nonexistent/r.json"};
+    CHECK_ERR(report_probe(folder, 1, &err), ERR_IO);
+    CHECK_HAS(err.text, "Is a directory");
+    CHECK_ERR(report_probe(nowhere, 2, &err), ERR_IO);
+    CHECK_STR(err.text, "/nonexistent/r.json: cannot be written: No such file or directory");
+}
+
 static const struct test tests[] = {
     {"JSON reads back", json_reads_back},
     {"JUnit says what CI needs", junit_says_what_ci_needs},
@@ -269,6 +324,8 @@ static const struct test tests[] = {
     {"text names what did not pass", text_names_what_did_not_pass},
     {"paragraphs are wrapped", paragraphs_are_wrapped},
     {"trouble decides the exit code", trouble_decides_the_exit_code},
+    {"saving is all or nothing", saving_is_all_or_nothing},
+    {"it is known early what cannot be written", it_is_known_early_what_cannot_be_written},
     {"reports keep to their maximum", reports_keep_to_their_maximum},
 };
 

@@ -235,7 +235,10 @@ int runner_run(struct runner_options *o)
     struct runner r = {.o = o};
     struct err err = {.text = ""};
     (void)signal(SIGPIPE, SIG_IGN);
+    const char *const reports[] = {o->junit, o->json, o->html};
     int code = find_scenarios(&r);
+    if (code == 0)
+        code = cli_reports(o->command, reports, sizeof reports / sizeof reports[0]);
     if (code == 0) {
         set_defaults(&r);
         int rc = set_up_traces(&r, &err);

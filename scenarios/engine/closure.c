@@ -392,9 +392,13 @@ int closure_run(struct closure *c, struct closure_result *out, struct err *err)
             complete = false;
             break;
         }
-        if (c->options.progress != NULL && state % STARTS_PER_CRY == 0)
-            c->options.progress(c->options.progress_ctx, (uint32_t)c->nodes.count, state + 1,
-                                node_at(c, state)->depth);
+        if (c->options.progress != NULL && state % STARTS_PER_CRY == 0 &&
+            !c->options.progress(c->options.progress_ctx, (uint32_t)c->nodes.count, state + 1,
+                                 node_at(c, state)->depth)) {
+            c->bound = "it was interrupted";
+            complete = false;
+            break;
+        }
         if (c->options.max_bytes != 0 && state % STARTS_PER_CRY == 0 &&
             closure_memory(c) > c->options.max_bytes) {
             c->bound = "the memory allowed was used";

@@ -71,8 +71,9 @@ struct closure_options {
     bool weak_apart;    /* states that weak tears leave are states of their own */
     bool tell_all;      /* what a step tells its board, and when, is part of what it does */
     bool all_failures;  /* go on after the first counter-example */
-    void (*progress)(void *ctx, uint32_t states, uint32_t done, uint32_t depth);
-    void *progress_ctx; /* called every some hundred starts; progress may be null */
+    /* Called every some hundred starts; false: stop, bounded. May be null. */
+    bool (*progress)(void *ctx, uint32_t states, uint32_t done, uint32_t depth);
+    void *progress_ctx;
 };
 
 /* How a start ends when power stays. The first two are good. */

@@ -42,6 +42,8 @@ int closure_case_boot(const struct device_config *d, struct boot_config *b, stru
     int rc = device_config_check(d, err);
     if (rc != 0)
         return rc;
+    if (d->agent != AGENT_CMIOT || p == NULL)
+        return err_set(err, ERR_UNSUPPORTED, "a device with two slots has no restore to follow");
     *b = (struct boot_config){.download_offset = p->offset,
                               .file_count = d->file_count,
                               .compare_block_kib = d->compare_block_kib,

@@ -10,7 +10,8 @@
 #include "scenarios/engine/build.h"
 #include "scenarios/engine/closure.h"
 
-/* The boot loader of that device; its board is not set. ERR_ARG: no such device. */
+/* The boot loader of that device; its board is not set. ERR_ARG: no such device;
+ * ERR_UNSUPPORTED: it has two slots, and restores nothing. */
 int closure_case_boot(const struct device_config *d, struct boot_config *out, struct err *err);
 
 struct closure_case {

@@ -1,5 +1,6 @@
 #include "scenarios/engine/closure.h"
 
+#include "scenarios/engine/closure_case.h"
 #include "scenarios/engine/closure_testing.h"
 
 #define BIT(tear) (1u << (tear))
@@ -210,6 +211,31 @@ static void reference_is_proved(const void *row)
         CHECK(again.audited >= r.states);
         CHECK_INT(again.states, r.states);
     }
+    small_close(&d);
+}
+
+static bool stops_behind(void *ctx, uint32_t states, uint32_t done, uint32_t depth)
+{
+    (void)depth;
+    CHECK(done <= states);
+    return done <= *(uint32_t *)ctx;
+}
+
+/* As by Ctrl-C: bounded, and nothing is called closed. */
+static void it_can_be_stopped(void)
+{
+    struct small_device d;
+    struct closure_result r;
+    uint32_t enough = 0;
+    small_open(&d, &proved[0]);
+    struct closure_options o = {.tears = CLEAN,
+                                .seed = 1,
+                                .max_states = 1000000,
+                                .progress = stops_behind,
+                                .progress_ctx = &enough};
+    closure_free(explore(&d, &o, &r));
+    CHECK(!r.closed);
+    CHECK_STR(r.bound, "it was interrupted");
     small_close(&d);
 }
 
@@ -477,6 +503,19 @@ static void another_chip_is_refused(void)
     small_close(&d);
 }
 
+static void two_slots_have_no_restore(void)
+{
+    static const enum device_agent agents[] = {AGENT_IOT_OTA, AGENT_AIOT, AGENT_UOTA};
+    for (size_t i = 0; i < sizeof agents / sizeof agents[0]; i++) {
+        struct device_config d;
+        struct boot_config boot;
+        struct err err = {.text = ""};
+        device_config_default_for(&d, agents[i]);
+        CHECK_ERR(closure_case_boot(&d, &boot, &err), ERR_UNSUPPORTED);
+        CHECK_HAS(err.text, "two slots");
+    }
+}
+
 static const struct test tests[] = {
     TEST_ROWS("every pruning agrees with none", every_pruning_agrees, rows, small_name),
     TEST_ROWS("the reference is proved", reference_is_proved, proved, small_name),
@@ -485,6 +524,8 @@ static const struct test tests[] = {
     {"the reference refuses what is damaged", reference_refuses_what_is_damaged},
     {"the limit without ECC is found", limit_without_ecc_is_found},
     {"bounds are said", bounds_are_said},
+    {"it can be stopped", it_can_be_stopped},
+    {"two slots have no restore", two_slots_have_no_restore},
     {"another chip is refused", another_chip_is_refused},
 };
 TEST_MAIN("closure", tests)

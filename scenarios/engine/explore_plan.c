@@ -57,9 +57,9 @@ static int parse_tear(struct explore_tear *t, const char *text, size_t len_bytes
             t->spread = each ? SPREAD_EACH : SPREAD_ANY;
             return 0;
         }
-        if (end == dot + 1 || *end != '\0' || v > UINT32_MAX)
-            return err_set(err, ERR_FORMAT, "\"%s\" behind the tear \"%s\" is no number", dot + 1,
-                           word);
+        if (end == dot + 1 || *end != '\0' || v == 0 || v > UINT32_MAX)
+            return err_set(err, ERR_FORMAT, "\"%s\" behind the tear \"%s\" is no number from 1",
+                           dot + 1, word);
         t->arg = (uint32_t)v;
     }
     if (nor_tear_parse(word, &t->tear) == 0)

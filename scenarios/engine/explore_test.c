@@ -130,6 +130,7 @@ static void tears_are_named(void)
                                         "weak,weak",
                                         "prefix.",
                                         "prefix.-1",
+                                        "prefix.0",
                                         "prefix.99999999999",
                                         "prefix.1x"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)

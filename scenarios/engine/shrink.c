@@ -83,13 +83,13 @@ static bool was_tried(struct shrinking *x, uint8_t digest[SHA256_BYTES])
     return false;
 }
 
-static void report(const struct shrinking *x)
+static void report(struct shrinking *x)
 {
     if (x->o->progress == NULL)
         return;
     struct shrink_progress p = {
         .runs = x->out->runs, .runs_max = x->runs_max, .step = x->step, .now = x->out->after};
-    x->o->progress(x->o->ctx, &p);
+    x->out->exhausted = !x->o->progress(x->o->ctx, &p);
 }
 
 static bool run_fails(struct shrinking *x)
@@ -97,7 +97,7 @@ static bool run_fails(struct shrinking *x)
     uint8_t digest[SHA256_BYTES];
     if (was_tried(x, digest))
         return false;
-    if (x->out->runs == x->runs_max) {
+    if (x->out->exhausted || x->out->runs == x->runs_max) {
         x->out->exhausted = true;
         return false;
     }

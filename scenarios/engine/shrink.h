@@ -43,7 +43,8 @@ struct shrink_options {
     const char *requirement;       /* null: the first of the run that fails */
     const char *repeat;            /* command that repeats the result, for its text; may be null */
     uint32_t runs_max;             /* 0: SHRINK_RUNS_DEFAULT; the first two do not count */
-    void (*progress)(void *ctx, const struct shrink_progress *p); /* after each run; may be null */
+    /* After each run; false: that is enough, what was found so far comes out. May be null. */
+    bool (*progress)(void *ctx, const struct shrink_progress *p);
     void *ctx;
 };
 
@@ -53,7 +54,7 @@ struct shrink_result {
     char token[RESULT_TOKEN_MAX];   /* it came from */
     struct shrink_size before, after;
     uint32_t runs, steps; /* simulated, and of them those that helped */
-    bool exhausted;       /* runs_max was reached: there may be a smaller one */
+    bool exhausted; /* runs_max was reached, or progress said so: there may be a smaller one */
 };
 
 /*

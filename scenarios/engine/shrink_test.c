@@ -231,12 +231,40 @@ static void the_smallest_stays(void)
     tear_down(&b);
 }
 
-static void count_runs(void *ctx, const struct shrink_progress *p)
+static bool count_runs(void *ctx, const struct shrink_progress *p)
 {
     uint32_t *last = ctx;
     CHECK_INT(p->runs, *last + 1);
     CHECK(p->runs <= p->runs_max);
     *last = p->runs;
+    return true;
+}
+
+static bool until_the_seventh(void *ctx, const struct shrink_progress *p)
+{
+    *(uint32_t *)ctx = p->runs;
+    return p->runs < 7;
+}
+
+/* As by Ctrl-C: nothing runs any more, and what was found so far is the result. */
+static void it_can_be_stopped(void)
+{
+    const struct row *row = &rows[1];
+    struct bench b;
+    struct shrink_result r;
+    struct err err = {.text = ""};
+    uint32_t seen = 0;
+    set_up(&b, row->device, row->rest);
+    find_cuts(&b, row);
+    struct shrink_options o = {
+        .run = &b.run, .requirement = row->id, .progress = until_the_seventh, .ctx = &seen};
+    buf_clear(&b.document);
+    REQUIRE_OK(shrink(b.s, b.w, &o, &r, &b.document, &err), &err);
+    CHECK_INT(r.runs, 7);
+    CHECK_INT(seen, 7);
+    CHECK(r.exhausted);
+    CHECK(still_fails(&b, row->id));
+    tear_down(&b);
 }
 
 /* However few runs there are, what comes out fails. */
@@ -349,6 +377,7 @@ static const struct test tests[] = {
      .row_name = row_name},
     {"the smallest stays", the_smallest_stays},
     {"runs are bounded", runs_are_bounded},
+    {"it can be stopped", it_can_be_stopped},
     {"what does not fail is refused", what_does_not_fail_is_refused},
     {"a declared failure is shrunk", a_declared_failure_is_shrunk},
     {"a document is its scenario", a_document_is_its_scenario},
