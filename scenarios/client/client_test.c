@@ -224,6 +224,12 @@ static void what_devices_wrote_is_tame(void)
     CHECK_STR((const char *)out.data, "A       B\nx?[2Jy  m 1\n\xc3\xa9       -\n");
     buf_free(&out);
     cJSON_Delete(rows);
+    cJSON *lines = cJSON_Parse("{\"k\\u001b[2J\":1,\"kk\":\"\\u009b2J\"}");
+    buf_init(&out, 1000);
+    CHECK_OK(table_lines(&out, lines), NULL);
+    CHECK_STR((const char *)out.data, "k?[2J  1\nkk     ??2J\n");
+    buf_free(&out);
+    cJSON_Delete(lines);
 }
 
 static const struct test tests[] = {

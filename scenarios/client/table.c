@@ -55,12 +55,23 @@ static void put_parts(const cJSON *list, char out[CELL_MAX])
     }
 }
 
+/* U+0080 to U+009F: terminals take them for escapes too. */
+static bool is_c1(const char *text)
+{
+    return (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] >= 0x80 &&
+           (unsigned char)text[1] < 0xA0;
+}
+
 /* Devices choose some of it: nothing of it may move the cursor. */
 static void tame(char *text)
 {
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
+    for (; *text != '\0'; text++) {
+        if (is_c1(text))
+            *text++ = '?';
+        else if ((unsigned char)*text >= ' ' && *text != 0x7f)
+            continue;
+        *text = '?';
+    }
 }
 
 static void put_value(const cJSON *item, char out[CELL_MAX])
@@ -134,21 +145,29 @@ int table_rows(struct buf *out, const cJSON *rows, const struct table_column *co
     return rc == 0 ? buf_text(out, "\n") : rc;
 }
 
+static void put_key(const cJSON *item, char out[CELL_MAX])
+{
+    (void)snprintf(out, CELL_MAX, "%s", item->string);
+    tame(out);
+}
+
 int table_lines(struct buf *out, const cJSON *object)
 {
     const cJSON *item = NULL;
-    char text[CELL_MAX];
+    char key[CELL_MAX], text[CELL_MAX];
     int width = 0, rc = 0;
     cJSON_ArrayForEach(item, object)
     {
-        int wide = columns_of(item->string);
+        put_key(item, key);
+        int wide = columns_of(key);
         width = wide > width ? wide : width;
     }
     cJSON_ArrayForEach(item, object)
     {
+        put_key(item, key);
         put_value(item, text);
         if (rc == 0 && text[0] != '\0')
-            rc = put_padded(out, item->string, width + 2);
+            rc = put_padded(out, key, width + 2);
         if (rc == 0 && text[0] != '\0')
             rc = buf_printf(out, "%s\n", text);
     }
