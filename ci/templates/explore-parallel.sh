@@ -22,6 +22,7 @@ trap 'rm -rf "$parts"' EXIT
 hosts=()
 [ -z "${SSHLOGINS:-}" ] || hosts=(--sshlogin "$SSHLOGINS" --workdir . --return "$parts/{}.json" --cleanup)
 # A shard that finds something exits with 1: only a shard without a report is a failure.
+# shellcheck disable=SC2016 # for the shell that parallel starts
 seq "$shards" | parallel --will-cite --quote "${hosts[@]}" sh -c \
     'mkdir -p "$1"; shift; exec "$@"' - "$parts" \
     "$otabench" explore "$@" --shard "{}/$shards" --jobs 1 --quiet --json "$parts/{}.json" >"$parts/log" || true
