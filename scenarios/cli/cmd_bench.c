@@ -83,6 +83,50 @@ struct bench {
     struct bench_wire wire;
 };
 
+/* An option; 0, or EXIT_USAGE after a complaint. */
+static int take(struct bench *b, int option)
+{
+    const struct {
+        int option;
+        uint64_t *out, max;
+    } numbers[] = {{'n', &b->runs, 100000},
+                   {'r', &b->min_rate, UINT32_MAX},
+                   {'s', &b->min_speedup, UINT32_MAX},
+                   {'S', &b->stride, 100000},
+                   {'e', &b->goals.executed_per_s, UINT32_MAX},
+                   {'m', &b->goals.memoised_per_s, UINT32_MAX},
+                   {'f', &b->goals.first_per_s, UINT32_MAX},
+                   {'d', &b->goals.decided_per_s, UINT32_MAX},
+                   {'c', &b->goals.clean_ms, UINT32_MAX},
+                   {'t', &b->goals.torn_ms, UINT32_MAX},
+                   {'D', &b->wire.devices, FLEET_DEVICES_MAX},
+                   {'I', &b->wire.image_bytes, 16u << 20},
+                   {'B', &b->wire.range_bytes, 1u << 20},
+                   {'X', &b->wire.strangers, STRANGERS_MAX},
+                   {'p', &b->wire.min_ratio_percent, 10000}};
+    switch (option) {
+    case 'R':
+        b->restore = true;
+        return 0;
+    case 'W':
+        b->on_wire = true;
+        return 0;
+    case 'N':
+        b->wire.nginx = optarg;
+        return 0;
+    case 'q':
+        b->wire.quiet = true;
+        return 0;
+    default:
+        for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+            if (option == numbers[i].option &&
+                !cli_number(optarg, 1, numbers[i].max, numbers[i].out))
+                return cli_usage("bench", "%s is not a number that is allowed here", optarg);
+        return 0;
+    }
+}
+
+/* 0, an exit code after a complaint, or -1: help was asked for. */
 static int parse(int argc, char **argv, struct bench *b)
 {
     static const struct option longs[] = {{"runs", required_argument, NULL, 'n'},
@@ -106,45 +150,20 @@ static int parse(int argc, char **argv, struct bench *b)
                                           {"quiet", no_argument, NULL, 'q'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    struct number {
-        int option;
-        uint64_t *out, max;
-    } numbers[] = {{'n', &b->runs, 100000},
-                   {'r', &b->min_rate, UINT32_MAX},
-                   {'s', &b->min_speedup, UINT32_MAX},
-                   {'S', &b->stride, 100000},
-                   {'e', &b->goals.executed_per_s, UINT32_MAX},
-                   {'m', &b->goals.memoised_per_s, UINT32_MAX},
-                   {'f', &b->goals.first_per_s, UINT32_MAX},
-                   {'d', &b->goals.decided_per_s, UINT32_MAX},
-                   {'c', &b->goals.clean_ms, UINT32_MAX},
-                   {'t', &b->goals.torn_ms, UINT32_MAX},
-                   {'D', &b->wire.devices, FLEET_DEVICES_MAX},
-                   {'I', &b->wire.image_bytes, 16u << 20},
-                   {'B', &b->wire.range_bytes, 1u << 20},
-                   {'X', &b->wire.strangers, STRANGERS_MAX},
-                   {'p', &b->wire.min_ratio_percent, 10000}};
     *b = (struct bench){.runs = 200,
                         .stride = 8,
                         .wire = {.devices = 500, .image_bytes = 256u << 10, .range_bytes = 4096}};
-    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
         if (c == 'h') {
             (void)fputs(help, stdout);
             return -1;
         }
         if (c == '?')
-            return cli_usage("bench", "wrong option");
-        if (c == 'R')
-            b->restore = true;
-        if (c == 'W')
-            b->on_wire = true;
-        if (c == 'N')
-            b->wire.nginx = optarg;
-        if (c == 'q')
-            b->wire.quiet = true;
-        for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-            if (c == numbers[i].option && !cli_number(optarg, 1, numbers[i].max, numbers[i].out))
-                return cli_usage("bench", "%s is not a number that is allowed here", optarg);
+            return cli_bad_option("bench", argv);
+        int code = take(b, c);
+        if (code != 0)
+            return code;
     }
     if (b->on_wire)
         return optind == argc ? 0 : cli_usage("bench", "--wire takes no scenario");

@@ -67,6 +67,56 @@ static int parse_tears(const char *list, uint32_t *out)
     return *out == 0 ? cli_usage("closure", "--tears: which?") : 0;
 }
 
+/* An option; 0, or EXIT_USAGE after a complaint. */
+static int take(struct wanted *w, int option)
+{
+    struct closure_options *o = &w->options;
+    uint64_t number = 0;
+    switch (option) {
+    case 't':
+        return parse_tears(optarg, &o->tears);
+    case 's':
+        if (!cli_number(optarg, 1, 100000000, &number))
+            return cli_usage("closure", "--states %s: must be a number from 1 to 100000000",
+                             optarg);
+        o->max_states = (uint32_t)number;
+        return 0;
+    case 'c':
+        if (!cli_number(optarg, 1, 1000000, &number))
+            return cli_usage("closure", "--cuts %s: must be a number from 1 to 1000000", optarg);
+        o->max_depth = (uint32_t)number;
+        return 0;
+    case 'm':
+        if (!cli_number(optarg, 1, 1 << 20, &number))
+            return cli_usage("closure", "--memory %s: must be MiB from 1 to 1048576", optarg);
+        o->max_bytes = number << 20;
+        return 0;
+    case 'r':
+        return cli_number(optarg, 1, UINT64_MAX, &o->seed)
+                   ? 0
+                   : cli_usage("closure", "--seed %s: must be a number from 1", optarg);
+    case 'j':
+        w->json = optarg;
+        return 0;
+    case 'n':
+        o->no_joins = true;
+        return 0;
+    case 'l':
+        o->no_recall = true;
+        return 0;
+    case 'x':
+        o->no_sets = true;
+        return 0;
+    case 'a':
+        o->audit = true;
+        return 0;
+    default:
+        w->quiet = true;
+        return 0;
+    }
+}
+
+/* 0, an exit code after a complaint, or -1: help was asked for. */
 static int parse(int argc, char **argv, struct wanted *w)
 {
     static const struct option longs[] = {{"tears", required_argument, NULL, 't'},
@@ -82,45 +132,18 @@ static int parse(int argc, char **argv, struct wanted *w)
                                           {"quiet", no_argument, NULL, 'q'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    uint64_t number;
-    opterr = 0;
     *w = (struct wanted){.options = {.max_states = 4000000, .max_bytes = UINT64_C(4) << 30}};
-    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
         if (c == 'h') {
             (void)fputs(help, stdout);
             return -1;
         }
-        if (c == 'q')
-            w->quiet = true;
-        else if (c == 'n')
-            w->options.no_joins = true;
-        else if (c == 'l')
-            w->options.no_recall = true;
-        else if (c == 'x')
-            w->options.no_sets = true;
-        else if (c == 'a')
-            w->options.audit = true;
-        else if (c == 'j')
-            w->json = optarg;
-        else if (c == 't' && parse_tears(optarg, &w->options.tears) != 0)
-            return EXIT_USAGE;
-        else if (c == 's' && !cli_number(optarg, 1, 100000000, &number))
-            return cli_usage("closure", "--states %s: must be a number from 1 to 100000000",
-                             optarg);
-        else if (c == 's')
-            w->options.max_states = (uint32_t)number;
-        else if (c == 'c' && !cli_number(optarg, 1, 1000000, &number))
-            return cli_usage("closure", "--cuts %s: must be a number from 1 to 1000000", optarg);
-        else if (c == 'c')
-            w->options.max_depth = (uint32_t)number;
-        else if (c == 'm' && !cli_number(optarg, 1, 1 << 20, &number))
-            return cli_usage("closure", "--memory %s: must be MiB from 1 to 1048576", optarg);
-        else if (c == 'm')
-            w->options.max_bytes = number << 20;
-        else if (c == 'r' && !cli_number(optarg, 1, UINT64_MAX, &w->options.seed))
-            return cli_usage("closure", "--seed %s: must be a number from 1", optarg);
-        else if (c == '?')
+        if (c == '?')
             return cli_bad_option("closure", argv);
+        int code = take(w, c);
+        if (code != 0)
+            return code;
     }
     if (argc - optind != 1)
         return cli_usage("closure", "exactly one scenario file is needed");

@@ -7,7 +7,7 @@
 #include "scenarios/cli/cli.h"
 #include "scenarios/engine/wire_device.h"
 
-static int wire_process(int argc, char **argv)
+static int parse(int argc, char **argv, struct wire_device_options *o)
 {
     static const struct option longs[] = {
         {"scenario", required_argument, NULL, 's'}, {"flash", required_argument, NULL, 'f'},
@@ -16,50 +16,50 @@ static int wire_process(int argc, char **argv)
         {"cache", required_argument, NULL, 'c'},    {"heal", no_argument, NULL, 'h'},
         {"rule", required_argument, NULL, 'R'},     {"relay-mqtt", required_argument, NULL, 'm'},
         {"ca", required_argument, NULL, 'C'},       {NULL, 0, NULL, 0}};
-    struct wire_device_options o = {.event_fd = -1};
+    *o = (struct wire_device_options){.event_fd = -1};
     uint64_t n = 0;
     int c;
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         bool good = true;
         switch (c) {
         case 's':
-            o.scenario_path = optarg;
+            o->scenario_path = optarg;
             break;
         case 'f':
-            o.flash_path = optarg;
+            o->flash_path = optarg;
             break;
         case 'r':
             good = cli_number(optarg, 1, 65535, &n);
-            o.relay_port = (uint16_t)n;
+            o->relay_port = (uint16_t)n;
             break;
         case 'm':
             good = cli_number(optarg, 1, 65535, &n);
-            o.relay_mqtt_port = (uint16_t)n;
+            o->relay_mqtt_port = (uint16_t)n;
             break;
         case 'C':
-            o.ca_path = optarg;
+            o->ca_path = optarg;
             break;
         case 'e':
             good = cli_number(optarg, 0, 1023, &n);
-            o.event_fd = (int)n;
+            o->event_fd = (int)n;
             break;
         case 'o':
             good = cli_number(optarg, 0, INT64_MAX, &n);
-            o.now_offset_ns = (int64_t)n;
+            o->now_offset_ns = (int64_t)n;
             break;
         case 'S':
-            good = cli_number(optarg, 0, UINT64_MAX, &o.seed);
+            good = cli_number(optarg, 0, UINT64_MAX, &o->seed);
             break;
         case 'c':
-            o.cache_dir = optarg;
+            o->cache_dir = optarg;
             break;
         case 'h':
-            o.heal = true;
+            o->heal = true;
             break;
         case 'R':
-            good =
-                o.n_rules < SCENARIO_RULES_MAX && wire_rule_parse(optarg, &o.rules[o.n_rules]) == 0;
-            o.n_rules++;
+            good = o->n_rules < SCENARIO_RULES_MAX &&
+                   wire_rule_parse(optarg, &o->rules[o->n_rules]) == 0;
+            o->n_rules++;
             break;
         default:
             good = false;
@@ -68,8 +68,17 @@ static int wire_process(int argc, char **argv)
         if (!good)
             return cli_usage("device", "bad argument");
     }
-    if (o.scenario_path == NULL || o.flash_path == NULL || o.relay_port == 0 || o.event_fd < 0)
+    if (o->scenario_path == NULL || o->flash_path == NULL || o->relay_port == 0 || o->event_fd < 0)
         return cli_usage("device", "needs --scenario, --flash, --relay and --events");
+    return 0;
+}
+
+static int wire_process(int argc, char **argv)
+{
+    struct wire_device_options o;
+    int code = parse(argc, argv, &o);
+    if (code != 0)
+        return code;
     (void)signal(SIGPIPE, SIG_IGN);
     struct err err = {.text = ""};
     int rc = wire_device_run(&o, &err);

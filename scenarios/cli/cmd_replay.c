@@ -75,7 +75,14 @@ static int in_process(const char *path, struct run_options *o)
     return replay_in_process(path, o);
 }
 
-int cmd_replay(int argc, char **argv)
+struct request {
+    struct runner_options o;
+    const char *library;
+    bool gdb, in_process;
+};
+
+/* 0, an exit code after a complaint, or -1: help was asked for. */
+static int parse(int argc, char **argv, struct request *r)
 {
     static const struct option longs[] = {
         {"help", no_argument, NULL, 'h'},
@@ -89,61 +96,65 @@ int cmd_replay(int argc, char **argv)
         {"in-process", no_argument, NULL, OPT_IN},
         {0},
     };
-    struct runner_options o = {.command = "replay", .timeline = true};
-    const char *library = NULL;
-    bool gdb = false, here = false;
+    *r = (struct request){.o = {.command = "replay", .timeline = true}};
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;)
         switch (c) {
         case 'h':
             (void)fputs(help, stdout);
-            return EXIT_PASSED;
+            return -1;
         case OPT_LIBRARY:
-            library = optarg;
+            r->library = optarg;
             break;
         case OPT_TRACE:
-            o.trace = optarg;
+            r->o.trace = optarg;
             break;
         case OPT_FLASH:
-            o.session.run.flash_out = optarg;
+            r->o.session.run.flash_out = optarg;
             break;
         case OPT_HTML:
-            o.html = optarg;
+            r->o.html = optarg;
             break;
         case OPT_JSON:
-            o.json = optarg;
+            r->o.json = optarg;
             break;
         case OPT_QUIET:
-            o.quiet = true;
-            o.timeline = false;
+            r->o.quiet = true;
+            r->o.timeline = false;
             break;
         case OPT_GDB:
-            gdb = true;
+            r->gdb = true;
             break;
         case OPT_IN:
-            here = true;
+            r->in_process = true;
             break;
         default:
             return cli_bad_option("replay", argv);
         }
-    if (argc - optind != 1)
-        return cli_usage("replay", "exactly one token is needed");
+    return argc - optind == 1 ? 0 : cli_usage("replay", "exactly one token is needed");
+}
 
+int cmd_replay(int argc, char **argv)
+{
+    struct request r;
+    int code = parse(argc, argv, &r);
+    if (code != 0)
+        return code < 0 ? EXIT_PASSED : code;
     struct token token;
     struct err err = {.text = ""};
     char path[1024];
     char *const paths[] = {path};
     if (token_parse(&token, argv[optind], &err) != 0 ||
-        replay_find(token.name, library, path, sizeof path, &err) != 0)
+        replay_find(token.name, r.library, path, sizeof path, &err) != 0)
         return cli_usage("replay", "%s", err.text);
-    if (gdb)
-        return print_gdb(path, &token, argv[optind], library);
-    if (here && (o.trace != NULL || o.html != NULL || o.json != NULL))
+    if (r.gdb)
+        return print_gdb(path, &token, argv[optind], r.library);
+    if (r.in_process && (r.o.trace != NULL || r.o.html != NULL || r.o.json != NULL))
         return cli_usage("replay", "--in-process writes no reports");
-    o.paths = paths;
-    o.n_paths = 1;
-    o.session.run.seed = token.seed;
-    o.session.run.n_cuts = token.n_cuts;
-    memcpy(o.session.run.cuts, token.cuts, sizeof token.cuts);
-    return here ? in_process(path, &o.session.run) : runner_run(&o);
+    r.o.paths = paths;
+    r.o.n_paths = 1;
+    r.o.session.run.seed = token.seed;
+    r.o.session.run.n_cuts = token.n_cuts;
+    memcpy(r.o.session.run.cuts, token.cuts, sizeof token.cuts);
+    return r.in_process ? in_process(path, &r.o.session.run) : runner_run(&r.o);
 }

@@ -67,28 +67,59 @@ void judge_fault_event(struct judge *j, const struct ev *e)
     }
 }
 
+/* Whole segments, or what is missing of one after a reply that was cut short. */
+static void judge_segment(struct judge *j, uint64_t from, uint64_t to)
+{
+    uint32_t segment_bytes = j->setup.segment_bytes;
+    uint64_t total = j->package->len_bytes, len = to - from + 1;
+    bool ends = to + 1 == total || (to + 1) % segment_bytes == 0;
+    bool rest = to + 1 == total || (j->breaks > 0 && from % segment_bytes != 0);
+    JUDGE(j, "DWN-20", ends && len <= segment_bytes && (len == segment_bytes || rest),
+          "request for bytes %lu-%lu is %lu long; index demands %u", from, to, len, segment_bytes);
+}
+
+/* The download was broken off before: it goes on behind what was stored. */
+static void judge_resume(struct judge *j, uint64_t from, bool durable)
+{
+    const struct judge_setup *s = &j->setup;
+    uint64_t stored = (uint64_t)j->stored_segments * s->segment_bytes;
+    if (stored > j->package->len_bytes)
+        stored = j->package->len_bytes;
+    /* A cut may cost the mark of the segment under way; write-once flash restarts every break at
+     * its erase unit. */
+    uint64_t slack = j->cut_since_range ? 2u * s->segment_bytes : 0;
+    if (s->scenario->device.geometry.policy != NOR_REWRITE)
+        slack += s->scenario->device.geometry.erase_bytes;
+    if (stored > 0 && !j->dirty && !j->silent_faults) {
+        bool kept = from + slack >= stored;
+        JUDGE(j, "DWN-08", kept && durable,
+              "resumed at byte %lu; %lu bytes were stored before the break", from, stored);
+        if (j->cut_since_range)
+            JUDGE(j, "PWR-05", kept, "the cut cost the progress: resumed at byte %lu of %lu", from,
+                  stored);
+        j->resumed = true;
+        judge_seen(j, "DWN-10");
+    } else if (stored > 0 && from == 0) {
+        j->restarts++; /* begun again for the fault, whatever cut came in between */
+        j->stored_segments = 0;
+    }
+    j->resume_expected = j->cut_since_range = false;
+}
+
 static void on_range(struct judge *j, const struct ev *e, const char *range)
 {
     uint64_t from = 0;
     uint64_t to = 0;
     if (sscanf(range, "bytes=%lu-%lu", &from, &to) != 2)
         return;
-    const struct judge_setup *s = &j->setup;
     j->first_range_from = (uint32_t)from;
     if (j->package == NULL)
         return;
-    uint64_t total = j->package->len_bytes;
-    uint64_t len = to - from + 1;
-    j->asked_bytes = (uint32_t)len;
-    /* Whole segments, or what is missing of one after a reply that was cut short. */
-    bool ends = to + 1 == total || (to + 1) % s->segment_bytes == 0;
-    bool rest = to + 1 == total || (j->breaks > 0 && from % s->segment_bytes != 0);
-    JUDGE(j, "DWN-20", ends && len <= s->segment_bytes && (len == s->segment_bytes || rest),
-          "request for bytes %lu-%lu is %lu long; index demands %u", from, to, len,
-          s->segment_bytes);
+    j->asked_bytes = (uint32_t)(to - from + 1);
+    judge_segment(j, from, to);
 
     /* Never beyond what flash really holds. */
-    bool durable = from <= total && judge_flash_holds(j, 0, from);
+    bool durable = from <= j->package->len_bytes && judge_flash_holds(j, 0, from);
     if (from > 0 && !j->dirty && !j->silent_faults) {
         JUDGE(j, "PWR-04", durable, "asked for byte %lu although the bytes before are not in flash",
               from);
@@ -111,28 +142,7 @@ static void on_range(struct judge *j, const struct ev *e, const char *range)
         j->replaced = false;
     }
     if (j->resume_expected) {
-        uint64_t stored = (uint64_t)j->stored_segments * s->segment_bytes;
-        if (stored > total)
-            stored = total;
-        /* A cut may cost the mark of the segment under way; write-once flash restarts every break
-         * at its erase unit. */
-        uint64_t slack = j->cut_since_range ? 2u * s->segment_bytes : 0;
-        if (s->scenario->device.geometry.policy != NOR_REWRITE)
-            slack += s->scenario->device.geometry.erase_bytes;
-        if (stored > 0 && !j->dirty && !j->silent_faults) {
-            bool kept = from + slack >= stored;
-            JUDGE(j, "DWN-08", kept && durable,
-                  "resumed at byte %lu; %lu bytes were stored before the break", from, stored);
-            if (j->cut_since_range)
-                JUDGE(j, "PWR-05", kept, "the cut cost the progress: resumed at byte %lu of %lu",
-                      from, stored);
-            j->resumed = true;
-            judge_seen(j, "DWN-10");
-        } else if (stored > 0 && from == 0) {
-            j->restarts++; /* begun again for the fault, whatever cut came in between */
-            j->stored_segments = 0;
-        }
-        j->resume_expected = j->cut_since_range = false;
+        judge_resume(j, from, durable);
     } else if (from == 0 && j->stored_segments > 0) {
         j->restarts++;
         j->stored_segments = 0;

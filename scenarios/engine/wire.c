@@ -70,54 +70,71 @@ static bool device_rule(const struct power_rule *p)
             p->when.lane != LANE_NETWORK);
 }
 
+/* The command line of the device's process; the pointers go into it and into w. */
+struct command_line {
+    char http_port[8], mqtt_port[8], offset[24], seed[24];
+    char rules[SCENARIO_RULES_MAX][64];
+    char *argv[ARGS_MAX]; /* ends with null */
+    size_t n;
+};
+
+static void put(struct command_line *c, const char *word)
+{
+    c->argv[c->n++] = (char *)(uintptr_t)word; /* posix_spawn writes none of them */
+}
+
+static void put_option(struct command_line *c, const char *option, const char *value)
+{
+    put(c, option);
+    put(c, value);
+}
+
+static void command_line_make(struct command_line *c, const struct wire *w)
+{
+    c->n = 0;
+    (void)snprintf(c->http_port, sizeof c->http_port, "%u", w->relay.ways[LINK_HTTP].port);
+    (void)snprintf(c->mqtt_port, sizeof c->mqtt_port, "%u", w->relay.ways[LINK_MQTT].port);
+    (void)snprintf(c->offset, sizeof c->offset, "%" PRId64, w->g.now_ns);
+    (void)snprintf(c->seed, sizeof c->seed, "%" PRIu64, stage_seed(&w->g));
+    put_option(c, w->g.o->self_exe, "device");
+    put_option(c, "--scenario", w->scenario_path);
+    put_option(c, "--flash", w->flash_path);
+    put_option(c, "--relay", c->http_port);
+    put_option(c, "--events", "3");
+    put_option(c, "--offset", c->offset);
+    put_option(c, "--seed", c->seed);
+    if (w->g.o->cache_dir != NULL)
+        put_option(c, "--cache", w->g.o->cache_dir);
+    if (w->broker != NULL)
+        put_option(c, "--relay-mqtt", c->mqtt_port);
+    if (w->files.ca_path[0] != '\0')
+        put_option(c, "--ca", w->files.ca_path);
+    if (w->heal)
+        put(c, "--heal");
+    for (uint32_t i = 0; i < w->g.s->n_power && !w->heal; i++) {
+        uint32_t seen;
+        bool fired;
+        script_power_state(w->g.script, i, &seen, &fired);
+        (void)snprintf(c->rules[i], sizeof c->rules[i], "%u:%u:%d:%" PRIu64, i, seen, fired ? 1 : 0,
+                       w->rule_op[i]);
+        put_option(c, "--rule", c->rules[i]);
+    }
+    c->argv[c->n] = NULL;
+}
+
 static int spawn_device(struct wire *w)
 {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0)
         return err_set(&w->err, ERR_IO, "no pipe for the device: %s", strerror(errno));
     (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    char words[6][32], mqtt_port[8];
-    char rules[SCENARIO_RULES_MAX][64];
-    char *argv[ARGS_MAX];
-    size_t n = 0;
-    (void)snprintf(words[0], sizeof words[0], "%u", w->relay.ways[LINK_HTTP].port);
-    (void)snprintf(mqtt_port, sizeof mqtt_port, "%u", w->relay.ways[LINK_MQTT].port);
-    (void)snprintf(words[1], sizeof words[1], "%" PRId64, w->g.now_ns);
-    (void)snprintf(words[2], sizeof words[2], "%" PRIu64, stage_seed(&w->g));
-    const char *fixed[] = {w->g.o->self_exe, "device",  "--scenario", w->scenario_path, "--flash",
-                           w->flash_path,    "--relay", words[0],     "--events",       "3",
-                           "--offset",       words[1],  "--seed",     words[2]};
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
-        argv[n++] = (char *)(uintptr_t)fixed[i];
-    if (w->g.o->cache_dir != NULL) {
-        argv[n++] = (char *)(uintptr_t) "--cache";
-        argv[n++] = (char *)(uintptr_t)w->g.o->cache_dir;
-    }
-    if (w->broker != NULL) {
-        argv[n++] = (char *)(uintptr_t) "--relay-mqtt";
-        argv[n++] = mqtt_port;
-    }
-    if (w->files.ca_path[0] != '\0') {
-        argv[n++] = (char *)(uintptr_t) "--ca";
-        argv[n++] = w->files.ca_path;
-    }
-    if (w->heal)
-        argv[n++] = (char *)(uintptr_t) "--heal";
-    for (uint32_t i = 0; i < w->g.s->n_power && !w->heal; i++) {
-        uint32_t seen;
-        bool fired;
-        script_power_state(w->g.script, i, &seen, &fired);
-        (void)snprintf(rules[i], sizeof rules[i], "%u:%u:%d:%" PRIu64, i, seen, fired ? 1 : 0,
-                       w->rule_op[i]);
-        argv[n++] = (char *)(uintptr_t) "--rule";
-        argv[n++] = rules[i];
-    }
-    argv[n] = NULL;
+    struct command_line c;
+    command_line_make(&c, w);
     posix_spawn_file_actions_t fa;
     (void)posix_spawn_file_actions_init(&fa);
     /* Works also when the pipe already is descriptor 3: dup2 then only clears close-on-exec. */
     (void)posix_spawn_file_actions_adddup2(&fa, fds[1], 3);
-    int rc = posix_spawn(&w->pid, w->g.o->self_exe, &fa, NULL, argv, environ);
+    int rc = posix_spawn(&w->pid, w->g.o->self_exe, &fa, NULL, c.argv, environ);
     (void)posix_spawn_file_actions_destroy(&fa);
     (void)close(fds[1]);
     if (rc != 0) {
