@@ -42,7 +42,7 @@ int setup_file(struct cloud_setup *s, const char *path, struct err *err);
 /* Where files that a text names are. */
 struct setup_files {
     const char *dir; /* what paths begin with: ends with a slash, or is empty */
-    bool uploads;    /* only names, of files that lie there (admin_files.h) */
+    bool uploads;    /* only names, of files that lie there (admin_files.c) */
 };
 /* The text of a set-up file. */
 int setup_text(struct cloud_setup *s, const char *text, size_t len_bytes,
