@@ -51,12 +51,16 @@ static bool is_chain(const struct scenario *s)
     return s->n_offers >= 3;
 }
 
-/* A version whose trial was used up by power cuts is rightly not tried again. */
+/* Behind a power cut, a version whose trial was used up by cuts is rightly not tried again, and
+ * what a fault was to keep from the device may come to it in another try. */
 bool judge_got_there(const struct judge *j)
 {
     const struct expectation *x = &j->setup.scenario->expect;
-    return !x->has_version || strcmp(j->main_version, x->version) == 0 ||
-           (j->slots.on && j->cuts > 0 && strcmp(j->slots.refused, x->version) == 0);
+    if (!x->has_version || strcmp(j->main_version, x->version) == 0)
+        return true;
+    return j->slots.on && j->cuts > 0 &&
+           (strcmp(j->slots.refused, x->version) == 0 ||
+            version_compare(j->main_version, x->version) > 0);
 }
 
 /* Given that the network came back before the end, did the update get there by itself? */

@@ -25,21 +25,24 @@ struct bench {
     char cache[TEST_PATH_MAX];
 };
 
-/* An image of so many bytes in a slot of its erase units, and members of device and document. */
+/* An image of so many bytes in a slot of its erase units, and members of device and document. Where
+ * the device has files, a small second one in a unit of its own. */
 static void set_up(struct bench *b, const char *agent, uint32_t image_bytes, const char *device,
                    const char *rest)
 {
     char text[2048];
     struct err err = {.text = ""};
-    uint32_t slot = (image_bytes + 0xfff) / 0x1000 * 0x1000;
+    const bool files = strstr(device, "\"files\"") != NULL;
+    uint32_t slot = (image_bytes + 0xfff) / 0x1000 * 0x1000 + (files ? 0x1000 : 0);
     memset(b, 0, sizeof *b);
     (void)snprintf(
         text, sizeof text,
         "{\"otabench\": 1, \"text\": \"t\", \"device\": {\"agent\": \"%s\", \"rounds\": 2, "
         "\"app_bytes\": %u, \"user_bytes\": 4096, \"chip_bytes\": %u%s}, \"versions\": "
-        "[{\"version\": \"1.0\", \"images\": [{\"generate\": {\"bytes\": %u}}]}, "
+        "[{\"version\": \"1.0\", \"images\": [{\"generate\": {\"bytes\": %u}}%s]}, "
         "{\"version\": \"1.1\"}]%s}",
-        agent, slot, 2 * slot + 0xe000, device, image_bytes, rest);
+        agent, slot, 2 * slot + 0xe000, device, image_bytes,
+        files ? ", {\"generate\": {\"bytes\": 300}}" : "", rest);
     test_tmpdir(b->cache);
     b->run.cache_dir = b->cache;
     b->s = calloc(1, sizeof *b->s);
@@ -93,6 +96,9 @@ static void close_it(struct bench *b, const struct whole_options *options)
 
 /* ---- what is right closes ---- */
 
+#define TWO_FILES                                                                                  \
+    ", \"files\": [{\"name\": \"app.bin\", \"area_bytes\": 4096}, {\"name\": \"ui.bin\"}]"
+
 struct closed_row {
     const char *name, *agent, *device, *rest;
     uint32_t tears;
@@ -102,6 +108,7 @@ static const struct closed_row closed_rows[] = {
     {"Link SDK 4.x", "aiot", "", "", NOTHING | SCRAMBLED},
     {"uOTA", "uota", "", "", NOTHING},
     {"file over MQTT", "aiot", "", ", \"offers\": [{\"transport\": \"mqtt\"}]", NOTHING},
+    {"two files", "aiot", TWO_FILES, "", NOTHING},
     {"a server error at the first request", "aiot", "",
      ", \"cloud\": {\"faults\": [{\"on\": \"download\", \"do\": \"status\", \"code\": 503}]}",
      NOTHING},
@@ -131,6 +138,21 @@ static void closes(const void *row)
     CHECK_INT(whole_describe(&b.r, "tiny", &text), 0);
     CHECK_HAS((const char *)text.data, "signed URLs");
     buf_free(&text);
+    tear_down(&b);
+}
+
+/* The damage is to keep the device on 1.0. After a cut it meets another try, and 1.1 comes: nothing
+ * is wrong with that. */
+static void a_fault_may_fall_into_another_try(void)
+{
+    struct bench b;
+    set_up(&b, "aiot", 700, TWO_FILES,
+           ", \"cloud\": {\"faults\": [{\"on\": \"download\", \"do\": \"corrupt\", \"from\": 2, "
+           "\"bytes\": 9}]}, \"expect\": {\"version\": \"1.0\"}");
+    close_it(&b, &(struct whole_options){.tears = NOTHING, .max_states = 3000, .max_cuts = 2});
+    CHECK_INT(b.r.failing, 0);
+    CHECK_STR(b.r.new_version, "1.0");
+    CHECK(b.r.ends_new > 0 && b.r.ends_old > 0);
     tear_down(&b);
 }
 
@@ -228,6 +250,7 @@ static const struct naive_row naive_rows[] = {
     {"as it should be, SDK 3.x", "iot-ota", ""},
     {"as it should be, uOTA", "uota", ""},
     {"the boot record in one copy", "aiot", ", \"breaks\": [\"slots-single-copy\"]"},
+    {"two files", "aiot", TWO_FILES},
 };
 
 static const char *naive_name(const void *row)
@@ -293,6 +316,7 @@ static void is_refused(const void *row)
 
 static const struct test tests[] = {
     TEST_ROWS("closes", closes, closed_rows, closed_name),
+    {"a fault may fall into another try", a_fault_may_fall_into_another_try},
     TEST_ROWS("broken", is_found, broken_rows, broken_name),
     {"resets without end are told", resets_without_end_are_told},
     {"merging changes nothing", merging_changes_nothing},
