@@ -41,7 +41,9 @@ static const struct requirement rows[] = {
     {"CLD-23", "Aliyun: a gateway reports a sub-device's version under its names",
      "aiot_ota_api.h"},
     {"CLD-24", "Aliyun: a module name is part of version report and matching", "aiot_ota_api.h"},
-    {"CLD-33", "Aliyun: 'upgrading' starts with the first progress report",
+    {"CLD-33",
+     "Aliyun: a batch is of verified firmware, 'again' for failed devices, and 'upgrading' starts "
+     "with the first progress report",
      "Aliyun IoT device OTA"},
     {"DWN-01", "The stored package equals the served bytes, in exactly the announced size",
      "bench default"},

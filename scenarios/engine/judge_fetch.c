@@ -56,8 +56,9 @@ static uint64_t resume_slack(const struct judge *j)
  * slack can cost too much, so nobody asks there. */
 bool judge_slots_resume_matters(const struct judge *j)
 {
+    const struct device_config *c = &j->setup.scenario->device;
     return j->package != NULL && j->package->len_bytes > resume_slack(j) &&
-           j->setup.scenario->device.agent == AGENT_UOTA; /* others forget it at a start */
+           (c->agent == AGENT_UOTA || c->keep_offset); /* others forget it at a start */
 }
 
 void judge_slots_stored(struct judge *j)

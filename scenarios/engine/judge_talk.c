@@ -268,6 +268,20 @@ static bool is_others(const struct judge *j, const char *device)
     return false;
 }
 
+/* What a task may take in: of a batch verified firmware alone, again what has failed. */
+static void judge_task(struct judge *j, const struct judge_package *of)
+{
+    const struct scenario *s = j->setup.scenario;
+    const struct offer_spec *o = &s->offers[of->delta_id - BUILD_DELTA_ID];
+    if (o->campaign == TASK_BATCH)
+        JUDGE(j, "CLD-33", o->verified, "a batch of %s, which nobody has verified",
+              judge_version_name(j, o->to));
+    for (uint32_t i = 0; i < s->n_offers; i++)
+        if (s->offers[i].campaign == TASK_AGAIN && s->offers[i].to == o->to)
+            JUDGE(j, "CLD-33", strcmp(j->slots.informed, judge_version_name(j, o->to)) != 0,
+                  "once more %s, to a device that has told it", judge_version_name(j, o->to));
+}
+
 static void on_record(struct judge *j, const struct ev *e)
 {
     struct judge_slots *t = &j->slots;
@@ -298,6 +312,8 @@ static void on_record(struct judge *j, const struct ev *e)
         t->owed = true;
         t->came_online = false;
     }
+    if (pending && of != NULL && !of->heal && of->delta_id < BUILD_DELTA_ID + s->n_offers)
+        judge_task(j, of);
     if (upgrading && !t->record_upgrading)
         JUDGE(j, "CLD-33", t->step_seen || j->requests[RQ_PROGRESS] > 0,
               "upgrading before any progress was reported");
