@@ -234,10 +234,12 @@ void judge_results(const struct judge *j, struct run_result *r)
     const struct expectation *x = &j->setup.scenario->expect;
     const struct requirement *q;
     bool failed = false;
-    bool any = false;
+    bool any = false, as_labelled = false;
     for (size_t i = 0; (q = requirement_at(i)) != NULL; i++) {
         const struct check_state *c = &j->checks[i];
         bool wanted = expected_to_fail(x, q->id);
+        if (wanted && j->setup.by_token && !c->failed)
+            wanted = false;
         if ((!c->seen && !wanted) || r->n_checks >= RESULT_CHECKS_MAX)
             continue;
         struct check_result *out = &r->checks[r->n_checks++];
@@ -251,6 +253,7 @@ void judge_results(const struct judge *j, struct run_result *r)
             (void)snprintf(out->detail, sizeof out->detail,
                            "declared to fail, but the bench found nothing wrong");
         failed = failed || out->verdict == VERDICT_FAIL || out->verdict == VERDICT_UNEXPECTED_PASS;
+        as_labelled = as_labelled || out->verdict == VERDICT_EXPECTED_FAIL;
         any = true;
     }
     if (failed)
@@ -258,7 +261,7 @@ void judge_results(const struct judge *j, struct run_result *r)
     else if (!any)
         r->verdict = VERDICT_NOT_APPLICABLE;
     else
-        r->verdict = x->n_fails > 0 ? VERDICT_EXPECTED_FAIL : VERDICT_PASS;
+        r->verdict = as_labelled ? VERDICT_EXPECTED_FAIL : VERDICT_PASS;
     r->boots = j->boots;
     r->cuts = j->cuts;
     r->agent_peak_bytes = j->heap_peak_agent;

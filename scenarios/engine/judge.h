@@ -32,6 +32,8 @@ struct judge_package {
 
 struct judge_setup {
     const struct scenario *scenario;
+    bool by_token; /* more is cut than the scenario says: what it is labelled with may fail, but
+                      need not */
     uint32_t (*update_address)(void *ctx); /* where on the chip the package being fetched goes */
     uint32_t package_limit;                /* largest package the device may take */
     uint32_t segment_bytes;

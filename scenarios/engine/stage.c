@@ -386,6 +386,7 @@ static int set_up_judge(struct stage *g, const struct stage_world *w)
     device_state_layout(&s->device, &layout);
     const struct partition *slot = slots ? partition_find(&s->device.partitions, "app2") : NULL;
     struct judge_setup js = {.scenario = s,
+                             .by_token = g->o->n_cuts > 0,
                              .update_address = update_address,
                              .package_limit =
                                  slots ? slot->size_bytes : state_package_limit(&layout),

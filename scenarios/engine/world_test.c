@@ -338,6 +338,29 @@ static void a_token_whose_cut_never_comes_is_inconclusive(void)
     fixture_free(f);
 }
 
+/* A label of the zoo is of the scenario as it is written, or of some cut, not of every one. */
+static void a_label_does_not_bind_a_token(void)
+{
+    static const struct {
+        const char *rest;
+        uint64_t op;
+        enum verdict want;
+    } rows[] = {
+        {", \"expect\": {\"fails\": [\"PWR-06\"]}", 7, VERDICT_PASS},
+        {", \"expect\": {\"fails\": [\"PWR-06\"]}", 0, VERDICT_FAIL},
+    };
+    struct fixture *f = fixture_new();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct run_options o = {.cuts = {{.op = rows[i].op, .tear = TEAR_NOTHING}},
+                                .n_cuts = rows[i].op > 0};
+        char text[2048];
+        (void)snprintf(text, sizeof text, SCENARIO("%s"), rows[i].rest);
+        const struct run_result *r = run_with(f, text, o);
+        CHECK_STR(verdict_name(r->verdict), verdict_name(rows[i].want));
+    }
+    fixture_free(f);
+}
+
 static void count_message(void *ctx, bool reply, uint32_t connection)
 {
     (void)reply;
@@ -441,6 +464,7 @@ static const struct test tests[] = {
     {"runs leave no files open", runs_leave_no_files_open},
     TEST_ROWS("inconclusive without", a_run_without_its_fault_is_inconclusive, misses, missed_name),
     {"a failure outweighs a missed fault", a_failure_outweighs_a_missed_fault},
+    {"a label does not bind a token", a_label_does_not_bind_a_token},
     {"a token whose cut never comes is inconclusive",
      a_token_whose_cut_never_comes_is_inconclusive},
     {"cuts of a token happen", cuts_of_a_token_happen},
