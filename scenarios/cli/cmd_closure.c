@@ -37,7 +37,7 @@ static const char help[] =
     "                 from one of its contents, with the stack overwritten between steps\n"
     "  --quiet        no progress\n\n"
     "Ctrl-C leaves a valid, bounded result. Exit: 0 proved, 1 counter-example, 2 bounded or bench\n"
-    "fault, 64 wrong usage.\n"
+    "fault, 64 wrong usage, 77 no restore that could be followed.\n"
     "example: otabench closure scenarios/library/cms/a-full-upgrade-runs-clean.json\n";
 
 struct wanted {
@@ -288,8 +288,10 @@ int cmd_closure(int argc, char **argv)
         rc = cli_fail("closure", EXIT_USAGE, "%s", err.text);
     else if ((rc = cli_reports("closure", &w.json, 1)) != 0)
         ; /* said already */
-    else if (closure_case_open(k, s, &o, w.options.seed != 0 ? w.options.seed : s->seed, &err) != 0)
-        rc = cli_fail("closure", EXIT_INCONCLUSIVE, "%s", err.text);
+    else if ((rc = closure_case_open(k, s, &o, w.options.seed != 0 ? w.options.seed : s->seed,
+                                     &err)) != 0)
+        rc = cli_fail("closure", rc == ERR_UNSUPPORTED ? EXIT_NOT_APPLICABLE : EXIT_INCONCLUSIVE,
+                      "%s", err.text);
     else
         rc = explore(&w, s, k, &err);
     if (k != NULL)

@@ -55,9 +55,9 @@ static const char help[] =
     "cuts.html\n"
     "  otabench explore bug.json --depth 3 --sample 10000 --seed 7\n"
     "\n"
-    "Ctrl-C leaves a valid report of what is done. Exit: 0 no cut did harm, 1 one did,\n"
-    "2 incomplete, a bench fault, or the scenario does not pass without a cut, 64 wrong usage,\n"
-    "77 the scenarios have no flash operation and no message.\n";
+    "Ctrl-C leaves a valid report of what is done. Exit: 0 no cut did harm, 1 one did, or the\n"
+    "scenario fails without any, 2 incomplete, a bench fault, or no verdict without a cut,\n"
+    "64 wrong usage, 77 nothing that could be cut.\n";
 
 struct explore_command {
     struct explore_line line;
@@ -173,7 +173,7 @@ static int prepare(struct explore_command *c, const struct scenario_files *f, st
             cli_status_clear();
         if (rc != 0)
             return rc;
-        if (x->cause[0] != '\0')
+        if (x->cause[0] != '\0' && !c->line.quiet)
             (void)fprintf(stderr, "%s: %s\n", x->name, x->cause);
     }
     uint64_t all = explore_report_points(r);

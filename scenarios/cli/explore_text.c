@@ -30,8 +30,8 @@ static int put_outcomes(struct buf *out, const struct exploration *x)
 {
     struct explore_totals t;
     explore_sum(x, &t);
-    int rc = buf_printf(out, "  %" PRIu64 " runs:", t.runs);
-    const char *comma = "";
+    int rc = buf_printf(out, "  %" PRIu64 " runs", t.runs);
+    const char *comma = ":";
     for (int o = EXPLORE_NEW; o < EXPLORE_OUTCOMES; o++)
         if (t.counts[o] > 0) {
             rc |= buf_printf(out, "%s %" PRIu64 " %s", comma, t.counts[o],

@@ -419,8 +419,11 @@ static void explain(struct err *why, const struct run_result *r)
             text = failed;
             break;
         }
-    (void)err_set(why, ERR_ARG, "without a cut the scenario is %s: %s", verdict_name(r->verdict),
-                  text);
+    if (r->verdict == VERDICT_FAIL)
+        (void)err_set(why, ERR_ARG, "the scenario fails without a cut: %s", text);
+    else
+        (void)err_set(why, ERR_ARG, "the scenario is %s without a cut: %s",
+                      verdict_name(r->verdict), text);
 }
 
 static int read_baseline(struct exploration *x, const struct scenario *s,
