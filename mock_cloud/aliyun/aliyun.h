@@ -21,6 +21,9 @@ extern const struct face aliyun_face;
 
 #define ALIYUN_URL_MAX 255 /* with the final zero: real clients crash beyond (aliyun note §5.4) */
 
+/* The content of a configuration to come, as package package_id. The store's errors. */
+int aliyun_keep_config(struct cloud *c, const char *product_key, int64_t package_id,
+                       const void *content, uint32_t bytes, struct err *err);
 /* A remote configuration for all devices of a product; content is kept as package package_id. Those
  * that are there are told. ERR_ARG, and the store's errors. */
 int aliyun_set_config(struct cloud *c, int64_t now_ns, const char *product_key,

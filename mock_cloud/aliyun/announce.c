@@ -282,3 +282,12 @@ int aliyun_put_config(struct cloud *c, int64_t now_ns, const struct store_config
     put_text(&o, "getType", "file");
     return object_end(&o);
 }
+
+int aliyun_put_config_push(struct cloud *c, int64_t now_ns, const struct store_config *cfg,
+                           struct buf *out, struct err *err)
+{
+    (void)buf_printf(out, "{\"id\":\"%" PRId64 "\",\"version\":\"1.0\",\"params\":",
+                     aliyun_message_id(c, now_ns));
+    const int rc = aliyun_put_config(c, now_ns, cfg, out, err);
+    return rc == 0 ? buf_text(out, ",\"method\":\"thing.config.push\"}") : rc;
+}

@@ -19,7 +19,11 @@ int aliyun_put_upgrade(struct cloud *c, int64_t now_ns, const char *identity,
 /* The object {"configId":...}. */
 int aliyun_put_config(struct cloud *c, int64_t now_ns, const struct store_config *cfg,
                       struct buf *out, struct err *err);
-/* The face's memory of messages that wait (face.h): of an announcement, which firmware. */
+/* A whole message that pushes it. */
+int aliyun_put_config_push(struct cloud *c, int64_t now_ns, const struct store_config *cfg,
+                           struct buf *out, struct err *err);
+/* The face's memory of messages that wait (face.h): of an announcement, which firmware;
+ * of a configuration, that it is one. */
 bool aliyun_remember_message(struct cloud *c, const char *identity, const struct mqtt_message *m,
                              struct buf *out);
 bool aliyun_recall_message(struct cloud *c, int64_t now_ns, const char *identity, const char *topic,

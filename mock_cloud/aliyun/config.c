@@ -48,20 +48,16 @@ static void push_config(struct cloud *c, int64_t now_ns, const struct store_sess
         return;
     buf_init(&text, CONFIG_TEXT_MAX);
     cloud_begin_push(c, now_ns);
-    (void)buf_printf(&text, "{\"id\":\"%" PRId64 "\",\"version\":\"1.0\",\"params\":",
-                     aliyun_message_id(c, now_ns));
-    if (aliyun_put_config(c, now_ns, cfg, &text, &err) == 0) {
-        (void)buf_text(&text, ",\"method\":\"thing.config.push\"}");
+    if (aliyun_put_config_push(c, now_ns, cfg, &text, &err) == 0)
         aliyun_send(c, now_ns, x->via, TOPIC_CONFIG_PUSH, &name, text.data, text.len_bytes, 1);
-    } else {
+    else
         aliyun_error(c, now_ns, &err);
-    }
     cloud_end_push(c);
     buf_free(&text);
 }
 
-static int keep_content(struct cloud *c, const char *product_key, int64_t package_id,
-                        const void *content, uint32_t bytes, struct err *err)
+int aliyun_keep_config(struct cloud *c, const char *product_key, int64_t package_id,
+                       const void *content, uint32_t bytes, struct err *err)
 {
     struct store_package p = {.delta_id = package_id, .kind = PACKAGE_FULL, .bytes = bytes};
     char md5[DIGEST_HEX_MAX];
@@ -82,7 +78,7 @@ int aliyun_set_config(struct cloud *c, int64_t now_ns, const char *product_key,
         strnlen(product_key, STORE_TEXT_MAX) == STORE_TEXT_MAX)
         return err_set(err, ERR_ARG, "configuration: product and id of 1 to %d bytes are needed",
                        STORE_TEXT_MAX - 1);
-    int rc = keep_content(c, product_key, package_id, content, bytes, err);
+    int rc = aliyun_keep_config(c, product_key, package_id, content, bytes, err);
     if (rc != 0)
         return rc;
     (void)snprintf(cfg.product_id, sizeof cfg.product_id, "%s", product_key);

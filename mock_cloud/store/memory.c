@@ -24,7 +24,7 @@ static const struct table {
     uint32_t columns, numbers;
 } tables[] = {{ST_ALL_DEVICES, 5, 0},  {ST_ALL_SUB_DEVICES, 3, 0x04}, {ST_ALL_RECORDS, 6, 0x3d},
               {ST_ALL_VERSIONS, 3, 0}, {ST_ALL_TASKS, 2, 3},          {ST_ALL_VERIFIED, 2, 3},
-              {ST_ALL_TAKEN, 4, 0x0e}};
+              {ST_ALL_TAKEN, 4, 0x0e}, {ST_ALL_CONFIGS, 4, 0x04}};
 
 static int put_rows(struct store *s, const struct table *t, struct buf *out, struct err *err)
 {
@@ -158,12 +158,25 @@ static void recall_taken(struct reader *r)
     }
 }
 
+static void recall_configs(struct reader *r)
+{
+    for (int64_t n = count_of_rows(r); goes_on(r) && n > 0; n--) {
+        struct store_config c;
+        cursor_text(&r->c, c.product_id, sizeof c.product_id);
+        cursor_text(&r->c, c.config_id, sizeof c.config_id);
+        c.package_id = cursor_int(&r->c, 1, INT32_MAX);
+        cursor_text(&r->c, c.sha256_hex, sizeof c.sha256_hex);
+        if (!r->c.bad)
+            r->rc = store_put_config(r->s, &c, r->err);
+    }
+}
+
 static int forget(struct store *s, struct err *err)
 {
     static const enum statement emptied[] = {ST_NO_DEVICES,  ST_NO_SUB_DEVICES, ST_NO_RECORDS,
                                              ST_NO_MESSAGES, ST_NO_VERSIONS,    ST_NO_SESSIONS,
                                              ST_NO_OUTGOING, ST_NO_REFUSALS,    ST_NO_ANNOUNCED,
-                                             ST_NO_TAKEN,    ST_NO_OVERTAKEN};
+                                             ST_NO_TAKEN,    ST_NO_OVERTAKEN,   ST_NO_CONFIGS};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof emptied / sizeof emptied[0]; i++) {
         struct row row = row_begin(s, emptied[i]);
@@ -187,6 +200,7 @@ int store_recall(struct store *s, const void *memory, size_t len_bytes, int64_t 
     recall_number(&r, ST_SET_TASK_STATE, TASK_HELD);
     recall_number(&r, ST_SET_VERIFIED, 1);
     recall_taken(&r);
+    recall_configs(&r);
     if (r.c.bad || (r.rc == 0 && !cursor_done(&r.c)))
         r.rc = err_set(err, ERR_FORMAT, "store: no memory of this store");
     return store_finish(s, r.rc, err);

@@ -95,6 +95,8 @@ enum statement {
     ST_NO_TAKEN,
     ST_NO_OVERTAKEN,
     ST_ALL_VERIFIED,
+    ST_ALL_CONFIGS,
+    ST_NO_CONFIGS,
     ST_SET_TASK_STATE,
     ST_SET_VERIFIED,
     ST_NO_DEVICES,

@@ -277,6 +277,9 @@ static const char *const statements[ST_COUNT] = {
                      " ORDER BY device_id, delta_id",
     [ST_NO_TAKEN] = "DELETE FROM taken",
     [ST_NO_OVERTAKEN] = "DELETE FROM overtaken",
+    [ST_ALL_CONFIGS] = "SELECT product_id, config_id, package_id, sha256_hex FROM config"
+                       " ORDER BY product_id",
+    [ST_NO_CONFIGS] = "DELETE FROM config",
     [ST_ALL_TASKS] = "SELECT task_id, state FROM task ORDER BY task_id",
     [ST_ALL_VERIFIED] = "SELECT delta_id, verified FROM firmware ORDER BY delta_id",
     [ST_SET_TASK_STATE] = "UPDATE task SET state = ? WHERE task_id = ? RETURNING task_id",

@@ -41,11 +41,8 @@ const char *script_forgets(const struct scenario *s)
     const char *why = NULL;
     for (uint32_t i = 0; i < s->n_net && why == NULL; i++)
         why = trigger_forgets(&s->net[i].when);
-    for (uint32_t i = 0; i < s->n_pushes && why == NULL; i++) {
+    for (uint32_t i = 0; i < s->n_pushes && why == NULL; i++)
         why = trigger_forgets(&s->pushes[i].when);
-        if (why == NULL && s->pushes[i].kind == PUSH_CONFIG)
-            why = "a configuration that its script makes: it is not part of a state";
-    }
     return why;
 }
 

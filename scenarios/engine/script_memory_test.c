@@ -279,8 +279,6 @@ static const struct forgotten_row forgotten_rows[] = {
      "over the whole update"},
     {"what takes the cloud its time",
      "{\"when\": {\"event\": \"cloud/offline\"}, \"do\": \"reset\"}", "", "misses a device"},
-    {"a configuration", "", "{\"when\": {\"event\": \"device/segment\"}, \"do\": \"config\"}",
-     "a configuration"},
 };
 
 static const char *forgotten_name(const void *row)

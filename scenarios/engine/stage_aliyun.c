@@ -166,6 +166,12 @@ bool aliyun_stage_config(struct stage *g)
                              CONFIG_PACKAGE_ID, CONFIG_TEXT, sizeof CONFIG_TEXT - 1, NULL) == 0;
 }
 
+int aliyun_stage_keep_config(struct stage *g, struct err *err)
+{
+    return aliyun_keep_config(g->cloud, g->s->device.product_id, CONFIG_PACKAGE_ID, CONFIG_TEXT,
+                              sizeof CONFIG_TEXT - 1, err);
+}
+
 bool aliyun_stage_cancel(struct stage *g)
 {
     struct store_task t = {.task_id = 0};

@@ -32,6 +32,7 @@ void aliyun_stage_identity(const struct device_config *d, char out[MQTT_IDENTITY
 int aliyun_stage_device(struct stage *g, const char *secret, struct err *err);
 int aliyun_stage_publish(struct stage *g, uint32_t offer, struct err *err);
 bool aliyun_stage_config(struct stage *g);
+int aliyun_stage_keep_config(struct stage *g, struct err *err); /* its content alone */
 bool aliyun_stage_cancel(struct stage *g); /* the newest task; false: there is none */
 int aliyun_stage_heal(struct stage *g, struct err *err);
 bool aliyun_stage_healed(struct stage *g);

@@ -18,6 +18,15 @@ bool stage_has_faults(const struct scenario *s)
     return s->n_net > 0 || s->n_pushes > 0 || s->n_flash > 0;
 }
 
+int stage_lay_ready(struct stage *g, struct err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < g->s->n_pushes; i++)
+        if (g->s->pushes[i].kind == PUSH_CONFIG)
+            rc = aliyun_stage_keep_config(g, err);
+    return rc;
+}
+
 /* ---- flash faults ---- */
 
 static int put_flash(const struct nor *n, struct buf *out)

@@ -15,6 +15,10 @@ const char *stage_forgets(const struct scenario *s);
 /* There is something that can be spent: else memories are empty. */
 bool stage_has_faults(const struct scenario *s);
 
+/* For a world that memories are put back into: what the script makes later and memories only name
+ * lies ready. Before the script starts. The store's errors. */
+int stage_lay_ready(struct stage *g, struct err *err);
+
 /* Appended. ERR_LIMIT, ERR_NOMEM. */
 int stage_remember(struct stage *g, enum script_power power, struct buf *out, struct err *err);
 /* Tells a judge what would be set off if power went now, as the script would. False: nothing. */

@@ -166,10 +166,10 @@ static int make_first(struct whole *w, struct err *err)
     int rc = sim_build_for(w->world, w->s, &w->run, err);
     if (rc == 0)
         rc = sim_set_up(r, w->world->stacks, err);
-    if (rc == 0) {
-        whole_start_script(&r->g);
+    if (rc == 0)
+        rc = whole_start_script(&r->g, err);
+    if (rc == 0)
         rc = first_node(w, r, err);
-    }
     sim_take_down(r);
     free(r);
     return rc;

@@ -399,7 +399,7 @@ int whole_recall(struct stage *g, const void *memory, size_t len_bytes, bool wit
  * nothing does; POOL_NONE without memory. */
 uint32_t whole_over(struct whole *w, uint32_t cloud);
 /* The script's moment 0: what is offered from the start is offered. */
-void whole_start_script(struct stage *g);
+int whole_start_script(struct stage *g, struct err *err);
 
 /* whole_dead.c */
 /* Makes w->any, unless nothing is to be merged. */

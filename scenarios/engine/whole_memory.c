@@ -122,9 +122,13 @@ uint32_t whole_over(struct whole *w, uint32_t cloud)
     return number;
 }
 
-void whole_start_script(struct stage *g)
+int whole_start_script(struct stage *g, struct err *err)
 {
+    int rc = stage_lay_ready(g, err);
+    if (rc != 0)
+        return rc;
     script_start(g->script, 0);
     (void)script_time(g->script, 0);
     (void)stage_act(g);
+    return 0;
 }

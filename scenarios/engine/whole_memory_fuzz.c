@@ -26,7 +26,8 @@ static const char document[] =
     "3}, "
     "\"do\": \"broker-restart\", \"for_ms\": 900}, {\"when\": {\"connection\": 3, \"byte\": 9}, "
     "\"do\": \"reset\"}]}, \"cloud\": {\"pushes\": [{\"when\": {\"event\": \"device/progress\"}, "
-    "\"do\": \"repeat\"}]}, \"flash\": [{\"fail\": \"read\", \"address\": \"0x9000\", \"count\": "
+    "\"do\": \"repeat\"}, {\"when\": {\"event\": \"device/progress\"}, \"do\": "
+    "\"config\"}]}, \"flash\": [{\"fail\": \"read\", \"address\": \"0x9000\", \"count\": "
     "4}]}";
 
 /* One world for all inputs: a memory that is taken leaves nothing of the one before. */
@@ -45,7 +46,7 @@ static struct sim_run *a_run(void)
     r = (struct sim_run){.g = {.s = &s, .o = &o, .store = w->store, .build = &w->build},
                          .power_on_ns = VTIME_NEVER};
     demand(sim_build_for(w, &s, &o, &err) == 0 && sim_set_up(&r, w->stacks, &err) == 0);
-    whole_start_script(&r.g);
+    demand(whole_start_script(&r.g, &err) == 0);
     return &r;
 }
 

@@ -32,7 +32,7 @@ static void world_up(struct bench *b, struct sim_run *r, struct world *w)
                           .power_on_ns = VTIME_NEVER};
     REQUIRE_OK(sim_build_for(w, b->s, &b->run, &err), &err);
     REQUIRE_OK(sim_set_up(r, w->stacks, &err), &err);
-    whole_start_script(&r->g);
+    REQUIRE_OK(whole_start_script(&r->g, &err), &err);
 }
 
 static void set_up(struct bench *b, const char *device, const char *rest)
@@ -137,6 +137,9 @@ static const struct device_row device_rows[] = {
     {"uOTA", "\"agent\": \"uota\"", ""},
     {"file over MQTT", "\"agent\": \"aiot\", \"check_interval_ms\": 3000",
      ", \"offers\": [{\"transport\": \"mqtt\"}]"},
+    {"a configuration that waits", "\"agent\": \"iot-ota\", \"check_interval_ms\": 3000",
+     ", \"cloud\": {\"pushes\": [{\"when\": {\"event\": \"device/segment\"}, \"do\": "
+     "\"config\"}]}"},
     {"a fault in the first download", "\"agent\": \"aiot\", \"check_interval_ms\": 3000",
      ", \"cloud\": {\"faults\": [{\"on\": \"download\", \"do\": \"status\", \"code\": 503}]}"},
 };

@@ -99,6 +99,10 @@ static void close_it(struct bench *b, const struct whole_options *options)
 #define TWO_FILES                                                                                  \
     ", \"files\": [{\"name\": \"app.bin\", \"area_bytes\": 4096}, {\"name\": \"ui.bin\"}]"
 
+#define CONFIG(nth)                                                                                \
+    ", \"cloud\": {\"pushes\": [{\"when\": {\"event\": \"cloud/message\", \"where\": "             \
+    "{\"rq\": \"inform\"}, \"nth\": " nth "}, \"do\": \"config\"}]}"
+
 struct closed_row {
     const char *name, *agent, *device, *rest;
     uint32_t tears;
@@ -109,6 +113,8 @@ static const struct closed_row closed_rows[] = {
     {"uOTA", "uota", "", "", NOTHING},
     {"file over MQTT", "aiot", "", ", \"offers\": [{\"transport\": \"mqtt\"}]", NOTHING},
     {"two files", "aiot", TWO_FILES, "", NOTHING},
+    {"a configuration", "iot-ota", "", CONFIG("2"), NOTHING},
+    {"a configuration, clean sessions", "aiot", "", CONFIG("1"), NOTHING},
     {"a server error at the first request", "aiot", "",
      ", \"cloud\": {\"faults\": [{\"on\": \"download\", \"do\": \"status\", \"code\": 503}]}",
      NOTHING},

@@ -73,8 +73,7 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
     r->g.look_ctx = k;
     r->g.watch = worker_on_event;
     r->g.watch_ctx = k;
-    whole_start_script(&r->g);
-    return 0;
+    return whole_start_script(&r->g, &k->err);
 }
 
 /* ---- connections that are lost ---- */
