@@ -37,7 +37,7 @@ static const char help[] =
     "                          restart and a kill (default: in memory)\n"
     "where it listens:\n"
     "  --bind IP               IPv4 address of the listeners (default 127.0.0.1)\n"
-    "  --host NAME             what URLs name (default: the address)\n"
+    "  --host NAME             what URLs name (default: the address; needed with 0.0.0.0)\n"
     "  --http-port N, --https-port N, --mqtt-port N, --mqtts-port N\n"
     "                          (default: those of the last start on this state, else free ones;\n"
     "                          devices that take no port in a URL need 80 and 443)\n"
@@ -507,6 +507,9 @@ int cmd_cloud(int argc, char **argv)
     bool own_broker = r.serve.no_mqtt || r.serve.mqtt_port != 0 || r.serve.mqtts_port != 0;
     if (code == 0 && r.serve.broker_url != NULL && own_broker)
         code = cli_usage("cloud", "--broker goes with neither --no-mqtt nor a port of our own");
+    if (code == 0 && r.serve.host == NULL && strcmp(r.serve.bind_ip, "0.0.0.0") == 0)
+        code = cli_usage("cloud", "--bind 0.0.0.0 is every address: --host says which one the URLs "
+                                  "name, a device cannot fetch from 0.0.0.0");
     if (code == 0 && r.serve.broker_url == NULL && r.serve.broker_ca != NULL)
         code = cli_usage("cloud", "--broker-ca is for --broker");
     return code != 0 ? code : run(&r);
