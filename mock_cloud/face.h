@@ -91,7 +91,7 @@ struct face {
     void (*offline)(struct cloud *c, int64_t now_ns, const char *identity);
 
     /* For a broker that knows no identities: filters of what devices publish (null past the end),
-     * and whose a topic is. Both may be null. */
+     * and whose a topic is: a device that is known. Both may be null. */
     const char *(*filter_at)(size_t index);
     bool (*owner)(struct cloud *c, const char *topic, char identity[MQTT_IDENTITY_MAX]);
 

@@ -117,7 +117,22 @@ static void a_message_on_a_foreign_topic_has_no_effect(void)
     bench_close(&b);
 }
 
+/* At a broker that knows no identities anybody may have published it. */
+static void a_topic_has_an_owner_that_is_known(void)
+{
+    char identity[MQTT_IDENTITY_MAX];
+    struct bench b;
+    bench_open(&b);
+    CHECK(cloud_mqtt_owner(b.cloud, "/ota/device/inform/" PK "/dev1", identity));
+    CHECK_STR(identity, DEVICE);
+    CHECK(!cloud_mqtt_owner(b.cloud, "/ota/device/inform/" PK "/nobody", identity));
+    CHECK(!cloud_mqtt_owner(b.cloud, "/ota/device/inform/nothing/dev1", identity));
+    CHECK(!cloud_mqtt_owner(b.cloud, "somewhere/else", identity));
+    bench_close(&b);
+}
+
 static const struct test tests[] = {
+    {"a topic has an owner that is known", a_topic_has_an_owner_that_is_known},
     TEST_ROWS("rule for", rule_holds, rules, rule_name),
     {"topics are read as they are made", topics_are_read_as_they_are_made},
     {"a message on a foreign topic has no effect", a_message_on_a_foreign_topic_has_no_effect},

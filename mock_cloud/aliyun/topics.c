@@ -149,11 +149,11 @@ bool aliyun_topic_owner(struct cloud *c, const char *topic, char identity[MQTT_I
 {
     enum aliyun_topic kind;
     struct aliyun_name name;
-    (void)c;
+    struct store_device d;
     if (!aliyun_topic_parse(topic, &kind, &name))
         return false;
     aliyun_name_identity(&name, identity);
-    return true;
+    return store_get_device(cloud_store(c), identity, &d, NULL) == 0;
 }
 
 static bool speaks_for(struct cloud *c, const char *identity, const struct aliyun_name *name)

@@ -122,10 +122,11 @@ static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_me
                                     .qos = msg->qos > 0 ? 1 : 0};
     (void)m;
     if (msg->payloadlen < 0 || in.payload_bytes > MQTT_PAYLOAD_MAX ||
-        strlen(msg->topic) >= MQTT_TOPIC_MAX || msg->retain ||
-        !cloud_mqtt_owner(r->cfg.cloud, msg->topic, identity))
+        strlen(msg->topic) >= MQTT_TOPIC_MAX || msg->retain)
         return;
-    if (!cloud_mqtt_topic(r->cfg.cloud, identity, msg->topic, MQTT_PUBLISH))
+    if (!cloud_mqtt_owner(r->cfg.cloud, msg->topic, identity))
+        cloud_mqtt_denied(r->cfg.cloud, r->now_ns, "unknown", msg->topic, MQTT_PUBLISH);
+    else if (!cloud_mqtt_topic(r->cfg.cloud, identity, msg->topic, MQTT_PUBLISH))
         cloud_mqtt_denied(r->cfg.cloud, r->now_ns, identity, msg->topic, MQTT_PUBLISH);
     else if (note_online(r, identity))
         cloud_mqtt_message(r->cfg.cloud, r->now_ns, identity, &in);

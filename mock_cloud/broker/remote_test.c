@@ -28,7 +28,7 @@ static bool hub_owner(struct cloud *c, const char *topic, char identity[MQTT_IDE
     if (strncmp(topic, "up/", 3) != 0)
         return false;
     (void)snprintf(identity, MQTT_IDENTITY_MAX, "%.100s", topic + 3);
-    return true;
+    return strcmp(identity, "stranger") != 0;
 }
 
 static bool hub_topic(struct cloud *c, const char *identity, const char *topic,
@@ -86,6 +86,7 @@ static void hub_open(struct hub *h, const char *url, const char *ca_path)
     REQUIRE(h->store != NULL);
     struct cloud_config cfg = {
         .store = h->store, .download_host = "localhost", .download_port = 80, .project_key = "k"};
+    cfg.event = test_event;
     h->cloud = cloud_new(&cfg, faces, 1, &err);
     REQUIRE(h->cloud != NULL);
     struct remote_config rcfg = {.cloud = h->cloud, .url = url, .ca_path = ca_path};
@@ -129,6 +130,10 @@ static void through_another_broker(void)
     turns(&x, &h, dev->log, "suback1 ");
     (void)mosquitto_publish(banned->m, NULL, "up/banned", 1, "x", 1, false);
     turns(&x, &h, banned->log, "puback ");
+    turns(&x, &h, heard.text, "!banned may not publish on up/banned ");
+    struct peer *stranger = peer_connect(&x, "s", "stranger", "secret", true);
+    (void)mosquitto_publish(stranger->m, NULL, "up/stranger", 1, "x", 1, false);
+    turns(&x, &h, heard.text, "!unknown may not publish on up/stranger ");
     (void)mosquitto_publish(dev->m, NULL, "up/dev", 5, "hello", 1, false);
     turns(&x, &h, dev->log, "down/dev=hello ");
     (void)mosquitto_publish(dev->m, NULL, "up/dev", 5, "again", 0, false);
