@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mock_cloud/mqtt/bus_impl.h"
+#include "mock_cloud/mqtt/bus_internal.h"
 
 static struct bus_conn *conn_at(struct bus *b, uint32_t number)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/cursor.h"
-#include "mock_cloud/mqtt/bus_impl.h"
+#include "mock_cloud/mqtt/bus_internal.h"
 
 #define BUS_TAG 0x31534d42 /* "BMS1" as bytes */
 

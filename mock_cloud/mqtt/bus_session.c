@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mock_cloud/mqtt/bus_impl.h"
+#include "mock_cloud/mqtt/bus_internal.h"
 
 struct session *bus_session_find(struct bus *b, const char *client_id)
 {

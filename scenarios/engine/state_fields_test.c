@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "mock_cloud/core.h"
-#include "mock_cloud/mqtt/bus_impl.h"
+#include "mock_cloud/mqtt/bus_internal.h"
 #include "scenarios/engine/fields_testing.h"
 #include "scenarios/engine/script_internal.h"
 #include "scenarios/engine/script_memory.h"

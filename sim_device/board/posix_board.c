@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sim_device/board/posix_board_impl.h"
+#include "sim_device/board/posix_board_internal.h"
 
 #define STACK_FLOOR ((size_t)1 << 20) /* the host's code runs on it too */
 #define FAR_AWAY_NS (VTIME_NEVER / 2) /* later than that is never, for the host's clock */

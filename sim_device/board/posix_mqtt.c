@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim_device/board/posix_board_impl.h"
+#include "sim_device/board/posix_board_internal.h"
 #include "sim_device/board/posix_tls.h"
 
 #define READER_PRIORITY (BOARD_MAIN_PRIORITY - 1)

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "sim_device/board/posix_board_impl.h"
+#include "sim_device/board/posix_board_internal.h"
 
 #define FAR_AWAY_NS      (VTIME_NEVER / 2)
 #define CLOSED_MEANWHILE 1 /* result of posix_await, beside BOARD_OK and BOARD_TIMEOUT */

@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "sim_device/board/posix_board_impl.h"
+#include "sim_device/board/posix_board_internal.h"
 
 static bool trust(SSL_CTX *ctx, const char *ca_pem)
 {

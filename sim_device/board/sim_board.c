@@ -8,7 +8,7 @@
  * A chip that was told to program or erase goes on while the processor resets. So reset, idle and
  * the destruction of a task wait for the operation under way, and for nothing after it.
  */
-#include "sim_device/board/sim_board_impl.h"
+#include "sim_device/board/sim_board_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>

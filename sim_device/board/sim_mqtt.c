@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/mqtt_packet.h"
-#include "sim_device/board/sim_board_impl.h"
+#include "sim_device/board/sim_board_internal.h"
 
 #define READER_PRIORITY (BOARD_MAIN_PRIORITY - 1) /* before the application, as network stacks */
 #define CHUNK_BYTES     4096

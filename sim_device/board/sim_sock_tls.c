@@ -1,6 +1,6 @@
 /* The device's side of the modelled handshake (sim_tls.h) on a stream socket of the board. */
 #include "common/err.h"
-#include "sim_device/board/sim_board_impl.h"
+#include "sim_device/board/sim_board_internal.h"
 #include "sim_device/board/sim_tls.h"
 
 static int send_all(struct board *b, int fd, const struct buf *out)

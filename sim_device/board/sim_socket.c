@@ -8,7 +8,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "sim_device/board/sim_board_impl.h"
+#include "sim_device/board/sim_board_internal.h"
 
 /* What an owner that asks sim_net_room keeps in flight, and what one that does not may pile up. */
 #define WINDOW_BYTES     (64u << 10)

@@ -2,8 +2,8 @@
  * Inside the bus: shared by bus.c (connections, packets) and bus_session.c (what a session keeps
  * and is sent).
  */
-#ifndef OTABENCH_MOCK_CLOUD_MQTT_BUS_IMPL_H
-#define OTABENCH_MOCK_CLOUD_MQTT_BUS_IMPL_H
+#ifndef OTABENCH_MOCK_CLOUD_MQTT_BUS_INTERNAL_H
+#define OTABENCH_MOCK_CLOUD_MQTT_BUS_INTERNAL_H
 
 #include "common/mqtt_packet.h"
 #include "common/vtime.h"

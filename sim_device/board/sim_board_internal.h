@@ -2,8 +2,8 @@
  * Inside the simulated board: shared by sim_board.c (power, scheduler, flash hooks) and
  * sim_socket.c (the device's end of the network). Nobody outside this folder includes it.
  */
-#ifndef OTABENCH_SIM_DEVICE_SIM_BOARD_IMPL_H
-#define OTABENCH_SIM_DEVICE_SIM_BOARD_IMPL_H
+#ifndef OTABENCH_SIM_DEVICE_SIM_BOARD_INTERNAL_H
+#define OTABENCH_SIM_DEVICE_SIM_BOARD_INTERNAL_H
 
 #include "common/bytes.h"
 #include "sim_device/board/fiber.h"

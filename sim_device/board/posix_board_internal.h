@@ -2,8 +2,8 @@
  * Inside the posix board: shared by posix_board.c (threads, turns, flash hooks) and posix_socket.c
  * (the host's sockets). Nobody outside this folder includes it.
  */
-#ifndef OTABENCH_SIM_DEVICE_POSIX_BOARD_IMPL_H
-#define OTABENCH_SIM_DEVICE_POSIX_BOARD_IMPL_H
+#ifndef OTABENCH_SIM_DEVICE_POSIX_BOARD_INTERNAL_H
+#define OTABENCH_SIM_DEVICE_POSIX_BOARD_INTERNAL_H
 
 #include <openssl/ssl.h>
 #include <pthread.h>
