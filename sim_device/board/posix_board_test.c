@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sim_device/board/posix_test_bench.h"
+#include "sim_device/board/posix_board_testing.h"
 
 /* ---- order and waiting ---- */
 

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "sim_device/board/posix_test_bench.h"
+#include "sim_device/board/posix_board_testing.h"
 
 /* ---- sockets: a peer of the host, on a port of the host's choice ---- */
 

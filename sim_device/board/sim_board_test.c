@@ -1,5 +1,5 @@
 /* Tasks, waiting and time of the simulated board. */
-#include "sim_device/board/sim_test_bench.h"
+#include "sim_device/board/sim_board_testing.h"
 
 /* ---- order ---- */
 

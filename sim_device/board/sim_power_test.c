@@ -1,5 +1,5 @@
 /* Flash time, power cuts, resets and repetition on the simulated board. */
-#include "sim_device/board/sim_test_bench.h"
+#include "sim_device/board/sim_board_testing.h"
 
 /* ---- flash and power ---- */
 

@@ -2,8 +2,8 @@
  * Test fixture of the posix board. Device code must not use the checks (they belong to the test's
  * thread): it writes down what it sees. Times are only checked to be long enough.
  */
-#ifndef OTABENCH_SIM_DEVICE_POSIX_TEST_BENCH_H
-#define OTABENCH_SIM_DEVICE_POSIX_TEST_BENCH_H
+#ifndef OTABENCH_SIM_DEVICE_POSIX_BOARD_TESTING_H
+#define OTABENCH_SIM_DEVICE_POSIX_BOARD_TESTING_H
 
 #include <stdarg.h>
 #include <stdio.h>

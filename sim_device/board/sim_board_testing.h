@@ -2,8 +2,8 @@
  * Test fixture of the simulated board: a scripted owner without a network, that writes down what
  * happens and moves the clock.
  */
-#ifndef OTABENCH_SIM_DEVICE_SIM_TEST_BENCH_H
-#define OTABENCH_SIM_DEVICE_SIM_TEST_BENCH_H
+#ifndef OTABENCH_SIM_DEVICE_SIM_BOARD_TESTING_H
+#define OTABENCH_SIM_DEVICE_SIM_BOARD_TESTING_H
 
 #include <stdarg.h>
 #include <stdio.h>
