@@ -26,23 +26,11 @@ static struct whole *close_it(const struct scenario *s, const struct run_options
                               struct whole_result *r)
 {
     struct err err = {.text = ""};
-    struct buf log;
     struct whole_options o = {.tears = 1u << TEAR_NOTHING, .max_states = 5000};
     struct whole *w = whole_new(s, &o, run, &err);
     REQUIRE(w != NULL);
-    struct whole_worker *k = whole_worker_new(w, &err);
-    REQUIRE(k != NULL);
-    buf_init(&log, WHOLE_LOG_BYTES_MAX);
-    uint32_t tasks[32], n;
-    while ((n = whole_begin(w, tasks, sizeof tasks / sizeof tasks[0], &err)) > 0)
-        for (uint32_t i = 0; i < n; i++) {
-            buf_clear(&log);
-            REQUIRE_OK(whole_work(k, tasks[i], &log, &err), &err);
-            REQUIRE_OK(whole_take(w, log.data, log.len_bytes, NULL, &err), &err);
-        }
+    whole_run_all(w, 0);
     REQUIRE_OK(whole_conclude(w, r, &err), &err);
-    whole_worker_free(k);
-    buf_free(&log);
     return w;
 }
 

@@ -16,49 +16,13 @@
 #define SCRAMBLED (1u << TEAR_SCRAMBLED)
 #define DONE      (1u << TEAR_DONE)
 
-struct content {
-    uint8_t sha256[SHA256_BYTES];
-    uint32_t depth;
-};
-
 struct bench {
     struct scenario *s;
     struct run_options run;
     struct whole_result r;
     char cache[TEST_PATH_MAX];
-    struct content *contents; /* what states stand for */
-    size_t n_contents, contents_cap;
+    struct contents contents; /* what states stand for */
 };
-
-static void add_content(void *ctx, const uint8_t sha256[SHA256_BYTES], uint32_t depth)
-{
-    struct bench *b = ctx;
-    if (b->n_contents == b->contents_cap) {
-        b->contents_cap = b->contents_cap == 0 ? 1024 : 2 * b->contents_cap;
-        b->contents = realloc(b->contents, b->contents_cap * sizeof *b->contents);
-        REQUIRE(b->contents != NULL);
-    }
-    memcpy(b->contents[b->n_contents].sha256, sha256, SHA256_BYTES);
-    b->contents[b->n_contents++].depth = depth;
-}
-
-static int by_content(const void *a, const void *b)
-{
-    const struct content *x = a, *y = b;
-    int order = memcmp(x->sha256, y->sha256, sizeof x->sha256);
-    return order != 0 ? order : (x->depth > y->depth) - (x->depth < y->depth);
-}
-
-/* Each once, with the least depth, in order. */
-static void sort_contents(struct bench *b)
-{
-    size_t n = 0;
-    qsort(b->contents, b->n_contents, sizeof *b->contents, by_content);
-    for (size_t i = 0; i < b->n_contents; i++)
-        if (n == 0 || memcmp(b->contents[n - 1].sha256, b->contents[i].sha256, SHA256_BYTES) != 0)
-            b->contents[n++] = b->contents[i];
-    b->n_contents = n;
-}
 
 /* Members of the device besides the usual, and of the document. An agent: with two slots. */
 static void set_up(struct bench *b, const char *agent, const char *device, const char *rest)
@@ -83,7 +47,7 @@ static void set_up(struct bench *b, const char *agent, const char *device, const
 
 static void tear_down(struct bench *b)
 {
-    free(b->contents);
+    free(b->contents.item);
     free(b->s);
 }
 
@@ -91,30 +55,13 @@ static void close_it(struct bench *b, const struct whole_options *options)
 {
     struct err err = {.text = ""};
     struct whole_options o = *options;
-    struct buf log;
     o.keep_dead = true;
     struct whole *w = whole_new(b->s, &o, &b->run, &err);
-    if (w == NULL)
-        (void)fprintf(stderr, "%s\n", err.text);
-    REQUIRE(w != NULL);
-    struct whole_worker *k = whole_worker_new(w, &err);
-    REQUIRE(k != NULL);
-    buf_init(&log, WHOLE_LOG_BYTES_MAX);
-    uint32_t tasks[32], n;
-    while ((n = whole_begin(w, tasks, sizeof tasks / sizeof tasks[0], &err)) > 0)
-        for (uint32_t i = 0; i < n; i++) {
-            buf_clear(&log);
-            REQUIRE_OK(whole_work(k, tasks[i], &log, &err), &err);
-            REQUIRE_OK(whole_take(w, log.data, log.len_bytes, NULL, &err), &err);
-        }
-    CHECK_STR(err.text, "");
+    REQUIRE_OK(w == NULL ? ERR_ARG : 0, &err);
+    whole_run_all(w, 0);
     REQUIRE_OK(whole_conclude(w, &b->r, &err), &err);
-    b->n_contents = 0;
-    REQUIRE_OK(whole_contents(w, add_content, b), &err);
-    sort_contents(b);
-    whole_worker_free(k);
+    contents_take(&b->contents, w);
     whole_free(w);
-    buf_free(&log);
 }
 
 #define NET(rule) ", \"network\": {\"faults\": [" rule "]}"
@@ -225,11 +172,8 @@ static void sets_are_exact(const void *row)
     CHECK_INT(b.r.ends_old > 0, naive.r.ends_old > 0);
     CHECK(b.r.starts < naive.r.starts);
     CHECK_INT(naive.r.recalled, 0);
-    CHECK_INT(b.n_contents, naive.n_contents);
-    bool same = b.n_contents == naive.n_contents;
-    for (size_t i = 0; i < b.n_contents && same; i++)
-        same = by_content(&b.contents[i], &naive.contents[i]) == 0;
-    CHECK(same);
+    CHECK_INT(b.contents.n, naive.contents.n);
+    CHECK(contents_are_same(&b.contents, &naive.contents));
     tear_down(&b);
     tear_down(&naive);
 }
@@ -264,18 +208,7 @@ static void a_loss_is_found(const void *row)
     CHECK_INT(whole_describe(&b.r, "tiny", &text), 0);
     CHECK_HAS((const char *)text.data, " before byte ");
     b.s->expect.n_fails = 0; /* or it would be an expected failure */
-    const struct whole_failure *f = NULL;
-    for (uint32_t i = 0; i < b.r.n_failures && f == NULL; i++)
-        for (uint32_t k = 0; k < b.r.failures[i].n_ids; k++)
-            if (strcmp(b.r.failures[i].ids[k], c->id) == 0)
-                f = &b.r.failures[i];
-    CHECK(f != NULL);
-    if (f != NULL) {
-        CHECK(f->confirmed);
-        CHECK_INT(f->n_cuts, 0);
-        CHECK_INT(f->n_losses, 1);
-        CHECK(repeats(b.s, &b.run, f, c->id));
-    }
+    CHECK_INT(check_found(b.s, &b.run, &b.r, c->id, 0)->n_losses, 1);
     buf_free(&text);
     tear_down(&b);
 }

@@ -55,39 +55,20 @@ static void tear_down(struct bench *b)
     free(b->s);
 }
 
-static void run_all(struct whole *w)
-{
-    struct err err = {.text = ""};
-    struct buf log;
-    struct whole_worker *k = whole_worker_new(w, &err);
-    REQUIRE(k != NULL);
-    buf_init(&log, WHOLE_LOG_BYTES_MAX);
-    uint32_t tasks[32], n;
-    while ((n = whole_begin(w, tasks, sizeof tasks / sizeof tasks[0], &err)) > 0)
-        for (uint32_t i = 0; i < n; i++) {
-            buf_clear(&log);
-            REQUIRE_OK(whole_work(k, tasks[i], &log, &err), &err);
-            REQUIRE_OK(whole_take(w, log.data, log.len_bytes, NULL, &err), &err);
-        }
-    CHECK_STR(err.text, "");
-    whole_worker_free(k);
-    buf_free(&log);
-}
-
 static void close_it(struct bench *b, const struct whole_options *options)
 {
     struct err err = {.text = ""};
     struct whole_options o = *options;
     struct whole *w = whole_new(b->s, &o, &b->run, &err);
     REQUIRE(w != NULL);
-    run_all(w);
+    whole_run_all(w, 0);
     if (whole_again(w)) {
         b->begun_again++;
         whole_free(w);
         o.keep_dead = true;
         w = whole_new(b->s, &o, &b->run, &err);
         REQUIRE(w != NULL);
-        run_all(w);
+        whole_run_all(w, 0);
         CHECK(!whole_again(w));
     }
     REQUIRE_OK(whole_conclude(w, &b->r, &err), &err);
@@ -194,17 +175,7 @@ static void is_found(const void *row)
     close_it(&b, &(struct whole_options){.tears = NOTHING | HALF, .max_states = 20000});
     CHECK_STR(verdict_name(whole_verdict(&b.r)), "expected-fail");
     b.s->expect.n_fails = 0; /* or it would be an expected failure */
-    const struct whole_failure *f = NULL;
-    for (uint32_t i = 0; i < b.r.n_failures && f == NULL; i++)
-        for (uint32_t k = 0; k < b.r.failures[i].n_ids; k++)
-            if (strcmp(b.r.failures[i].ids[k], c->id) == 0)
-                f = &b.r.failures[i];
-    CHECK(f != NULL);
-    if (f != NULL) {
-        CHECK(f->confirmed);
-        CHECK_INT(f->n_cuts, c->cuts);
-        CHECK(repeats(b.s, &b.run, f, c->id));
-    }
+    (void)check_found(b.s, &b.run, &b.r, c->id, c->cuts);
     tear_down(&b);
 }
 

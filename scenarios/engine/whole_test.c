@@ -16,50 +16,14 @@
 #define DONE      (1u << TEAR_DONE)
 #define PLAIN     (NOTHING | 1u << TEAR_PREFIX)
 
-struct content {
-    uint8_t sha256[SHA256_BYTES];
-    uint32_t depth;
-};
-
 struct bench {
     struct scenario *s;
     struct run_options run;
     struct whole_result r;
     char cache[TEST_PATH_MAX];
-    struct content *contents; /* what states stand for, if they are wanted */
-    size_t n_contents, contents_cap;
+    struct contents contents; /* what states stand for, if they are wanted */
     bool wants_contents;
 };
-
-static void add_content(void *ctx, const uint8_t sha256[SHA256_BYTES], uint32_t depth)
-{
-    struct bench *b = ctx;
-    if (b->n_contents == b->contents_cap) {
-        b->contents_cap = b->contents_cap == 0 ? 1024 : 2 * b->contents_cap;
-        b->contents = realloc(b->contents, b->contents_cap * sizeof *b->contents);
-        REQUIRE(b->contents != NULL);
-    }
-    memcpy(b->contents[b->n_contents].sha256, sha256, SHA256_BYTES);
-    b->contents[b->n_contents++].depth = depth;
-}
-
-static int by_content(const void *a, const void *b)
-{
-    const struct content *x = a, *y = b;
-    int order = memcmp(x->sha256, y->sha256, sizeof x->sha256);
-    return order != 0 ? order : (x->depth > y->depth) - (x->depth < y->depth);
-}
-
-/* Each once, with the least depth, in order. */
-static void sort_contents(struct bench *b)
-{
-    size_t n = 0;
-    qsort(b->contents, b->n_contents, sizeof *b->contents, by_content);
-    for (size_t i = 0; i < b->n_contents; i++)
-        if (n == 0 || memcmp(b->contents[n - 1].sha256, b->contents[i].sha256, SHA256_BYTES) != 0)
-            b->contents[n++] = b->contents[i];
-    b->n_contents = n;
-}
 
 /* Members of the device besides the usual, and of the document. */
 static void set_up(struct bench *b, const char *device, const char *rest)
@@ -79,42 +43,21 @@ static void set_up(struct bench *b, const char *device, const char *rest)
     REQUIRE_OK(scenario_parse(b->s, text, strlen(text), "tiny", &err), &err);
 }
 
-/* Runs the closure here; every: a new worker for each so many tasks (0: one for all). */
 static void close_it(struct bench *b, const struct whole_options *o, uint32_t every)
 {
     struct err err = {.text = ""};
-    struct buf log;
     struct whole *w = whole_new(b->s, o, &b->run, &err);
-    REQUIRE(w != NULL);
-    struct whole_worker *k = NULL;
-    buf_init(&log, WHOLE_LOG_BYTES_MAX);
-    uint32_t tasks[32], n, done = 0;
-    while ((n = whole_begin(w, tasks, sizeof tasks / sizeof tasks[0], &err)) > 0)
-        for (uint32_t i = 0; i < n; i++, done++) {
-            if (k == NULL || (every > 0 && done % every == 0)) {
-                whole_worker_free(k);
-                k = whole_worker_new(w, &err);
-                REQUIRE(k != NULL);
-            }
-            buf_clear(&log);
-            REQUIRE_OK(whole_work(k, tasks[i], &log, &err), &err);
-            REQUIRE_OK(whole_take(w, log.data, log.len_bytes, NULL, &err), &err);
-        }
-    CHECK_STR(err.text, "");
+    REQUIRE_OK(w == NULL ? ERR_ARG : 0, &err);
+    whole_run_all(w, every);
     REQUIRE_OK(whole_conclude(w, &b->r, &err), &err);
-    b->n_contents = 0;
-    if (b->wants_contents) {
-        REQUIRE_OK(whole_contents(w, add_content, b), &err);
-        sort_contents(b);
-    }
-    whole_worker_free(k);
+    if (b->wants_contents)
+        contents_take(&b->contents, w);
     whole_free(w);
-    buf_free(&log);
 }
 
 static void tear_down(struct bench *b)
 {
-    free(b->contents);
+    free(b->contents.item);
     free(b->s);
 }
 
@@ -192,17 +135,7 @@ static void is_found(const void *row)
     close_it(&b, &o, 0);
     CHECK_STR(verdict_name(whole_verdict(&b.r)), "expected-fail");
     b.s->expect.n_fails = 0; /* or it would be an expected failure */
-    const struct whole_failure *f = NULL;
-    for (uint32_t i = 0; i < b.r.n_failures && f == NULL; i++)
-        for (uint32_t k = 0; k < b.r.failures[i].n_ids; k++)
-            if (strcmp(b.r.failures[i].ids[k], c->id) == 0)
-                f = &b.r.failures[i];
-    CHECK(f != NULL);
-    if (f != NULL) {
-        CHECK(f->confirmed);
-        CHECK_INT(f->n_cuts, c->cuts);
-        CHECK(repeats(b.s, &b.run, f, c->id));
-    }
+    (void)check_found(b.s, &b.run, &b.r, c->id, c->cuts);
     tear_down(&b);
 }
 
@@ -329,11 +262,8 @@ static void sets_are_exact(const void *row)
     CHECK(b.r.states <= naive.r.states && b.r.starts <= naive.r.starts);
     if (naive.r.failing == 0)
         CHECK(b.r.closed == (c->cuts == 0) && b.r.starts < naive.r.starts);
-    CHECK_INT(b.n_contents, naive.n_contents);
-    bool same = b.n_contents == naive.n_contents;
-    for (size_t i = 0; i < b.n_contents && same; i++)
-        same = by_content(&b.contents[i], &naive.contents[i]) == 0;
-    CHECK(same);
+    CHECK_INT(b.contents.n, naive.contents.n);
+    CHECK(contents_are_same(&b.contents, &naive.contents));
     tear_down(&b);
     tear_down(&naive);
 }
