@@ -33,6 +33,9 @@
 #define SLOWEST_BYTES_PER_S 16
 #define CROWD               (EDGE_CONNECTIONS_MAX * 3 / 4)
 #define REFUSAL_DELAY_NS    NS_PER_S
+/* Left to itself the kernel takes some megabytes of each reply at once, for clients that may never
+ * read them; with hundreds of them nobody else is served for seconds. */
+#define SEND_BUFFER_BYTES (128 << 10)
 
 /* One request on its way: made when its first line is read, freed when its reply is done. */
 struct exchange {
@@ -172,6 +175,8 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info == NULL)
         return;
+    const int room = SEND_BUFFER_BYTES;
+    (void)setsockopt(info->connect_fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     *slot =
         guests_add(&e->guests, info->connect_fd, e->now_ns, vtime_after(e->now_ns, e->limit_ns));
 }

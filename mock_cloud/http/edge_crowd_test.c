@@ -228,6 +228,31 @@ static void who_hardly_reads_disturbs_nobody_and_goes(void)
     tear_down(&w);
 }
 
+/* Else hundreds of such clients cost seconds in which nobody is served. */
+static void who_does_not_read_takes_little(void)
+{
+    struct world w;
+    char piece[65536];
+    size_t taken = 0;
+    ssize_t n = 0;
+    set_up(&w);
+    int fd = dial(&w, 4096);
+    say(fd, w.big_url);
+    for (int i = 0; i < 20; i++) {
+        struct pollfd p = {.fd = edge_fd(w.edge), .events = POLLIN};
+        (void)poll(&p, 1, 5);
+        (void)edge_run(w.edge, w.now_ns);
+    }
+    edge_free(w.edge); /* what the kernel has of it still comes */
+    w.edge = NULL;
+    while ((n = recv(fd, piece, sizeof piece, 0)) > 0)
+        taken += (size_t)n;
+    CHECK_INT(n, 0);
+    CHECK(taken > 0 && taken < BIG_BYTES / 4);
+    (void)close(fd);
+    tear_down(&w);
+}
+
 static void a_connection_that_is_kept_must_ask_again(void)
 {
     struct world w;
@@ -300,6 +325,7 @@ static const struct test tests[] = {
     {"who says nothing goes", who_says_nothing_goes},
     {"a head without an end goes", a_head_without_an_end_goes},
     {"who hardly reads disturbs nobody, and goes", who_hardly_reads_disturbs_nobody_and_goes},
+    {"who does not read takes little", who_does_not_read_takes_little},
     {"a connection that is kept must ask again", a_connection_that_is_kept_must_ask_again},
     {"a silent crowd makes room", a_silent_crowd_makes_room},
     {"who is refused again and again waits", who_is_refused_again_and_again_waits},
