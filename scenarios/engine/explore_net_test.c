@@ -250,6 +250,47 @@ static void a_mixed_sample_repeats_itself(void)
     tear_down(b);
 }
 
+/* ---- the broker ---- */
+
+static const char *const generations[] = {
+    "a-small-image-is-upgraded-with-link-sdk-3",
+    "a-small-image-is-upgraded-with-link-sdk-4",
+    "a-small-image-is-upgraded-with-uota",
+};
+
+/* What is lost with a connection, and what the cloud takes for delivered although nobody hears it:
+ * the device comes to it when it has connected again. */
+static void a_lost_connection_harms_no_generation(const void *row)
+{
+    struct bench *b = calloc(1, sizeof *b);
+    struct err err = {.text = ""};
+    char path[160];
+    REQUIRE(b != NULL);
+    b->s = calloc(1, sizeof *b->s);
+    b->w = world_new(&err);
+    REQUIRE(b->s != NULL && b->w != NULL);
+    test_tmpdir(b->cache);
+    b->run.cache_dir = b->cache;
+    (void)snprintf(path, sizeof path, "scenarios/library/aliyun/%s.json",
+                   *(const char *const *)row);
+    REQUIRE_OK(scenario_load(b->s, path, &err), &err);
+    explore_options_default(&b->o);
+    b->o.kinds = EXPLORE_NETWORK;
+    REQUIRE_OK(explore_prepare(&b->x, b->s, &b->o, b->w, &b->run, &err), &err);
+    for (uint32_t i = 0; i < b->x.n_points; i++) {
+        run_point(b, i);
+        for (uint32_t k = 0; k < b->r.n_failures; k++)
+            CHECK_STR(b->r.failures[k].detail, "");
+    }
+    CHECK(b->x.n_points > 100);
+    tear_down(b);
+}
+
+static const char *generation_name(const void *row)
+{
+    return *(const char *const *)row;
+}
+
 static const struct test tests[] = {
     {"kinds are named", kinds_are_named},
     {"messages come in pairs", messages_come_in_pairs},
@@ -259,6 +300,8 @@ static const struct test tests[] = {
      a_forgotten_report_is_found_by_a_lost_connection},
     {"a cut that never happens is told", a_cut_that_never_happens_is_told},
     {"a lost connection and then power", a_lost_connection_and_then_power},
+    TEST_ROWS("a lost connection harms no generation", a_lost_connection_harms_no_generation,
+              generations, generation_name),
     {"a mixed sample repeats itself", a_mixed_sample_repeats_itself},
 };
 TEST_MAIN("explore net", tests)

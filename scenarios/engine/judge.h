@@ -61,6 +61,8 @@ void judge_event(struct judge *j, int64_t now_ns, enum lane lane, const char *ev
 /* A network fault happened (its action, as documented in docs/scenarios.md). */
 void judge_network(struct judge *j, int64_t now_ns, enum net_action action,
                    enum link_action byte_action);
+/* That connection has become a black hole for good. */
+void judge_silent(struct judge *j, uint32_t connection);
 /* MQTT connections fail from now until then, by the network or the broker. */
 void judge_mqtt_fault(struct judge *j, int64_t now_ns, int64_t end_ns);
 /* The device repeats itself without time passing: what it was doing in this call counts as it is.

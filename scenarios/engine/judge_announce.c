@@ -350,8 +350,10 @@ void judge_announce_time(struct judge *j, int64_t now_ns)
     }
     if (t->owed && t->came_online && t->online &&
         now_ns > t->connect_ns + ONLINE_NS + judge_link_ns(j)) {
-        judge_fail(j, "CLD-19", "%ld s after it came online the device has not been told",
-                   (long)((now_ns - t->connect_ns) / NS_PER_S));
+        /* Whose version report was lost with its connection is told with the next one. */
+        if (t->informs > 0 || !j->net_any)
+            judge_fail(j, "CLD-19", "%ld s after it came online the device has not been told",
+                       (long)((now_ns - t->connect_ns) / NS_PER_S));
         t->owed = false;
     }
 }

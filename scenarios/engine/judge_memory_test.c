@@ -44,7 +44,7 @@ static int anything;
 #define NOW_NS     1
 
 static const struct judge every = {
-    {&scenario, address, 1, 1, flash, look, version, address, &anything}, /* setup */
+    {&scenario, true, address, 1, 1, flash, look, version, address, &anything}, /* setup */
     {{1, (const uint8_t *)"x", HUGE_BYTES, 1, 1, PACKAGE_FULL + 1, &image, &part, 1,
       TAMPER_NONE + 1, true}}, /* packages */
     1,                         /* n_packages */
@@ -164,6 +164,8 @@ static const struct judge every = {
         1,    /* connect_ns */
         1,    /* refusals */
         1,    /* connects_in_row */
+        1,    /* connection */
+        true, /* silent */
         1,    /* back_by_ns */
         true, /* mqtt_fault */
         true, /* fault_in_download */
@@ -357,6 +359,8 @@ static const struct field fields[] = {
     OUT(slots.connect_ns, clock_),
     OUT(slots.refusals, over),
     OUT(slots.connects_in_row, over),
+    OUT(slots.connection, over),
+    OUT(slots.silent, strict),
     OUT(slots.back_by_ns, clock_),
     IN(slots.mqtt_fault),
     IN(slots.fault_in_download),

@@ -37,10 +37,11 @@ static void on_boot(struct judge *j, const struct ev *e)
     judge_count_boot(j);
     t->slot_good[0] = t->slot_good[1] = false;
     judge_slots_session_over(j, e->now_ns);
-    /* From here on: a persistent session keeps them for the start. What was delivered before a cut
-     * may not have been acknowledged. */
-    t->pushes_again = t->was_cut ? t->pushes_again + t->pushes : 0;
+    /* From here on: a persistent session keeps them for the start. What was delivered before a cut,
+     * or into a connection that was silent, may not have been acknowledged. */
+    t->pushes_again = t->was_cut || t->silent ? t->pushes_again + t->pushes : 0;
     t->pushes = 0;
+    t->silent = false;
     /* A confirmation may be in the record although a cut kept it from being told. */
     const bool was_trial = t->on_trial;
     t->on_trial = strcmp(ev_text(e, "state"), "trial") == 0;

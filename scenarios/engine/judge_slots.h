@@ -58,6 +58,8 @@ struct judge_slots {
     bool online, login_refused;
     int64_t refused_ns, connect_ns;
     uint32_t refusals, connects_in_row;
+    uint32_t connection; /* to the broker, the last one of this start; 0: none */
+    bool silent; /* it is a black hole: what the cloud sends is not heard, nor acknowledged */
     int64_t back_by_ns; /* the session must stand again by then; 0: nothing is due */
     bool mqtt_fault;    /* of the network or the broker, in this run */
     bool fault_in_download;

@@ -31,6 +31,8 @@ static void on_connect(struct judge *j, const struct ev *e)
         judge_fail(j, "NET-10", "%u connections in a row with less than %ld ms between two",
                    t->connects_in_row + 1, (long)(STORM_GAP_NS / NS_PER_MS));
     t->connect_ns = e->now_ns;
+    t->connection = (uint32_t)ev_int(e, "conn", 0);
+    t->silent = false;
 }
 
 static void on_login(struct judge *j, const struct ev *e)
@@ -86,6 +88,7 @@ void judge_slots_session_over(struct judge *j, int64_t now_ns)
     t->take_by_ns = 0;
     t->back_by_ns = 0;
     t->connect_ns = 0;
+    t->connection = 0;
 }
 
 /* MQTT connections fail from now until then. */
@@ -102,6 +105,18 @@ void judge_mqtt_fault(struct judge *j, int64_t now_ns, int64_t end_ns)
         return;
     judge_seen(j, "NET-23");
     t->back_by_ns = (now_ns + 3 * keep_ns > end_ns ? now_ns + 3 * keep_ns : end_ns) + keep_ns;
+    t->take_by_ns = 0;
+}
+
+/* Whatever the cloud takes for delivered from now on, the device is not there until it has
+ * connected again. */
+void judge_silent(struct judge *j, uint32_t connection)
+{
+    struct judge_slots *t = &j->slots;
+    if (t->connection == 0 || connection != t->connection)
+        return;
+    t->silent = true;
+    t->online = t->came_online = false;
     t->take_by_ns = 0;
 }
 
@@ -126,8 +141,9 @@ static void on_inform(struct judge *j, const struct ev *e)
         return;
     }
     t->informs++;
-    /* Once after each start; once more when a session is new or an announcement asks for it. */
-    JUDGE(j, "CLD-12", t->informs <= 1 + t->logins + t->pushes + t->pushes_again,
+    /* Once after each start; once more when a session is new or an announcement asks for it, and
+     * what nobody acknowledges may be repeated. */
+    JUDGE(j, "CLD-12", t->silent || t->informs <= 1 + t->logins + t->pushes + t->pushes_again,
           "%u version reports in one start with %u sessions", t->informs, t->logins);
     JUDGE(j, "CLD-13",
           strncmp(topic, "/ota/device/inform/", 19) == 0 && strcmp(version, j->version) == 0,

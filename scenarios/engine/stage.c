@@ -274,6 +274,8 @@ void stage_collect(struct stage *g)
               F_INT("byte", b->offset));
         script_hit_net(g->script, g->link_rule_of[i]);
         judge_network(g->judge, g->now_ns, NET_BYTE, b->action);
+        if (b->action == LINK_STALL && b->duration_ns >= RUN_SILENCE_NS)
+            judge_silent(g->judge, b->connection);
         if (g->watch != NULL)
             g->watch(g->watch_ctx, LANE_NETWORK, "fault");
     }
@@ -548,6 +550,11 @@ void stage_heal_device(struct device_config *c)
     c->cancel_at_percent = 0;
     if (c->app == APP_CHECK_ONLY)
         c->app = APP_ONE_KEY;
+}
+
+int stage_heal_again(struct stage *g, const char *before, struct err *err)
+{
+    return is_aliyun(g) ? aliyun_stage_heal_again(g, before, err) : 0;
 }
 
 bool stage_healed(struct stage *g)

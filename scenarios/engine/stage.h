@@ -113,6 +113,10 @@ int stage_heal(struct stage *g, struct err *err);
 void stage_heal_device(struct device_config *c);
 /* The known-good package runs and the cloud knows. */
 bool stage_healed(struct stage *g);
+/* Behind a start of the heal phase at which version `before` ran: when that start has installed
+ * what was announced earlier and had waited in the broker, the known-good update is offered again.
+ */
+int stage_heal_again(struct stage *g, const char *before, struct err *err);
 /* Fills verdict and figures; rc < 0 makes it an error with err's text. missed makes a pass
  * inconclusive. */
 void stage_conclude(struct stage *g, int rc, const struct err *err, const char *missed,

@@ -180,13 +180,20 @@ bool aliyun_stage_cancel(struct stage *g)
     return t.task_id != 0 && campaign_cancel(g->cloud, g->now_ns, t.task_id, NULL) == 0;
 }
 
+/* How the known-good update is offered. */
+static struct offer_spec plain_offer(const struct stage *g)
+{
+    struct offer_spec plain = {.sign = SIGN_MD5, .campaign = TASK_VERIFY};
+    (void)snprintf(plain.module, sizeof plain.module, "%s", g->s->device.module);
+    return plain;
+}
+
 int aliyun_stage_heal(struct stage *g, struct err *err)
 {
     const struct device_config *d = &g->s->device;
-    struct offer_spec plain = {.sign = SIGN_MD5, .campaign = TASK_VERIFY};
+    const struct offer_spec plain = plain_offer(g);
     struct build_package known = g->build->heal;
     struct store_product p = {.has_team = true};
-    (void)snprintf(plain.module, sizeof plain.module, "%s", d->module);
     (void)snprintf(p.product_id, sizeof p.product_id, "%s", d->product_id);
     (void)snprintf(known.row.product_id, sizeof known.row.product_id, "%s", d->product_id);
     int rc = store_put_product(g->store, &p, err);
@@ -197,12 +204,28 @@ int aliyun_stage_heal(struct stage *g, struct err *err)
     return rc == 0 ? start(g, BUILD_HEAL_ID, &plain, err) : rc;
 }
 
-bool aliyun_stage_healed(struct stage *g)
+static bool heal_record_is(struct stage *g, enum record_state state)
 {
     struct store_record rec;
     char identity[MQTT_IDENTITY_MAX];
     aliyun_stage_identity(&g->s->device, identity);
-    return strcmp(stage_version(g), BUILD_HEAL_VERSION) == 0 &&
-           store_get_record(g->store, BUILD_HEAL_ID, identity, &rec, NULL) == 0 &&
-           rec.state == RECORD_SUCCESS;
+    return store_get_record(g->store, BUILD_HEAL_ID, identity, &rec, NULL) == 0 &&
+           rec.state == state;
+}
+
+bool aliyun_stage_healed(struct stage *g)
+{
+    return strcmp(stage_version(g), BUILD_HEAL_VERSION) == 0 && heal_record_is(g, RECORD_SUCCESS);
+}
+
+/* A device that is told of two versions at once takes the first: its version is another one than
+ * that of the task, which has failed by that and would never be announced again. */
+int aliyun_stage_heal_again(struct stage *g, const char *before, struct err *err)
+{
+    const char *now = stage_version(g);
+    const struct offer_spec plain = plain_offer(g);
+    if (strcmp(now, before) == 0 || strcmp(now, "?") == 0 || strcmp(now, BUILD_HEAL_VERSION) == 0 ||
+        !heal_record_is(g, RECORD_FAILED))
+        return 0;
+    return start(g, BUILD_HEAL_ID, &plain, err);
 }

@@ -36,5 +36,6 @@ int aliyun_stage_keep_config(struct stage *g, struct err *err); /* its content a
 bool aliyun_stage_cancel(struct stage *g); /* the newest task; false: there is none */
 int aliyun_stage_heal(struct stage *g, struct err *err);
 bool aliyun_stage_healed(struct stage *g);
+int aliyun_stage_heal_again(struct stage *g, const char *before, struct err *err);
 
 #endif

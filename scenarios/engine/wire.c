@@ -359,11 +359,15 @@ static int heal(struct wire *w, bool *healed)
     int64_t until = vtime_after(w->g.now_ns, WIRE_HEAL_NS);
     for (int i = 0; rc == 0 && i < HEAL_STARTS && w->g.now_ns < until && !*healed; i++) {
         kill_device(w);
+        char before[DEVICE_TEXT_MAX];
+        (void)snprintf(before, sizeof before, "%s", stage_version(&w->g));
         TRACE(w->g.trace, w->g.now_ns, LANE_BENCH, "heal", F_INT("start", i + 1));
         w->power_on_ns = w->g.now_ns;
         w->idle = false;
         rc = run_phase(w, until, false);
         *healed = rc == 0 && stage_healed(&w->g);
+        if (rc == 0 && !*healed)
+            rc = stage_heal_again(&w->g, before, &w->err);
     }
     kill_device(w);
     return rc;

@@ -358,12 +358,16 @@ int sim_heal(struct sim_run *r, bool *healed, struct err *err)
         if (r->on)
             sim_board_power_off(r->board, r->g.now_ns, TEAR_NOTHING, 0);
         bridge_device_gone(&r->bridge);
+        char before[DEVICE_TEXT_MAX];
+        (void)snprintf(before, sizeof before, "%s", stage_version(&r->g));
         TRACE(r->g.trace, r->g.now_ns, LANE_BENCH, "heal", F_INT("start", i + 1));
         r->g.now_ns = vtime_after(r->g.now_ns, NS_PER_S);
         sim_power_on(r);
         if (!sim_run_phase(r, until, false))
             break; /* spins: not healed, the judge says so */
         *healed = stage_healed(&r->g);
+        if (!*healed)
+            rc = stage_heal_again(&r->g, before, err);
     }
     return rc;
 }
