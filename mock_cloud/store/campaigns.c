@@ -292,7 +292,12 @@ int store_put_version(struct store *s, const char *device_id, const char *module
     row_bind_text(&r, device_id);
     row_bind_text(&r, module);
     row_bind_text(&r, version);
-    return row_run(s, &r, "put a version", err);
+    row_bind_int(&r, STORE_MODULES_MAX);
+    int rc = row_run(s, &r, "put a version", err);
+    if (rc == 0 && sqlite3_changes(s->db) == 0)
+        rc = err_set(err, ERR_LIMIT, "store: %s has told more than %d modules", device_id,
+                     STORE_MODULES_MAX);
+    return rc;
 }
 
 int store_get_version(struct store *s, const char *device_id, const char *module,

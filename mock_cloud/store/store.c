@@ -219,7 +219,9 @@ static const char *const statements[ST_COUNT] = {
         " AND (?5 = 0 OR task_id < ?5) ORDER BY task_id DESC LIMIT 1",
     [ST_NEXT_DEVICE] = "SELECT " DEVICE_COLUMNS " FROM device WHERE product_id = ?"
                        " AND device_id > ? ORDER BY device_id LIMIT 1",
-    [ST_PUT_VERSION] = "INSERT OR REPLACE INTO module(device_id, module, version) VALUES(?,?,?)",
+    [ST_PUT_VERSION] =
+        "INSERT OR REPLACE INTO module(device_id, module, version) SELECT ?1, ?2, ?3"
+        " WHERE (SELECT count(*) FROM module WHERE device_id = ?1 AND module <> ?2) < ?4",
     [ST_GET_VERSION] = "SELECT version FROM module WHERE device_id = ? AND module = ?",
     [ST_NEXT_VERSION] = "SELECT module, version FROM module WHERE device_id = ?1"
                         " AND (?2 IS NULL OR module > ?2) ORDER BY module LIMIT 1",

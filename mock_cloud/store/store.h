@@ -28,6 +28,7 @@
 #define STORE_MESSAGE_TEXT_MAX  512          /* longer text is cut */
 #define STORE_EXTRA_MAX         1024         /* extData of a firmware */
 #define STORE_FILES_MAX         20           /* files of one firmware */
+#define STORE_MODULES_MAX       64           /* that one device has told */
 #define STORE_OUTGOING_MAX      4096         /* messages held back */
 #define STORE_OUTGOING_BYTES    (256u << 10) /* each */
 
@@ -244,7 +245,8 @@ int store_older_batch(struct store *s, const char *product_id, const char *modul
 /* The product's next device after that id in the order of ids; "" begins. */
 int store_next_device(struct store *s, const char *product_id, const char *after,
                       struct store_device *out, struct err *err);
-/* What a device last said of a module; ERR_NOT_FOUND: nothing yet. */
+/* What a device last said of a module; ERR_NOT_FOUND: nothing yet. ERR_LIMIT: of one more than
+ * STORE_MODULES_MAX. */
 int store_put_version(struct store *s, const char *device_id, const char *module,
                       const char *version, struct err *err);
 int store_get_version(struct store *s, const char *device_id, const char *module,

@@ -149,6 +149,22 @@ static void records_are_found_by_module(void)
     store_close(s);
 }
 
+static void a_device_has_so_many_modules(void)
+{
+    struct store *s = open_memory();
+    struct err err = {""};
+    char module[STORE_TEXT_MAX];
+    for (int i = 0; i < STORE_MODULES_MAX; i++) {
+        (void)snprintf(module, sizeof module, "m%d", i);
+        CHECK_OK(store_put_version(s, "d", module, "1", &err), &err);
+    }
+    CHECK_ERR(store_put_version(s, "d", "one more", "1", &err), ERR_LIMIT);
+    CHECK_HAS(err.text, "d has told more than 64 modules");
+    CHECK_OK(store_put_version(s, "d", "m7", "2", &err), &err);
+    CHECK_OK(store_put_version(s, "e", "one more", "1", &err), &err);
+    store_close(s);
+}
+
 static void versions_gateways_and_configurations_come_back(void)
 {
     struct store *s = open_memory();
@@ -268,6 +284,7 @@ static const struct test tests[] = {
     {"firmware and files come back", firmware_and_files_come_back},
     {"tasks are found", tasks_are_found},
     {"records are found by module", records_are_found_by_module},
+    {"a device has so many modules", a_device_has_so_many_modules},
     {"versions, gateways and configurations come back",
      versions_gateways_and_configurations_come_back},
     {"sessions are due in order", sessions_are_due_in_order},
