@@ -171,7 +171,9 @@ struct power_rule {
     struct trigger when; /* TIME, OP or EVENT */
     enum nor_tear tear;
     uint32_t tear_bytes;
-    int64_t off_ns; /* how long power stays away */
+    int64_t off_ns;     /* how long power stays away */
+    bool draw_by_place; /* as run_cut's by_place and reading: of a simulated run only */
+    uint32_t reading;
 };
 
 /* Flash I/O faults by script. */

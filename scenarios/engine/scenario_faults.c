@@ -272,6 +272,8 @@ static const struct field power_fields[] = {
     {"tear", FIELD_WORD, MEMBER(struct power_rule, tear), .word = tear_word},
     {"tear_bytes", FIELD_SIZE, MEMBER(struct power_rule, tear_bytes), .max = UINT32_MAX},
     {"off_ms", FIELD_MS, MEMBER(struct power_rule, off_ns)},
+    {"draw_by_place", FIELD_BOOL, MEMBER(struct power_rule, draw_by_place)},
+    {"reading", FIELD_SIZE, MEMBER(struct power_rule, reading), .max = UINT32_MAX},
 };
 const struct table power_table = {.name = "power_cut",
                                   COUNTED(power_fields),

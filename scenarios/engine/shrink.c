@@ -263,6 +263,8 @@ static int add_cuts(struct scenario *s, const struct run_options *run, struct er
                 (struct power_rule){.when = {.kind = kind, .op = c->op, .nth = 1},
                                     .tear = c->tear,
                                     .tear_bytes = c->arg,
+                                    .draw_by_place = c->by_place,
+                                    .reading = c->reading,
                                     .off_ns = NS_PER_S};
     }
     if (run->seed != 0)

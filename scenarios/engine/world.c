@@ -98,6 +98,8 @@ static void cut_at_once(struct sim_run *r)
         stage_cut_happened(&r->g, CUT_MESSAGE, r->cut_message);
     bench_before_cut(nor_op_count(r->g.nor), 0, 0);
     sim_board_power_off(r->board, r->g.now_ns, p->tear, p->tear_bytes);
+    if (scripted)
+        r->reading = p->reading;
     went_off(r, p->off_ns);
 }
 
@@ -169,7 +171,9 @@ static void script_cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t 
                       .rule = rule,
                       .tear = p->tear,
                       .tear_bytes = p->tear_bytes,
-                      .off_ns = p->off_ns};
+                      .off_ns = p->off_ns,
+                      .by_place = p->draw_by_place,
+                      .reading = p->reading};
     arm(r, &a);
 }
 

@@ -361,6 +361,32 @@ static void a_label_does_not_bind_a_token(void)
     fixture_free(f);
 }
 
+/* What tokens of a closure say of a cut can be said in a scenario as well. */
+static void a_rule_cuts_as_a_token_does(void)
+{
+    struct fixture *f = fixture_new();
+    uint32_t differ = 0;
+    for (uint32_t op = 3; op < 12; op++) {
+        char last[65] = "";
+        for (uint32_t reading = 1; reading <= 2; reading++) {
+            struct run_options o = {
+                .cuts = {{.op = op, .tear = TEAR_WEAK, .by_place = true, .reading = reading}},
+                .n_cuts = 1};
+            char text[2048], hash[65];
+            (void)snprintf(text, sizeof text,
+                           SCENARIO(", \"power\": [{\"when\": {\"op\": %u}, \"tear\": \"weak\", "
+                                    "\"draw_by_place\": true, \"reading\": %u}]"),
+                           op, reading);
+            (void)snprintf(hash, sizeof hash, "%s", run(f, text)->trace_sha256);
+            CHECK_STR(run_with(f, SCENARIO(""), o)->trace_sha256, hash);
+            differ += reading == 2 && strcmp(hash, last) != 0;
+            memcpy(last, hash, sizeof last);
+        }
+    }
+    CHECK(differ > 0);
+    fixture_free(f);
+}
+
 static void count_message(void *ctx, bool reply, uint32_t connection)
 {
     (void)reply;
@@ -464,6 +490,7 @@ static const struct test tests[] = {
     {"runs leave no files open", runs_leave_no_files_open},
     TEST_ROWS("inconclusive without", a_run_without_its_fault_is_inconclusive, misses, missed_name),
     {"a failure outweighs a missed fault", a_failure_outweighs_a_missed_fault},
+    {"a rule cuts as a token does", a_rule_cuts_as_a_token_does},
     {"a label does not bind a token", a_label_does_not_bind_a_token},
     {"a token whose cut never comes is inconclusive",
      a_token_whose_cut_never_comes_is_inconclusive},
