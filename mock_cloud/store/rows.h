@@ -145,9 +145,12 @@ struct row row_begin(struct store *s, enum statement which);
 void row_bind_text(struct row *r, const char *text);
 void row_bind_int(struct row *r, int64_t v);
 void row_bind_blob(struct row *r, const void *data, size_t len_bytes);
-/* 0 with a row to read, ERR_NOT_FOUND without one; what names the deed for the error text. */
+/* 0 with a row to read, ERR_NOT_FOUND without one; what names the deed for the error text, whose
+ * code is that of SQLite's own: ERR_NOMEM, ERR_LIMIT, ERR_ARG, ERR_FORMAT, ERR_IO. */
 int row_get(struct store *s, struct row *r, const char *what, struct err *err);
-int row_run(struct store *s, struct row *r, const char *what, struct err *err); /* and row_end */
+/* The statement for what it does, whatever rows it has; and row_end. Codes as row_get's. */
+int row_run(struct store *s, struct row *r, const char *what, struct err *err);
+/* All columns of a record or device from the row's first one on. */
 void read_record_row(struct row *r, struct store_record *out);
 void read_device_row(struct row *r, struct store_device *out);
 /* Columns in order. Text longer than room - 1 is cut. */
