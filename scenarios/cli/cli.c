@@ -98,6 +98,22 @@ int cli_reports(const char *command, const char *const *paths, size_t n)
                            : cli_fail(command, EXIT_INCONCLUSIVE, "%s", err.text);
 }
 
+int cli_options(const char *command, const char *help, const struct option *longs, int argc,
+                char **argv, int (*take)(int option, void *ctx), void *ctx)
+{
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
+        if (option == 'h') {
+            (void)fputs(help, stdout);
+            return EXIT_PASSED;
+        }
+        int code = option == '?' ? cli_bad_option(command, argv) : take(option, ctx);
+        if (code != 0)
+            return code;
+    }
+    return -1;
+}
+
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
     bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');

@@ -6,6 +6,7 @@
 #ifndef OTABENCH_CLI_CLI_H
 #define OTABENCH_CLI_CLI_H
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -65,6 +66,12 @@ void cli_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void cli_status_clear(void);
 /* Cuts UTF-8 text to so many characters. */
 void cli_clip(char *text, unsigned columns);
+
+/* Reads the options; 'h' among longs is help. take gets the others, with optarg set, and returns 0,
+ * or an exit code after a complaint. -1: go on, what is no option begins at argv[optind]; else the
+ * exit code of the program. */
+int cli_options(const char *command, const char *help, const struct option *longs, int argc,
+                char **argv, int (*take)(int option, void *ctx), void *ctx);
 
 /* A whole decimal or 0x number within min..max; false otherwise. */
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);

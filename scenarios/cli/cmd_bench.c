@@ -84,8 +84,9 @@ struct bench {
 };
 
 /* An option; 0, or EXIT_USAGE after a complaint. */
-static int take(struct bench *b, int option)
+static int take(int option, void *ctx)
 {
+    struct bench *b = ctx;
     const struct {
         int option;
         uint64_t *out, max;
@@ -126,7 +127,7 @@ static int take(struct bench *b, int option)
     }
 }
 
-/* 0, an exit code after a complaint, or -1: help was asked for. */
+/* -1: go on; else the exit code of the program. */
 static int parse(int argc, char **argv, struct bench *b)
 {
     static const struct option longs[] = {{"runs", required_argument, NULL, 'n'},
@@ -153,24 +154,15 @@ static int parse(int argc, char **argv, struct bench *b)
     *b = (struct bench){.runs = 200,
                         .stride = 8,
                         .wire = {.devices = 500, .image_bytes = 256u << 10, .range_bytes = 4096}};
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        if (c == 'h') {
-            (void)fputs(help, stdout);
-            return -1;
-        }
-        if (c == '?')
-            return cli_bad_option("bench", argv);
-        int code = take(b, c);
-        if (code != 0)
-            return code;
-    }
+    int code = cli_options("bench", help, longs, argc, argv, take, b);
+    if (code >= 0)
+        return code;
     if (b->on_wire)
-        return optind == argc ? 0 : cli_usage("bench", "--wire takes no scenario");
+        return optind == argc ? -1 : cli_usage("bench", "--wire takes no scenario");
     if (argc - optind != 1)
         return cli_usage("bench", "needs exactly one scenario");
     b->path = argv[optind];
-    return 0;
+    return -1;
 }
 
 static int measure(const struct bench *b, struct world *w, const struct scenario *s)
@@ -228,8 +220,8 @@ int cmd_bench(int argc, char **argv)
 {
     struct bench b;
     int rc = parse(argc, argv, &b);
-    if (rc != 0)
-        return rc < 0 ? EXIT_PASSED : rc;
+    if (rc >= 0)
+        return rc;
     if (b.on_wire)
         return bench_wire(&b.wire);
     if (b.restore)

@@ -68,8 +68,9 @@ static int parse_tears(const char *list, uint32_t *out)
 }
 
 /* An option; 0, or EXIT_USAGE after a complaint. */
-static int take(struct wanted *w, int option)
+static int take(int option, void *ctx)
 {
+    struct wanted *w = ctx;
     struct closure_options *o = &w->options;
     uint64_t number = 0;
     switch (option) {
@@ -116,7 +117,7 @@ static int take(struct wanted *w, int option)
     }
 }
 
-/* 0, an exit code after a complaint, or -1: help was asked for. */
+/* -1: go on; else the exit code of the program. */
 static int parse(int argc, char **argv, struct wanted *w)
 {
     static const struct option longs[] = {{"tears", required_argument, NULL, 't'},
@@ -133,22 +134,13 @@ static int parse(int argc, char **argv, struct wanted *w)
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     *w = (struct wanted){.options = {.max_states = 4000000, .max_bytes = UINT64_C(4) << 30}};
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        if (c == 'h') {
-            (void)fputs(help, stdout);
-            return -1;
-        }
-        if (c == '?')
-            return cli_bad_option("closure", argv);
-        int code = take(w, c);
-        if (code != 0)
-            return code;
-    }
+    int code = cli_options("closure", help, longs, argc, argv, take, w);
+    if (code >= 0)
+        return code;
     if (argc - optind != 1)
         return cli_usage("closure", "exactly one scenario file is needed");
     w->path = argv[optind];
-    return 0;
+    return -1;
 }
 
 /* Ctrl-C; the second one ends the program at once. */
@@ -274,8 +266,8 @@ int cmd_closure(int argc, char **argv)
 {
     struct wanted w;
     int rc = parse(argc, argv, &w);
-    if (rc != 0)
-        return rc < 0 ? EXIT_PASSED : rc;
+    if (rc >= 0)
+        return rc;
     char cache[512];
     cli_cache_dir(cache, sizeof cache);
     struct build_options o = {.cache_dir = cache, .firmware_dir = CLI_FIRMWARE_DIR};

@@ -196,8 +196,9 @@ static int take_version(char out[PACKAGE_NAME_MAX], const char *text)
                            PACKAGE_NAME_MAX - 1);
 }
 
-static int take(struct make *m, int option)
+static int take(int option, void *ctx)
 {
+    struct make *m = ctx;
     uint64_t n = 0;
     switch (option) {
     case OPT_OLD:
@@ -244,18 +245,9 @@ int cmd_package(int argc, char **argv)
     struct make m = {.params = {.compare_block_kib = standard.compare_block_kib,
                                 .restore_block_bytes = layout.backup_bytes,
                                 .window_bytes = WINDOW_DEFAULT}};
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        if (c == 'h') {
-            (void)fputs(help, stdout);
-            return EXIT_PASSED;
-        }
-        if (c == '?')
-            return cli_bad_option("package", argv);
-        int rc = take(&m, c);
-        if (rc != 0)
-            return rc;
-    }
+    int code = cli_options("package", help, longs, argc, argv, take, &m);
+    if (code >= 0)
+        return code;
     int words = argc - optind;
     const char *action = words > 0 ? argv[optind] : "";
     if (words == 1 && strcmp(action, "make") == 0)

@@ -77,8 +77,9 @@ static int number(const char *option, uint64_t min, uint64_t max, uint64_t *out)
                            (unsigned long long)min, (unsigned long long)max);
 }
 
-static int take(int option, struct runner_options *o)
+static int take(int option, void *ctx)
 {
+    struct runner_options *o = ctx;
     uint64_t n = 0;
     int rc = 0;
     switch (option) {
@@ -128,18 +129,9 @@ static int take(int option, struct runner_options *o)
 int cmd_run(int argc, char **argv)
 {
     struct runner_options o = {.command = "run"};
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        if (c == OPT_HELP) {
-            (void)fputs(help, stdout);
-            return EXIT_PASSED;
-        }
-        if (c == '?')
-            return cli_bad_option("run", argv);
-        int rc = take(c, &o);
-        if (rc != 0)
-            return rc;
-    }
+    int code = cli_options("run", help, longs, argc, argv, take, &o);
+    if (code >= 0)
+        return code;
     if (optind == argc)
         return cli_usage("run", "which scenarios? A file or folder is needed");
     o.paths = argv + optind;
