@@ -24,7 +24,7 @@ static const struct table {
     uint32_t columns, numbers;
 } tables[] = {{ST_ALL_DEVICES, 5, 0},  {ST_ALL_SUB_DEVICES, 3, 0x04}, {ST_ALL_RECORDS, 6, 0x3d},
               {ST_ALL_VERSIONS, 3, 0}, {ST_ALL_TASKS, 2, 3},          {ST_ALL_VERIFIED, 2, 3},
-              {ST_ALL_TAKEN, 4, 0x0e}, {ST_ALL_CONFIGS, 4, 0x04}};
+              {ST_ALL_TAKEN, 4, 0x0e}, {ST_ALL_CONFIGS, 4, 0x04},     {ST_ALL_WITHDRAWN, 1, 1}};
 
 static int put_rows(struct store *s, const struct table *t, struct buf *out, struct err *err)
 {
@@ -171,12 +171,22 @@ static void recall_configs(struct reader *r)
     }
 }
 
+static void recall_withdrawn(struct reader *r)
+{
+    for (int64_t n = count_of_rows(r); goes_on(r) && n > 0; n--) {
+        int64_t delta_id = cursor_int(&r->c, 1, INT32_MAX);
+        if (!r->c.bad)
+            r->rc = store_withdraw_package(r->s, delta_id, r->err);
+        r->c.bad = r->c.bad || r->rc == ERR_NOT_FOUND; /* of another store */
+    }
+}
+
 static int forget(struct store *s, struct err *err)
 {
-    static const enum statement emptied[] = {ST_NO_DEVICES,  ST_NO_SUB_DEVICES, ST_NO_RECORDS,
-                                             ST_NO_MESSAGES, ST_NO_VERSIONS,    ST_NO_SESSIONS,
-                                             ST_NO_OUTGOING, ST_NO_REFUSALS,    ST_NO_ANNOUNCED,
-                                             ST_NO_TAKEN,    ST_NO_OVERTAKEN,   ST_NO_CONFIGS};
+    static const enum statement emptied[] = {
+        ST_NO_DEVICES,   ST_NO_SUB_DEVICES, ST_NO_RECORDS,  ST_NO_MESSAGES,  ST_NO_VERSIONS,
+        ST_NO_SESSIONS,  ST_NO_OUTGOING,    ST_NO_REFUSALS, ST_NO_ANNOUNCED, ST_NO_TAKEN,
+        ST_NO_OVERTAKEN, ST_NO_CONFIGS,     ST_NO_WITHDRAWN};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof emptied / sizeof emptied[0]; i++) {
         struct row row = row_begin(s, emptied[i]);
@@ -201,6 +211,7 @@ int store_recall(struct store *s, const void *memory, size_t len_bytes, int64_t 
     recall_number(&r, ST_SET_VERIFIED, 1);
     recall_taken(&r);
     recall_configs(&r);
+    recall_withdrawn(&r);
     if (r.c.bad || (r.rc == 0 && !cursor_done(&r.c)))
         r.rc = err_set(err, ERR_FORMAT, "store: no memory of this store");
     return store_finish(s, r.rc, err);

@@ -279,6 +279,8 @@ static const char *const statements[ST_COUNT] = {
                      " ORDER BY device_id, delta_id",
     [ST_NO_TAKEN] = "DELETE FROM taken",
     [ST_NO_OVERTAKEN] = "DELETE FROM overtaken",
+    [ST_ALL_WITHDRAWN] = "SELECT delta_id FROM package WHERE withdrawn = 1 ORDER BY delta_id",
+    [ST_NO_WITHDRAWN] = "UPDATE package SET withdrawn = 0 WHERE withdrawn = 1",
     [ST_ALL_CONFIGS] = "SELECT product_id, config_id, package_id, sha256_hex FROM config"
                        " ORDER BY product_id",
     [ST_NO_CONFIGS] = "DELETE FROM config",

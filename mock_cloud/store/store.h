@@ -385,13 +385,13 @@ int store_first_announced(struct store *s, const char *device_id, struct buf *pa
 /*
  * What requests have changed, as bytes that are equal exactly when it is: devices, sub-devices,
  * records in the order of their creation with the order of their last changes, versions that
- * devices told, the state of each task, which firmware is verified, configurations. Without times,
- * and of progress told in percent only whether it is 0, below 100 (then 1 is recalled) or 100.
- * Products, packages, firmware, tasks themselves, visit counts and the log are not in it, nor what
- * ends with a connection or is held back: sessions, outgoing messages, counted refusals, the
- * announcement kept for scripts. recall puts it back into a store with the same products, firmware
- * and tasks, every time in it being now_ns, and empties the rest. remember appends to out.
- * ERR_FORMAT: no such bytes, or of another store; nothing was changed then.
+ * devices told, the state of each task, which firmware is verified, configurations, which packages
+ * are withdrawn. Without times, and of progress told in percent only whether it is 0, below 100
+ * (then 1 is recalled) or 100. Products, packages, firmware, tasks themselves, visit counts and the
+ * log are not in it, nor what ends with a connection or is held back: sessions, outgoing messages,
+ * counted refusals, the announcement kept for scripts. recall puts it back into a store with the
+ * same products, firmware and tasks, every time in it being now_ns, and empties the rest. remember
+ * appends to out. ERR_FORMAT: no such bytes, or of another store; nothing was changed then.
  */
 int store_remember(struct store *s, struct buf *out, struct err *err);
 int store_recall(struct store *s, const void *memory, size_t len_bytes, int64_t now_ns,

@@ -71,7 +71,7 @@ static const struct {
     {"package.offered_from_ns", set_up},
     {"package.product_id", set_up},
     {"package.to_version", set_up},
-    {"package.withdrawn", set_up},
+    {"package.withdrawn", NULL},
     {"product.cms", set_up},
     {"product.compare_block_kib", set_up},
     {"product.device_type", set_up},

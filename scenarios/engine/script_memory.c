@@ -86,6 +86,14 @@ static void number_orders(const struct scenario *s, struct script_memory *m)
         m->net[i].order = order[i];
 }
 
+bool script_offers_late(const struct scenario *s)
+{
+    for (uint32_t i = 0; i < s->n_offers; i++)
+        if (s->offers[i].on_event[0] != '\0')
+            return true;
+    return false;
+}
+
 static void remember_pushes(const struct script *x, bool cut, const bool due[PUSHES_MAX],
                             struct script_memory *out)
 {
@@ -129,6 +137,8 @@ void script_remember(const struct script *x, int64_t now_ns, enum script_power p
     number_orders(s, out);
     remember_pushes(x, power == POWER_CUT, due, out);
     out->connections = connections < last ? connections : last;
+    for (uint32_t i = 0; i < s->n_offers; i++)
+        out->published[i] = s->offers[i].on_event[0] != '\0' && x->published[i];
 }
 
 bool script_memory_over(const struct scenario *s, struct script_memory *m)
@@ -177,6 +187,9 @@ void script_recall(struct script *x, int64_t now_ns, const struct script_memory 
         }
     }
     begin_again(x, now_ns, m);
+    for (uint32_t i = 0; i < x->s->n_offers; i++)
+        if (x->s->offers[i].on_event[0] != '\0')
+            x->published[i] = m->published[i] != 0;
     for (uint32_t i = 0; i < x->s->n_pushes; i++) {
         x->push[i] = fresh;
         x->push[i].seen = m->push[i].seen;
@@ -196,6 +209,9 @@ int script_memory_put(const struct scenario *s, const struct script_memory *m, s
         rc = buf_append(out, &m->net[i], sizeof m->net[i]);
     for (uint32_t i = 0; rc == 0 && i < s->n_pushes; i++)
         rc = buf_append(out, &m->push[i], sizeof m->push[i]);
+    for (uint32_t i = 0; rc == 0 && i < s->n_offers; i++)
+        if (s->offers[i].on_event[0] != '\0')
+            rc = buf_append(out, &m->published[i], 1);
     return rc == 0 ? buf_append(out, &m->connections, sizeof m->connections) : rc;
 }
 
@@ -249,8 +265,13 @@ void script_memory_get(const struct scenario *s, struct cursor *c, struct script
         take(c, &out->net[i], sizeof out->net[i]);
     for (uint32_t i = 0; i < s->n_pushes; i++)
         take(c, &out->push[i], sizeof out->push[i]);
+    for (uint32_t i = 0; i < s->n_offers; i++)
+        if (s->offers[i].on_event[0] != '\0')
+            take(c, &out->published[i], 1);
     take(c, &out->connections, sizeof out->connections);
     bool good = !c->bad;
+    for (uint32_t i = 0; good && i < s->n_offers; i++)
+        good = out->published[i] <= 1;
     for (uint32_t i = 0; good && i < s->n_net; i++)
         good = net_possible(&s->net[i], out, i);
     for (uint32_t i = 0; good && i < s->n_pushes; i++)

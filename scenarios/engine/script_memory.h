@@ -1,7 +1,8 @@
 /*
  * What of a script is spent, for searches that go from state to state: which rules have fired, how
  * often those that wait for an event have seen it, and what lasts. Network rules and messages of
- * the script; power rules are none of it, and offers must be published from the start.
+ * the script, and offers that wait for an event; power rules are none of it, and other offers must
+ * be published from the start.
  *
  * What lasts begins anew in a memory that is taken as if power went: how long power stays away is
  * no part of a state. The other extreme, that it is over when power returns, is
@@ -33,10 +34,13 @@ struct script_memory {
         uint32_t seen;
         uint8_t spent, zero[3];
     } push[PUSHES_MAX];
+    uint8_t published[SCENARIO_VERSIONS_MAX]; /* offers that wait for an event */
     uint32_t connections; /* so far, as far as a rule waits for one by its number */
     uint32_t zero;
 };
 
+/* An offer waits for an event. */
+bool script_offers_late(const struct scenario *s);
 /* Why what that scenario's script has spent cannot be kept exactly; null: it can. Static text. */
 const char *script_forgets(const struct scenario *s);
 

@@ -189,7 +189,7 @@ static void on_publish(void *ctx, int64_t now_ns, uint32_t offer)
         return;
     }
     struct store_package row = p->row;
-    row.offered_from_ns = now_ns;
+    row.offered_from_ns = 0; /* it was not there before */
     if (store_put_package(g->store, &row, p->bytes.data, NULL) == 0)
         TRACE(g->trace, now_ns, LANE_CLOUD, "publish", F_INT("delta_id", row.delta_id),
               F_STR("to", row.to_version), F_INT("bytes", row.bytes),

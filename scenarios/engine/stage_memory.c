@@ -15,7 +15,7 @@ const char *stage_forgets(const struct scenario *s)
 
 bool stage_has_faults(const struct scenario *s)
 {
-    return s->n_net > 0 || s->n_pushes > 0 || s->n_flash > 0;
+    return s->n_net > 0 || s->n_pushes > 0 || s->n_flash > 0 || script_offers_late(s);
 }
 
 int stage_lay_ready(struct stage *g, struct err *err)
@@ -24,6 +24,14 @@ int stage_lay_ready(struct stage *g, struct err *err)
     for (uint32_t i = 0; rc == 0 && i < g->s->n_pushes; i++)
         if (g->s->pushes[i].kind == PUSH_CONFIG)
             rc = aliyun_stage_keep_config(g, err);
+    for (uint32_t i = 0; rc == 0 && i < g->s->n_offers; i++) {
+        const struct build_package *p = &g->build->offers[i];
+        if (g->s->offers[i].on_event[0] == '\0')
+            continue;
+        rc = store_put_package(g->store, &p->row, p->bytes.data, err);
+        if (rc == 0)
+            rc = store_withdraw_package(g->store, p->row.delta_id, err);
+    }
     return rc;
 }
 

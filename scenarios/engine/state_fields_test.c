@@ -33,6 +33,8 @@ static const struct scenario scenario = {
     .net = {{.action = NET_OUTAGE, .duration_ns = 90},
             {.action = NET_OUTAGE, .duration_ns = 90},
             {.action = NET_BROKER, .when = {.kind = TRIGGER_EVENT, .nth = 5}}},
+    .n_offers = 1,
+    .offers = {{.on_event = "segment"}},
     .n_pushes = 2,
     .pushes = {{.when = {.kind = TRIGGER_EVENT, .nth = 5}}}};
 
@@ -94,7 +96,7 @@ static const struct field script_fields[] = {
     LEFT_OUT(struct script, s, set_up),
     LEFT_OUT(struct script, ops, set_up),
     LEFT_OUT(struct script, stopped, "for the heal phase"),
-    LEFT_OUT(struct script, published, "offers that wait for an event are refused"),
+    KEPT(struct script, published), /* of offers that wait for an event */
     LEFT_OUT(struct script, fired, "rules that last are numbered anew"),
     KEPT(struct script, net),
     LEFT_OUT(struct script, power, "power rules are among the cuts"),

@@ -30,8 +30,11 @@ const char *whole_refuses(const struct scenario *s)
     if (why != NULL)
         return why;
     for (uint32_t i = 0; i < s->n_offers; i++)
-        if (s->offers[i].at_ns > 0 || s->offers[i].on_event[0] != '\0')
+        if (s->offers[i].at_ns > 0)
             return "an offer that is published later: time is not part of a state";
+    if (s->variant == CLOUD_ALIYUN && script_offers_late(s))
+        return "an offer of the Aliyun cloud that waits for an event: which tasks there are is not "
+               "part of a state";
     if (s->product.device_visits_per_day > 0 || s->product.owner_visits_per_day > 0)
         return "its limit of visits per day: the date is not part of a state";
     if (s->expect.config_refused)

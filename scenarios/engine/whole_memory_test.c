@@ -140,6 +140,8 @@ static const struct device_row device_rows[] = {
     {"a configuration that waits", "\"agent\": \"iot-ota\", \"check_interval_ms\": 3000",
      ", \"cloud\": {\"pushes\": [{\"when\": {\"event\": \"device/segment\"}, \"do\": "
      "\"config\"}]}"},
+    {"CMS, an offer that waits for an event", "\"check_interval_ms\": 100",
+     ", \"offers\": [{\"kind\": \"full\"}, {\"kind\": \"full\", \"on_event\": \"segment\"}]"},
     {"a fault in the first download", "\"agent\": \"aiot\", \"check_interval_ms\": 3000",
      ", \"cloud\": {\"faults\": [{\"on\": \"download\", \"do\": \"status\", \"code\": 503}]}"},
 };

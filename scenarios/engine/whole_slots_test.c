@@ -263,6 +263,8 @@ static const struct refused_row refused_rows[] = {
     {"messages at a time",
      ", \"cloud\": {\"pushes\": [{\"when\": {\"at_ms\": 7}, \"do\": \"repeat\"}]}",
      "at a certain time"},
+    {"an offer that waits for an event", ", \"offers\": [{}, {\"on_event\": \"segment\"}]",
+     "waits for an event"},
     {"messages held back",
      ", \"cloud\": {\"faults\": [{\"on\": \"push\", \"do\": \"delay\", \"for_ms\": 5}]}",
      "held back"},

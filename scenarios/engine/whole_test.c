@@ -63,6 +63,12 @@ static void tear_down(struct bench *b)
 
 /* ---- what is right closes ---- */
 
+/* The same release once more, when the first segment is stored. */
+#define ANEW                                                                                       \
+    ", \"offers\": [{\"from\": \"1.0\", \"to\": \"1.1\", \"kind\": \"full\"}, {\"from\": "         \
+    "\"1.0\", \"to\": "                                                                            \
+    "\"1.1\", \"kind\": \"full\", \"on_event\": \"segment\"}]"
+
 struct closed_row {
     const char *name, *device, *rest;
     uint32_t tears;
@@ -73,6 +79,7 @@ static const struct closed_row closed_rows[] = {
      NOTHING},
     {"a device that registers", ", \"variant\": \"direct\"", "", NOTHING},
     {"weak cells", "", "", 1u << TEAR_WEAK},
+    {"an offer that waits for an event", "", ANEW, NOTHING | SCRAMBLED},
     {"a server error at the second request", "",
      ", \"cloud\": {\"faults\": [{\"on\": \"check\", \"do\": \"status\", \"code\": 500}]}",
      NOTHING},
@@ -228,6 +235,7 @@ static const struct same_row same_rows[] = {
     {"all tears, full package", "", FULL, 0, 1},
     {"weak, two cuts", "", "", 1u << TEAR_WEAK, 2},
     {"half-erased, full package, any number", "", FULL, 1u << TEAR_HALF_ERASED, 0},
+    {"torn, an offer that waits for an event", "", ANEW, PLAIN, 2},
     {"torn, a device that registers", ", \"variant\": \"direct\"", "", PLAIN, 0},
     {"broken: no backup", ", \"breaks\": [\"boot-skip-backup\"]", "", PLAIN, 1},
 };

@@ -251,7 +251,12 @@ void worker_on_event(void *ctx, enum lane lane, const char *event)
         k->lost++;
         k->begun_before = k->borders.begun;
     }
-    if (k->log == NULL || k->healing || !sim_is_reply(lane, event))
+    if (k->log == NULL || k->healing)
+        return;
+    /* What is published at an event of the device, a cut in the next operation finds. */
+    if (k->offers_late && (lane == LANE_DEVICE || lane == LANE_BOOT))
+        (void)worker_note_cloud(k, true, WHOLE_CUT);
+    if (!sim_is_reply(lane, event))
         return;
     k->replies++;
     if (!worker_note_cloud(k, true, WHOLE_CUT))

@@ -355,6 +355,7 @@ struct whole_worker *whole_worker_new(const struct whole *w, struct err *err)
         buf_init(&k->last, CLOUD_MEMORY_MAX);
         buf_init(&k->cloud, CLOUD_MEMORY_MAX);
         k->has_faults = stage_has_faults(w->s);
+        k->offers_late = script_offers_late(w->s);
         k->run = w->run;
         k->borders.over = true;
         if (w->options.losses > 0)

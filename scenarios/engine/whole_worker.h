@@ -25,6 +25,7 @@ struct whole_worker {
     uint32_t runs;          /* run */
     bool booting;           /* what the device looks at is told by what the boot loader does */
     bool has_faults;        /* the scenario has faults that can be spent */
+    bool offers_late;       /* an offer of it waits for an event */
     bool healing;           /* nothing but looks is told, and these tell of weak cells, too */
     struct run_options run; /* the graph's, with a probe */
     struct run_log borders; /* messages of the run under way, for as much as may be lost of them */
