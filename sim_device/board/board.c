@@ -310,6 +310,12 @@ uint32_t board_crc32(struct board *b, uint32_t crc, const void *data, uint32_t l
     return crc;
 }
 
+void board_moment(struct board *b, const void *memory, size_t len_bytes)
+{
+    if (b->moment != NULL)
+        b->moment(b->moment_ctx, memory, len_bytes);
+}
+
 static int open_sockets(struct board *b)
 {
     int n = 0;

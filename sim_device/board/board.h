@@ -123,6 +123,9 @@ struct board {
     void (*event)(void *ctx, int64_t now_ns, enum lane lane, const char *event,
                   const struct trace_field *fields, size_t n);
     void *event_ctx;
+    /* See board_moment; set by an explorer, null: nobody asks. */
+    void (*moment)(void *ctx, const void *memory, size_t len_bytes);
+    void *moment_ctx;
     struct rng rng;  /* stream ("board", "device", boot ordinal), reseeded at each power-on */
     bool flash_busy; /* a program or erase is being waited for: ports lock on it */
     struct board_digest *digests;  /* being computed; given up by board_heap_drop */
@@ -151,6 +154,12 @@ void board_log(struct board *b, const char *text,
                size_t len_bytes); /* event "log" on LANE_DEVICE */
 void board_event(struct board *b, enum lane lane, const char *event,
                  const struct trace_field *fields, size_t n);
+/*
+ * The software declares a moment: what it does from here on is a function of these bytes, of flash
+ * and of what the network does. Wherever it comes again with the same bytes it goes on in the same
+ * way; explorers join runs there. No padding, no addresses in them.
+ */
+void board_moment(struct board *b, const void *memory, size_t len_bytes);
 /* "heap" {peak, used, blocks, sockets} on LANE_DEVICE; the peak starts again from here. */
 void board_heap_event(struct board *b);
 /* One task at the chip (flash_busy): held by ports and drivers around what must not be interleaved.

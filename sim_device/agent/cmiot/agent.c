@@ -7,6 +7,7 @@
 #include "sim_device/agent/cmiot/cmiot_config.h"
 #include "sim_device/agent/cmiot/cmiot_log.h"
 #include "sim_device/agent/cmiot/cmiot_user.h"
+#include "sim_device/agent/cmiot/session.h"
 
 #define LOG_MAX          160
 #define SLOWEST_MS       60000u
@@ -81,6 +82,99 @@ struct state_io agent_state_io(fal_part_t *part)
 {
     return (struct state_io){
         .ctx = part, .read = io_read, .program = io_program, .erase = io_erase};
+}
+
+/* ---- moments ---- */
+
+/* All of them one after the other: no padding, and what is not written is zero. */
+struct agent_memory {
+    uint32_t place, round, tried, refused_delta_id;
+    uint32_t heap_used, heap_peak;
+    uint32_t download[AGENT_DOWNLOAD_WORDS];
+    uint32_t bank, sequence, mark, mark_arg, next_pos;
+    uint32_t index, index_max, delta_id, file_bytes, segment_bytes, journal_base;
+    uint32_t offer_delta_id, offer_bytes;
+    uint16_t update_result, offer_port;
+    uint8_t flags[12];
+    uint8_t md5[MD5_BYTES], offer_md5[MD5_BYTES];
+    char mid[32], code[32], device_id[32], device_secret[64];
+    char offer_host[OFFER_HOST_MAX], offer_path[OFFER_PATH_MAX];
+    char offer_version[CMIOT_VERSION_NAME_MAX];
+    char version[DEVICE_TEXT_MAX];
+};
+
+static void put_text(char *out, const char *text, size_t cap_bytes)
+{
+    memcpy(out, text, strnlen(text, cap_bytes));
+}
+
+static void put_offer(struct agent_memory *m, const struct offer *o)
+{
+    put_text(m->offer_host, o->host, sizeof m->offer_host);
+    put_text(m->offer_path, o->path, sizeof m->offer_path);
+    put_text(m->offer_version, o->version, sizeof m->offer_version);
+    m->offer_port = o->port;
+    m->offer_delta_id = o->delta_id;
+    m->offer_bytes = o->file_bytes;
+    memcpy(m->offer_md5, o->md5, MD5_BYTES);
+    m->flags[0] = o->full;
+}
+
+static void put_state(struct agent_memory *m, const struct state *s)
+{
+    const struct state_record *r = &s->record;
+    m->bank = s->bank;
+    m->sequence = s->sequence;
+    m->mark = s->mark;
+    m->mark_arg = s->mark_arg;
+    m->next_pos = s->next_pos;
+    m->flags[1] = s->valid;
+    m->flags[2] = s->pinned;
+    m->flags[3] = s->firm;
+    m->flags[4] = s->journalled;
+    m->flags[5] = s->inherited;
+    m->flags[6] = s->other_stale;
+    m->flags[7] = r->report_due;
+    m->update_result = r->update_result;
+    m->index = r->index;
+    m->index_max = r->index_max;
+    m->delta_id = r->delta_id;
+    m->file_bytes = r->file_bytes;
+    m->segment_bytes = r->segment_bytes;
+    m->journal_base = r->journal_base;
+    memcpy(m->md5, r->md5, MD5_BYTES);
+    memcpy(m->code, r->code, sizeof m->code);
+    put_text(m->mid, r->mid, sizeof m->mid);
+    put_text(m->device_id, r->device_id, sizeof m->device_id);
+    put_text(m->device_secret, r->device_secret, sizeof m->device_secret);
+}
+
+void agent_moment(const struct device *d, enum agent_place place, const struct session *s,
+                  const uint32_t download[AGENT_DOWNLOAD_WORDS])
+{
+    struct board *b = board_current();
+    struct agent_memory m;
+    if (b->moment == NULL)
+        return;
+    memset(&m, 0, sizeof m);
+    m.place = place;
+    m.round = d->round;
+    m.tried = d->tried;
+    m.refused_delta_id = d->refused_delta_id;
+    m.heap_used = (uint32_t)b->heap.used_bytes;
+    m.heap_peak = (uint32_t)b->heap.peak_bytes;
+    m.flags[8] = d->has_offer;
+    m.flags[9] = d->back_off;
+    m.flags[10] = d->in_call;
+    put_text(m.version, d->version, sizeof m.version);
+    /* An application that checks first takes it from there. */
+    if (d->has_offer)
+        put_offer(&m, &d->offer);
+    if (s != NULL) {
+        put_state(&m, &s->state);
+        memcpy(m.download, download, sizeof m.download);
+    }
+    board_moment(b, &m, sizeof m);
 }
 
 /* ---- the vendor's hooks ---- */

@@ -22,6 +22,7 @@ struct device {
     uint32_t refused_delta_id; /* its failure was reported in this power-on; 0: none */
     bool in_call;              /* an API call is running */
     bool back_off;             /* the server asked for patience (1010, 1015, HTTP 429, 503) */
+    uint32_t round, tried;     /* of the application: from 1; API calls of this loop before */
 };
 
 /* The running task's device, null outside one. */
@@ -33,6 +34,14 @@ void agent_start(struct board *b, struct device *d, const struct device_config *
 
 /* One line through cmiot_printf, cut at 160 characters. Never secrets, never whole URLs. */
 void agent_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Everything that decides what the application does next, between two API calls and, with a
+ * session and its download, between two segments: a moment (board.h). */
+enum agent_place { PLACE_REPORT, PLACE_UPGRADE, PLACE_SEGMENT };
+#define AGENT_DOWNLOAD_WORDS 8
+struct session;
+void agent_moment(const struct device *d, enum agent_place place, const struct session *s,
+                  const uint32_t download[AGENT_DOWNLOAD_WORDS]);
 
 #define AGENT_EVENT(name, ...) BOARD_EVENT(board_current(), LANE_DEVICE, (name), __VA_ARGS__)
 

@@ -15,9 +15,11 @@ static cmiot_int8 told(struct board *b, const char *call, cmiot_int8 result)
     return result;
 }
 
-static void report(const struct device *d, struct board *b)
+static void report(struct device *d, struct board *b)
 {
     for (uint32_t i = 0; i < d->config->tries; i++) {
+        d->tried = i;
+        agent_moment(d, PLACE_REPORT, NULL, NULL);
         cmiot_int8 rc = told(b, "cmiot_report_upgrade", cmiot_report_upgrade());
         if (rc == E_CMIOT_SUCCESS || rc == E_CMIOT_NO_UPGRADE || d->back_off)
             return;
@@ -36,9 +38,11 @@ static cmiot_int8 upgrade_once(const struct device *d, struct board *b)
 }
 
 /* True: a package is complete and waits for the restart. */
-static bool upgrade(const struct device *d, struct board *b)
+static bool upgrade(struct device *d, struct board *b)
 {
     for (uint32_t i = 0; i < d->config->tries; i++) {
+        d->tried = i;
+        agent_moment(d, PLACE_UPGRADE, NULL, NULL);
         cmiot_int8 rc = upgrade_once(d, b);
         bool ready = rc == E_CMIOT_SUCCESS || rc == E_CMIOT_NEW_VERSION_EXIST;
         if (d->config->app == APP_CHECK_ONLY && (ready || rc == E_CMIOT_LAST_VERSION))
@@ -56,6 +60,7 @@ static void application(struct device *d, struct board *b)
     const struct device_config *c = d->config;
     for (uint32_t round = 1; round <= c->rounds; round++) {
         bool patience = false;
+        d->round = round;
         report(d, b);
         patience = d->back_off;
         if (!patience && upgrade(d, b)) {

@@ -365,6 +365,25 @@ static enum got get(struct download *d)
     return g;
 }
 
+/* Between two segments: what lies behind is of no more use. */
+static void tell_moment(const struct download *d, unsigned tried)
+{
+    const uint32_t at = segment_at(d, d->next);
+    /* The sum of a block begins anew with the block. */
+    const bool within = at % fal_part_block_size(d->s->part) != 0;
+    const uint32_t words[AGENT_DOWNLOAD_WORDS] = {d->count,
+                                                  d->next,
+                                                  within ? d->summed : 0,
+                                                  within ? d->sum : 0,
+                                                  at < d->checked_until ? d->checked_until : 0,
+                                                  d->next == d->resumed_at,
+                                                  (d->restarted ? 1u : 0u) |
+                                                      (d->link.fd >= 0 ? 2u : 0u),
+                                                  tried};
+    if (d->filled == 0)
+        agent_moment(d->s->device, PLACE_SEGMENT, d->s, words);
+}
+
 /* All segments. 0 or -1. */
 static int fetch(struct download *d)
 {
@@ -376,6 +395,7 @@ static int fetch(struct download *d)
     unsigned tried = 0;
     while (d->next <= d->count) {
         uint32_t next = d->next, filled = d->filled;
+        tell_moment(d, tried);
         enum got g = get(d);
         if (g == GOT_PART && (d->next > next || d->filled > filled)) {
             tried = 0;
