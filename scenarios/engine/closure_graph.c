@@ -97,8 +97,8 @@ int closure_measure(const struct closure *c, struct closure_result *out)
     for (uint32_t run = 0; run < c->runs.count; run++)
         for (uint32_t op = run_at(c, run)->first_op; op < ops_end(c, run); op++)
             g.next[op] = op + 1 < ops_end(c, run) ? op + 1 : run_at(c, run)->next_op;
-    int rc =
-        components_find(&g.components, &g, neighbour, g.states + (uint32_t)c->ops.count, g.states);
+    int rc = components_find(&g.components, &g, neighbour, NULL, g.states + (uint32_t)c->ops.count,
+                             g.states);
     for (uint32_t run = 0; rc == 0 && run < c->runs.count; run++)
         work_of(&g, run, out);
     out->work_boots = g.components.longest;

@@ -11,6 +11,7 @@ struct frame {
 struct search {
     const void *graph;
     components_neighbour *neighbour;
+    bool (*counts)(const void *graph, uint32_t root);
     uint32_t roots;
     uint32_t *index, *low; /* order of discovery from 1; 0: not seen yet */
     uint32_t *of;          /* 0: not complete yet */
@@ -38,7 +39,7 @@ static void complete(struct search *s, uint32_t first)
     for (uint32_t i = from; i < s->stack_len; i++) {
         uint32_t v = s->stack[i];
         bool more = true;
-        holds_root = holds_root || v < s->roots;
+        holds_root = holds_root || (v < s->roots && (s->counts == NULL || s->counts(s->graph, v)));
         for (uint32_t e = 0; more; e++) {
             uint32_t to = s->neighbour(s->graph, v, e, &more);
             if (to != COMPONENTS_NONE && s->of[to] != number && s->level[s->of[to]] > level)
@@ -87,9 +88,10 @@ static int search_init(struct search *s, uint32_t vertices)
 }
 
 int components_find(struct components *c, const void *graph, components_neighbour *neighbour,
-                    uint32_t vertices, uint32_t roots)
+                    bool (*counts)(const void *graph, uint32_t root), uint32_t vertices,
+                    uint32_t roots)
 {
-    struct search s = {.graph = graph, .neighbour = neighbour, .roots = roots};
+    struct search s = {.graph = graph, .neighbour = neighbour, .counts = counts, .roots = roots};
     int rc = search_init(&s, vertices);
     *c = (struct components){0};
     for (uint32_t v = 0; rc == 0 && v < roots; v++)

@@ -20,9 +20,11 @@ struct components {
     uint32_t longest; /* the most components with roots in them that a path goes through */
 };
 
-/* What can be reached from the vertices 0 to roots - 1 of `vertices`. 0 or ERR_NOMEM. */
+/* What can be reached from the vertices 0 to roots - 1 of `vertices`. counts: whether a root does
+ * for `longest`; null: each. 0 or ERR_NOMEM. */
 int components_find(struct components *c, const void *graph, components_neighbour *neighbour,
-                    uint32_t vertices, uint32_t roots);
+                    bool (*counts)(const void *graph, uint32_t root), uint32_t vertices,
+                    uint32_t roots);
 void components_free(struct components *c);
 
 #endif

@@ -52,7 +52,7 @@ static void is_as_known(const void *row)
     struct components c;
     for (const char *at = k->edges; *at != '\0'; at += at[2] == ' ' ? 3 : 2)
         g.edge[at[0] - 'a'][at[1] - 'a'] = true;
-    REQUIRE(components_find(&c, &g, neighbour, k->n, k->roots) == 0);
+    REQUIRE(components_find(&c, &g, neighbour, NULL, k->n, k->roots) == 0);
     CHECK_INT(c.count, k->count);
     CHECK_INT(c.longest, k->longest);
     for (uint32_t a = 0; a < k->n; a++) {
@@ -107,7 +107,7 @@ static void agrees_with_the_definition(void)
                 g.edge[a][b] = draw(&x) % density == 0;
         memcpy(&reach, &g, sizeof reach);
         close_paths(&reach);
-        REQUIRE(components_find(&c, &g, neighbour, g.n, roots) == 0);
+        REQUIRE(components_find(&c, &g, neighbour, NULL, g.n, roots) == 0);
         for (uint32_t a = 0; a < g.n; a++) {
             bool reached = a < roots;
             for (uint32_t r = 0; r < roots; r++)
@@ -137,7 +137,7 @@ static void a_long_chain_needs_no_stack(void)
 {
     uint32_t n = 3000000;
     struct components c;
-    REQUIRE(components_find(&c, &n, long_chain, n, 1) == 0);
+    REQUIRE(components_find(&c, &n, long_chain, NULL, n, 1) == 0);
     CHECK_INT(c.count, n);
     CHECK_INT(c.of[0], n);
     CHECK_INT(c.longest, 1);

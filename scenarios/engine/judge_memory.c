@@ -58,6 +58,13 @@ static uint32_t served_unforgiven(const struct judge *j)
     return at_most(j->served_bytes > forgiven ? j->served_bytes - forgiven : 0, UINT32_MAX);
 }
 
+void judge_forgive(struct judge *j)
+{
+    j->served_bytes = served_unforgiven(j);
+    j->breaks = at_most(j->breaks, 1);
+    j->restarts = 0;
+}
+
 void judge_remember(const struct judge *j, int64_t now_ns, struct judge_memory *out)
 {
     memset(out, 0, sizeof *out);

@@ -106,6 +106,26 @@ void judge_recall(struct judge *j, const struct judge_memory *m, int64_t now_ns)
 int judge_memory_read(const struct judge *j, const void *bytes, size_t len_bytes,
                       struct judge_memory *out, struct err *err);
 
+/*
+ * What a judge remembers besides in the midst of a power-on, while the application of a device
+ * without slots runs: two runs in which memory and this are equal are judged the same from there
+ * on. Plain data; times are how long ago. Verdicts are not in it: nothing has failed yet.
+ */
+struct judge_moment {
+    int64_t heap_base_used, idle_ns, limited_ns;
+    int32_t last_download_http;
+    uint32_t requests_in_call[RQ_COUNT], spoilt_in_call[RQ_COUNT];
+    uint32_t refused_in_row, ranges_refused, asked_bytes;
+    uint8_t phase, flags[7];
+};
+/* A search that loses connections in every way: silence is judged from the start, as if one had
+ * gone silent already. It only makes the judge stricter, and fewer memories differ. */
+void judge_expect_silence(struct judge *j);
+/* What a download may cost becomes what judge_remember makes of it. */
+void judge_forgive(struct judge *j);
+void judge_remember_moment(const struct judge *j, int64_t now_ns, struct judge_moment *out);
+bool judge_has_failed(const struct judge *j);
+
 /* For judge_memory.c: the part of devices with two slots. */
 void judge_remember_slots(const struct judge *j, struct judge_memory *out);
 void judge_recall_slots(struct judge *j, const struct judge_memory *m);

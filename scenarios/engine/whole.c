@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "scenarios/engine/closure_case.h"
+#include "scenarios/engine/stage_memory.h"
 #include "scenarios/engine/whole_internal.h"
 #include "scenarios/engine/world_internal.h"
 
@@ -31,6 +32,8 @@ static int make_lists(struct whole *w)
         rc = pool_init(&w->blames, sizeof(struct whole_blame), LIST_MAX);
     if (rc == 0)
         rc = pool_init(&w->losses, sizeof(struct whole_loss), LIST_MAX);
+    if (rc == 0)
+        rc = pool_init(&w->moments, sizeof(struct whole_moment), LIST_MAX);
     if (rc == 0)
         rc = pool_init(&w->leaves, sizeof(struct whole_leaf), LIST_MAX);
     if (rc == 0)
@@ -63,6 +66,16 @@ static int make_lists(struct whole *w)
     return rc;
 }
 
+/* Whether runs go on from a moment as if nothing had been before: the network draws nothing, nobody
+ * counts or waits for what comes in a run, and no URL expires. */
+static bool can_be_parted(const struct scenario *s)
+{
+    const struct link_profile *p = &s->profile;
+    return s->device.agent == AGENT_CMIOT && !stage_has_faults(s) && s->n_faults == 0 &&
+           s->device.alloc_fail_at == 0 && s->url_lifetime_ns == 0 && p->loss_ppm == 0 &&
+           p->jitter_ns == 0 && p->idle_ns == 0;
+}
+
 /* The scenario as it is closed: without its own cuts, which are among the closure's. */
 static int take_scenario(struct whole *w, const struct scenario *s, struct err *err)
 {
@@ -79,6 +92,7 @@ static int take_scenario(struct whole *w, const struct scenario *s, struct err *
     w->result.n_fails = s->expect.n_fails;
     w->s->expect.n_fails = 0;
     w->result.over_mqtt = s->device.agent != AGENT_CMIOT;
+    w->has_moments = w->options.losses > 0 && !w->options.no_recall && can_be_parted(w->s);
     return 0;
 }
 
@@ -142,6 +156,8 @@ static int first_node(struct whole *w, struct sim_run *r, struct err *err)
     if (rc == 0)
         rc = whole_remember(&r->g, WHOLE_AS_IT_IS, NULL, &memory, err);
     if (rc == 0) {
+        if (w->options.losses > 0 && !w->result.over_mqtt)
+            judge_expect_silence(r->g.judge);
         judge_remember(r->g.judge, 0, &m);
         first.key.cloud = whole_put_cloud(w, memory.data, memory.len_bytes);
         first.key.judge = whole_put_judge(w, &m, &first.severity);
@@ -224,7 +240,7 @@ void whole_free(struct whole *w)
         free(lists[i]->items);
     struct pool *pools[] = {&w->clouds,         &w->judges,     &w->keys,     &w->end_keys,
                             &w->awaited,        &w->event_pool, &w->outcomes, &w->blames,
-                            &w->behaviour_keys, &w->losses,     &w->leaves};
+                            &w->behaviour_keys, &w->losses,     &w->leaves,   &w->moments};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         pool_free(pools[i]);
     states_tree_free(&w->off);
@@ -311,7 +327,7 @@ uint32_t whole_put_node(struct whole *w, const struct whole_node *found)
         return NONE;
     uint32_t number = (uint32_t)w->nodes.count - 1;
     *n = *found;
-    n->first_run = n->stricter = NONE;
+    n->first_run = n->last_run = n->stricter = NONE;
     n->older = newest;
     for (uint32_t i = newest; i != NONE; i = whole_node_at(w, i)->older) {
         struct whole_node *other = whole_node_at(w, i);
@@ -322,7 +338,7 @@ uint32_t whole_put_node(struct whole *w, const struct whole_node *found)
     if (fresh && !whole_add_number(&w->newest, number))
         return NONE;
     ((uint32_t *)w->newest.items)[key] = number;
-    w->result.again += !fresh;
+    w->result.again += !fresh && !whole_is_moment(found);
     return add_todo(w, number, NONE, found->depth) ? number : NONE;
 }
 
@@ -399,7 +415,8 @@ static uint32_t boots_needed(const struct whole *w)
         again = false;
         for (uint32_t i = 0; i < w->runs.count; i++) {
             const struct whole_run *r = whole_run_at(w, i);
-            uint32_t n = !r->merged + (r->next_node == NONE ? 0 : boots[r->next_node]);
+            const bool starts = !r->merged && !whole_is_moment(whole_node_at(w, r->node));
+            uint32_t n = starts + (r->next_node == NONE ? 0 : boots[r->next_node]);
             if (n <= boots[r->node] || n > BOOTS_MAX)
                 continue;
             boots[r->node] = n;
@@ -427,12 +444,12 @@ int whole_conclude(struct whole *w, struct whole_result *out, struct err *err)
         w->bound = "failures were not repeated by a run from the start";
     r->bound = w->bound;
     r->closed = done && w->bound == NULL && r->failing == 0;
-    r->states = r->resets = 0;
+    r->states = r->resets = r->moments = 0;
     for (uint32_t i = 0; i < w->keys.count; i++) {
         const struct whole_node *n = whole_node_at(w, ((const uint32_t *)w->newest.items)[i]);
-        bool reset = n->key.reset != 0;
-        r->resets += reset;
-        r->states += !reset;
+        r->resets += n->key.reset == 1;
+        r->states += n->key.reset == 0;
+        r->moments += whole_is_moment(n);
         if (n->depth > r->depth)
             r->depth = n->depth;
     }

@@ -28,7 +28,11 @@
  * With `losses`, connections are lost as well: from every part of a node, the run is repeated with
  * its connection lost at each border of each message (run_log.h), in each of the ways that
  * explorers have, and what follows in the same power-on is cut like all else. So many in each
- * power-on; over all power-ons their number has no bound.
+ * power-on; over all power-ons their number has no bound. Starts are then parted at moments
+ * (board.h), where the device tells all that it remembers and nothing is under way in the network:
+ * a moment is a node as well, with what device and judge remember within a power-on, and a
+ * connection is lost between two moments. Time since power-on is not part of it; a network that
+ * draws, faults of the scenario and URLs that expire are, and there each start goes to its end.
  *
  * On the Aliyun cloud the broker's sessions are part of what the cloud has learned: filters and
  * unacknowledged messages of those that outlive a connection. The broker learns of a power cut at
@@ -105,6 +109,8 @@ struct whole_result {
     const char *bound; /* what stopped it or what is unsure, when not closed: static text */
     uint32_t states;   /* nodes that are power-ons after a cut, and the first; each a set of them */
     uint32_t resets;   /* and those that are resets */
+    uint32_t
+        moments; /* besides, those in the midst of a power-on: only where connections are lost */
     uint32_t flash_states, cloud_states, judge_states;
     uint32_t again;    /* power-ons of a known state that the judge may be stricter with */
     uint32_t depth;    /* cuts before the deepest new state */
@@ -113,6 +119,7 @@ struct whole_result {
     uint64_t merged;   /* parts of states that differ from another in what is erased unseen only */
     uint64_t heals;    /* heal phases executed */
     uint64_t audited, audited_cuts, audited_heals; /* by an audit, beside them */
+    uint64_t audited_moments;                      /* that those starts went through */
     uint32_t losses;      /* connections that may be lost in each power-on, */
     uint64_t lost_starts; /* starts executed with that, and */
     uint64_t lost_parts;  /* parts of nodes followed with it, by running or recall */

@@ -100,7 +100,8 @@ void whole_audit_part(struct whole_taking *t, const struct whole_todo *of,
 bool whole_audit_begin(struct whole *w, bool at_the_end, uint32_t max)
 {
     size_t left = w->audit_tasks.count - w->audits_begun;
-    if (left == 0 || (!at_the_end && left < ENOUGH))
+    /* Where starts are followed through moments all of these must be known. */
+    if (left == 0 || (!at_the_end && (left < ENOUGH || w->has_moments)))
         return false;
     for (; max > 0 && w->audits_begun < w->audit_tasks.count; max--) {
         struct whole_task *t = list_add(&w->tasks);
@@ -151,6 +152,41 @@ bool whole_audit_unit(struct whole *w, const struct whole_task *t, uint32_t unit
     closure_put_unit(c, c->scratch, 0, content);
     closure_unit_fingerprint(c->scratch, 0, sha256);
     return true;
+}
+
+static bool has_element(const struct whole *w, uint32_t set, uint32_t element)
+{
+    const struct sets *s = &w->flash->sets;
+    for (; set != SET_NONE; set = sets_rest(s, set))
+        if (sets_element_at(s, set) == element)
+            return true;
+    return false;
+}
+
+uint32_t whole_audit_next(struct whole *w, uint32_t run, const struct states_tree *content)
+{
+    struct closure *c = w->flash;
+    const struct whole_run *r = whole_run_at(w, run);
+    const struct whole_outcome *o = whole_outcome_of(w, r->behaviour);
+    const uint32_t units = c->states.shape.units;
+    if (r->next_node == NONE)
+        return NONE;
+    const struct whole_node *n = whole_node_at(w, r->next_node);
+    if (memcmp(&n->severity, &o->severity, sizeof o->severity) != 0)
+        return NONE; /* a stricter one takes its place */
+    for (uint32_t i = n->last_run; i != NONE; i = whole_run_at(w, i)->older) {
+        uint32_t u = 0;
+        if (whole_run_at(w, i)->loss != NONE)
+            continue;
+        closure_get_base(c, whole_run_at(w, i)->origin, &c->other);
+        while (u < units &&
+               (content->unit[u] == c->other.unit[u] ||
+                has_element(w, c->other.unit[u], sets_element_at(&c->sets, content->unit[u]))))
+            u++;
+        if (u == units)
+            return i;
+    }
+    return NONE;
 }
 
 static bool has_content(const struct whole *w, uint32_t set, uint32_t content)

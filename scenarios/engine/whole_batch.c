@@ -21,18 +21,35 @@ static const struct whole_key *key_of(const struct whole *w, const struct whole_
     return of->end != NONE ? &whole_end_at(w, of->end)->key : &whole_node_at(w, of->node)->key;
 }
 
-uint32_t whole_recall_root(struct whole *w, const struct whole_todo *of, uint32_t chain)
+static uint32_t recall_from(struct whole *w, uint32_t kind, const struct whole_key *k,
+                            const struct judge_severity *s, bool foreign, uint32_t chain,
+                            uint32_t loss)
 {
     struct recall *r = &w->flash->recall;
-    const struct whole_key *k = key_of(w, of);
-    const struct judge_severity *s = of->end != NONE ? &whole_end_at(w, of->end)->severity
-                                                     : &whole_node_at(w, of->node)->severity;
-    const uint32_t flags = (s->weak_cut | s->lost << 1) << 1 | of->foreign;
+    /* What the device finds at a power-on and at a reset it cannot tell apart. */
+    const uint32_t moment = k->reset < WHOLE_MOMENT_0 ? 0 : k->reset;
+    const uint32_t flags = (s->weak_cut | s->lost << 1) << 1 | foreign;
     const uint32_t first[RECALL_KEY_WORDS] = {k->cloud, k->judge, s->served_bytes, flags};
-    const uint32_t more[RECALL_KEY_WORDS] = {s->stored_segments, chain, of->loss};
-    uint32_t spot = recall_root(r, of->end != NONE ? RECALL_HEAL : RECALL_START);
+    const uint32_t more[RECALL_KEY_WORDS] = {s->stored_segments, chain, loss, moment};
+    uint32_t spot = recall_root(r, kind);
     spot = spot == RECALL_NONE ? spot : recall_next(r, spot, first, true);
     return spot == RECALL_NONE ? spot : recall_next(r, spot, more, true);
+}
+
+uint32_t whole_recall_key(struct whole *w, const struct whole_key *k,
+                          const struct judge_severity *s, bool foreign, uint32_t chain,
+                          uint32_t loss)
+{
+    return recall_from(w, RECALL_START, k, s, foreign, chain, loss);
+}
+
+uint32_t whole_recall_root(struct whole *w, const struct whole_todo *of, uint32_t chain)
+{
+    if (of->end != NONE)
+        return recall_from(w, RECALL_HEAL, key_of(w, of), &whole_end_at(w, of->end)->severity,
+                           of->foreign, chain, of->loss);
+    return recall_from(w, RECALL_START, key_of(w, of), &whole_node_at(w, of->node)->severity,
+                       of->foreign, chain, of->loss);
 }
 
 bool whole_load(struct whole *w, const struct whole_todo *of)
@@ -110,7 +127,8 @@ enum finding { ALL_KNOWN, SOME_UNKNOWN, NO_MEMORY };
 static bool find_paths(struct whole *w, struct whole_todo *of)
 {
     struct closure *c = w->flash;
-    if (!w->has_boot || of->end != NONE || of->n_paths > 0)
+    if (!w->has_boot || of->end != NONE || of->n_paths > 0 ||
+        whole_is_moment(whole_node_at(w, of->node)))
         return true;
     if (!whole_load(w, of))
         return false;

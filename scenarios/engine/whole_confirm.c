@@ -15,12 +15,15 @@ struct way {
     uint32_t run;
     uint32_t *element;      /* per unit */
     struct whole_step step; /* that ends it; not of the last */
+    bool whole; /* it goes to its end: the next one is a reset, or a moment of the same start */
+    bool moment;
 };
+#define WAYS_MAX 8192u
 
 struct walk {
     struct whole *w;
     struct states_tree tree;
-    struct way way[WHOLE_PATH_MAX + 1]; /* the last start first */
+    struct way *way; /* WAYS_MAX; the last start first */
     uint32_t count;
     uint32_t *elements; /* of all of them */
 };
@@ -96,8 +99,8 @@ static bool becomes(struct whole *w, uint32_t run, const struct whole_node *next
 static void describe(const struct whole *w, const struct whole_node *next, uint32_t run,
                      struct whole_step *step)
 {
-    *step = (struct whole_step){.reset = next->key.reset != 0};
-    if (step->reset)
+    *step = (struct whole_step){.reset = next->key.reset == 1};
+    if (next->key.reset != 0)
         return;
     const struct whole_event *e = whole_event_at(
         w, whole_behaviour_at(w, whole_run_at(w, run)->behaviour)->first_event + next->event);
@@ -142,6 +145,8 @@ static bool step_back(struct walk *k)
     const struct whole_node n = *whole_node_at(w, whole_run_at(w, next->run)->node);
     bool weak;
     out->run = n.parent_run;
+    out->whole = n.key.reset != 0;
+    out->moment = whole_is_moment(&n);
     describe(w, &n, out->run, &out->step);
     closure_get_base(c, whole_run_at(w, out->run)->origin, &k->tree);
     for (uint32_t u = 0; u < c->states.shape.units; u++) {
@@ -154,7 +159,7 @@ static bool step_back(struct walk *k)
         out->element[u] = sets_element_at(&c->sets, at);
     }
     uint32_t reading = reading_of(w, next, &weak);
-    if (!out->step.reset && weak)
+    if (!out->whole && weak)
         out->step.cut.reading = 1 + reading;
     k->count++;
     return true;
@@ -193,7 +198,7 @@ static bool walk_back(struct walk *k)
     k->count = 1;
     while (whole_node_at(k->w, whole_run_at(k->w, k->way[k->count - 1].run)->node)->parent_run !=
            NONE)
-        if (k->count > WHOLE_PATH_MAX || !step_back(k))
+        if (k->count == WAYS_MAX || !step_back(k))
             return false;
     return true;
 }
@@ -202,11 +207,12 @@ static int walk_init(struct walk *k, struct whole *w)
 {
     uint32_t units = w->flash->states.shape.units;
     k->w = w;
-    k->elements = calloc((size_t)units * (WHOLE_PATH_MAX + 1), sizeof *k->elements);
+    k->elements = calloc((size_t)units * WAYS_MAX, sizeof *k->elements);
+    k->way = calloc(WAYS_MAX, sizeof *k->way);
     int rc = states_tree_init(&w->flash->states, &k->tree);
-    if (rc != 0 || k->elements == NULL)
+    if (rc != 0 || k->elements == NULL || k->way == NULL)
         return ERR_NOMEM;
-    for (uint32_t i = 0; i <= WHOLE_PATH_MAX; i++)
+    for (uint32_t i = 0; i < WAYS_MAX; i++)
         k->way[i].element = k->elements + (size_t)units * i;
     return 0;
 }
@@ -216,6 +222,7 @@ static void walk_free(struct walk *k)
     if (k == NULL)
         return;
     free(k->elements);
+    free(k->way);
     states_tree_free(&k->tree);
     free(k);
 }
@@ -231,44 +238,58 @@ static void add_step(struct whole_failure *f, const struct whole_step *s)
     f->path_len++;
 }
 
+/* Connections on the way, and what was sent on the newest if it is still open. */
+struct opened {
+    uint32_t connections;
+    uint64_t sent_bytes[2];
+};
+
 /* What is lost in a start, before the step that ends it; connections count over all starts. */
-static void add_losses(const struct whole *w, uint32_t loss, uint32_t connections,
+static void add_losses(const struct whole *w, uint32_t loss, const struct opened *o,
                        struct whole_failure *f)
 {
     struct whole_loss list[WHOLE_LOSSES_MAX];
     const uint32_t n = whole_loss_list(w, loss, list);
     for (uint32_t i = 0; i < n; i++) {
+        const uint64_t sent = list[i].connection == 0 ? o->sent_bytes[list[i].dir] : 0;
         const struct whole_step s = {.lost = true,
                                      .cut = {.kind = CUT_NETWORK,
-                                             .connection = connections + list[i].connection,
+                                             .connection = o->connections + list[i].connection,
                                              .dir = (enum link_dir)list[i].dir,
-                                             .byte = list[i].byte,
+                                             .byte = sent + list[i].byte,
                                              .action = (enum link_action)list[i].action}};
         add_step(f, &s);
     }
 }
 
-/* Connections of a start until the step that ends it. */
-static uint32_t connections_of(const struct whole *w, const struct way *at, uint32_t event)
+/* Those of a start until the step that ends it. */
+static void count_opened(const struct whole *w, const struct way *at, uint32_t event,
+                         struct opened *o)
 {
     const struct whole_behaviour *b = whole_behaviour_at(w, whole_run_at(w, at->run)->behaviour);
-    if (at->step.reset)
-        return ((const struct whole_outcome *)pool_at(&w->outcomes, b->outcome))->connections;
-    return whole_event_at(w, b->first_event + event)->connections;
+    if (!at->whole) {
+        o->connections += whole_event_at(w, b->first_event + event)->connections;
+        return;
+    }
+    const struct whole_outcome *end = pool_at(&w->outcomes, b->outcome);
+    o->connections += end->connections;
+    for (int dir = LINK_UP; dir <= LINK_DOWN; dir++)
+        o->sent_bytes[dir] = (end->goes_on ? o->sent_bytes[dir] : 0) + end->sent_bytes[dir];
 }
 
 static void put_path(const struct walk *k, struct whole_failure *f)
 {
     const struct whole *w = k->w;
-    uint32_t connections = 0;
+    struct opened o = {.connections = 0};
     for (uint32_t i = k->count; i > 0; i--) {
         const struct way *at = &k->way[i - 1];
-        add_losses(w, whole_run_at(w, at->run)->loss, connections, f);
+        add_losses(w, whole_run_at(w, at->run)->loss, &o, f);
         if (i == 1)
             break;
-        add_step(f, &at->step);
+        if (!at->moment)
+            add_step(f, &at->step);
         const struct whole_node *next = whole_node_at(w, whole_run_at(w, at[-1].run)->node);
-        connections += connections_of(w, at, next->event);
+        count_opened(w, at, next->event, &o);
     }
 }
 

@@ -72,6 +72,8 @@ int whole_contents(const struct whole *w, whole_content *each, void *ctx)
     for (uint32_t i = 0; rc == 0 && i < w->nodes.count; i++) {
         const struct whole_node *n = whole_node_at(w, i);
         uint32_t choice = 0;
+        if (whole_is_moment(n))
+            continue; /* no power-on */
         states_get(&w->flash->states, n->key.flash, &t.tree);
         while (choice < CHOICES_MAX && (rc = tell_choice(&t, n, choice)) > 0)
             choice++;

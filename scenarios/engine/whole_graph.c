@@ -10,14 +10,14 @@
 #include "scenarios/engine/components.h"
 #include "scenarios/engine/whole_internal.h"
 
-#define CHAIN_MAX 64u /* resets in a row */
-
+struct work;
 struct graph {
     const struct whole *w;
     uint32_t *next; /* per step: the vertex that follows without a cut; NONE */
     uint32_t nodes;
     uint32_t *first, *runs; /* per node: where its runs begin, one more at the end; run numbers */
     struct components components;
+    struct work *work; /* per node */
 };
 
 /* Where a run goes behind its step i, or begins with i = 0; NONE: it ends idle. */
@@ -52,44 +52,72 @@ static uint32_t neighbour(const void *graph, uint32_t v, uint32_t i, bool *more)
     return *more ? g->next[step] : NONE;
 }
 
-/* Work of a run and what follows by resets, up to the last cut that leads back, when so much of it
- * lies behind. Idling is no work: power stays, and nothing more will be done. */
-static void work_of(const struct graph *g, uint32_t run, uint32_t home, uint32_t boots,
-                    uint64_t ops, int64_t ns, struct whole_result *out)
+static bool is_start(const void *graph, uint32_t node)
+{
+    return !whole_is_moment(whole_node_at(((const struct graph *)graph)->w, node));
+}
+
+/* The most of a node: NO_WORK where no cut leads back. */
+#define NO_WORK   (-1)
+#define UNKNOWN   (-2)
+#define UNDER_WAY (-3)
+struct work {
+    int64_t ops, ns; /* each by itself */
+};
+
+static void at_least(struct work *most, int64_t ops, int64_t ns)
+{
+    most->ops = ops > most->ops ? ops : most->ops;
+    most->ns = ns > most->ns ? ns : most->ns;
+}
+
+static struct work work_of_node(struct graph *g, uint32_t node);
+
+/* Work of a run and what follows without a cut, up to the last cut that leads back. Idling is no
+ * work: power stays, and nothing more will be done. */
+static struct work work_of(struct graph *g, const struct whole_run *r)
 {
     const struct whole *w = g->w;
     const uint32_t *component = g->components.of;
-    const struct whole_run *r = whole_run_at(w, run);
+    const uint32_t home = component[r->node];
     const struct whole_behaviour *b = whole_behaviour_at(w, r->behaviour);
     const struct whole_event *e = NULL;
-    if (r->merged) {
-        for (uint32_t i = g->first[r->next_node]; i < g->first[r->next_node + 1]; i++)
-            work_of(g, g->runs[i], home, boots, ops, ns, out);
-        return;
-    }
-    if (component[r->node] != home || boots > CHAIN_MAX)
-        return;
-    for (uint32_t i = 0; i < b->n_events; i++) {
+    struct work most = {NO_WORK, NO_WORK}, rest = most;
+    for (uint32_t i = 0; i < b->n_events && !r->merged; i++) {
         uint32_t v = vertex_of(g, r, i);
         e = whole_event_at(w, b->first_event + i);
         if (v == NONE || v < g->nodes || component[v] != home)
-            return;
+            return most;
         bool back = false;
         for (uint32_t k = whole_edges_from(w, v - g->nodes);
              k < whole_edges_end(w, v - g->nodes) && !back; k++)
             back = component[whole_edge_at(w, k)] == home;
-        if (back && e->kind != WHOLE_IDLE && ops + e->ops > out->work_ops)
-            out->work_ops = (uint32_t)(ops + e->ops);
-        int64_t until_ns = ns + *whole_event_ns(w, b->first_event + i);
-        if (back && e->kind != WHOLE_IDLE && until_ns > out->work_ns)
-            out->work_ns = until_ns;
+        if (back && e->kind != WHOLE_IDLE)
+            at_least(&most, e->ops, *whole_event_ns(w, b->first_event + i));
     }
-    if (r->next_node == NONE)
-        return;
-    ops += e == NULL ? 0 : e->ops;
-    ns += e == NULL ? 0 : *whole_event_ns(w, b->first_event + b->n_events - 1);
-    for (uint32_t i = g->first[r->next_node]; i < g->first[r->next_node + 1]; i++)
-        work_of(g, g->runs[i], home, boots + 1, ops, ns, out);
+    if (r->next_node != NONE && component[r->next_node] == home)
+        rest = work_of_node(g, r->next_node);
+    if (rest.ops != NO_WORK)
+        at_least(&most, rest.ops + (e == NULL ? 0 : e->ops),
+                 rest.ns + (r->merged ? 0 : b->length_ns));
+    return most;
+}
+
+static struct work work_of_node(struct graph *g, uint32_t node)
+{
+    static const struct work none = {NO_WORK, NO_WORK};
+    if (g->work[node].ops == UNDER_WAY)
+        return none;
+    if (g->work[node].ops != UNKNOWN)
+        return g->work[node];
+    struct work most = none;
+    g->work[node].ops = UNDER_WAY;
+    for (uint32_t i = g->first[node]; i < g->first[node + 1]; i++) {
+        const struct work one = work_of(g, whole_run_at(g->w, g->runs[i]));
+        at_least(&most, one.ops, one.ns);
+    }
+    g->work[node] = most;
+    return most;
 }
 
 /* By node, in order. False: no memory. */
@@ -121,14 +149,22 @@ int whole_measure(struct whole *w, struct whole_result *out)
         for (uint32_t k = 0; k < whole_run_at(w, i)->n_steps; k++)
             g.next[whole_run_at(w, i)->first_step + k] = vertex_of(&g, whole_run_at(w, i), k + 1);
     if (rc == 0)
-        rc = components_find(&g.components, &g, neighbour, g.nodes + (uint32_t)w->steps.count,
-                             g.nodes);
-    for (uint32_t run = 0; rc == 0 && run < w->runs.count; run++)
-        work_of(&g, run, g.components.of[whole_run_at(w, run)->node], 0, 0, 0, out);
+        rc = components_find(&g.components, &g, neighbour, is_start,
+                             g.nodes + (uint32_t)w->steps.count, g.nodes);
+    g.work = malloc((g.nodes + 1u) * sizeof *g.work);
+    rc = rc == 0 && g.work == NULL ? ERR_NOMEM : rc;
+    for (uint32_t n = 0; rc == 0 && n < g.nodes; n++)
+        g.work[n] = (struct work){UNKNOWN, UNKNOWN};
+    for (uint32_t n = 0; rc == 0 && n < g.nodes; n++) {
+        const struct work one = work_of_node(&g, n);
+        out->work_ops = one.ops > out->work_ops ? (uint32_t)one.ops : out->work_ops;
+        out->work_ns = one.ns > out->work_ns ? one.ns : out->work_ns;
+    }
     out->work_boots = g.components.longest;
     components_free(&g.components);
     free(g.next);
     free(g.first);
     free(g.runs);
+    free(g.work);
     return rc;
 }

@@ -4,7 +4,8 @@
  * reads what was found, whole_step.c works out what every cut leaves, whole_graph.c measures,
  * whole_loop.c finds resets without end, whole_confirm.c repeats counter-examples, whole_audit.c
  * has decided starts run all the same, whole_report.c tells, whole_memory.c says what can be closed
- * and what the cloud remembers, whole_dead.c merges what is erased unseen.
+ * and what the cloud remembers, whole_dead.c merges what is erased unseen, whole_loss.c lists
+ * connections that may be lost, whole_moment.c brings a worker to a moment.
  *
  * The flash part is a struct closure without a boot loader: its sets, its recall and its scratch
  * chip. A node's flash is a set of contents for each erase unit, as in closure.h, and stands for
@@ -30,7 +31,23 @@
 struct whole_key {
     uint32_t flash, cloud;
     uint32_t judge; /* with severity 0 */
-    uint32_t reset; /* 0: power comes back, weak cells read anew. 1: after a reset, as they did */
+    /* 0: power comes back, weak cells read anew. 1: after a reset, as they did. WHOLE_MOMENT_0 and
+     * more: in the midst of a power-on, at that one of the moments. */
+    uint32_t reset;
+};
+#define WHOLE_MOMENT_0 2u
+
+/*
+ * A moment (board.h): from here on a run is a function of this, of flash, cloud and judge's memory.
+ * Nothing is under way in the network. Compared as bytes.
+ */
+#define DEVICE_MEMORY_MAX 2048u
+struct whole_moment {
+    uint32_t lost;    /* connections, so far in this power-on */
+    uint32_t is_open; /* the newest connection */
+    uint32_t device_bytes, zero;
+    struct judge_moment judge;
+    uint8_t device[DEVICE_MEMORY_MAX];
 };
 
 /* Where a node was met first. */
@@ -44,6 +61,7 @@ struct whole_node {
     uint64_t ops_before; /* operations on the way here */
     uint32_t replies;    /* of the cloud since the last of them */
     uint32_t first_run;  /* NONE: not run yet */
+    uint32_t last_run;   /* and those before it */
     uint32_t stricter;   /* NONE, or a node of the same key that covers this one: it is not run */
     bool weak_cut;       /* by the tear that leaves weak cells */
     bool asked;          /* something was run for it */
@@ -78,12 +96,12 @@ struct whole_audit {
     uint64_t draw;          /* where a content stands for any: number of what it is instead */
 };
 
-/* A connection that is lost in a power-on. Compared as bytes. */
+/* A connection that is lost behind a node. Compared as bytes. */
 struct whole_loss {
     uint32_t before;     /* what is lost in front of it; NONE: nothing */
-    uint32_t connection; /* from 1, in this power-on */
+    uint32_t connection; /* from 1, since the node; 0: the one that was open there */
     uint32_t dir, action;
-    uint64_t byte;
+    uint64_t byte; /* of the one that was open there: since then */
 };
 
 /* The end of a main phase, to be healed. */
@@ -125,7 +143,10 @@ struct whole_outcome {
     struct judge_severity severity;
     uint32_t replies;
     uint32_t connections;
-    uint32_t blame; /* NONE: nothing failed */
+    uint32_t blame;         /* NONE: nothing failed */
+    uint32_t moment;        /* WHOLE_AT_MOMENT: which */
+    uint32_t goes_on;       /* the connection that is open there is the one that was open before */
+    uint64_t sent_bytes[2]; /* by link_dir: on the one that is open there, since the node */
     char version[DEVICE_TEXT_MAX];
 };
 
@@ -141,6 +162,7 @@ struct whole_behaviour {
     uint32_t outcome;
     uint32_t walk_run; /* the first run that went through it to its end; NONE: none yet */
     uint64_t points;   /* cuts of it */
+    int64_t length_ns; /* to its end, the most of all that behaved so */
     uint32_t first_look, n_looks; /* units that it looks at before it erases them */
     bool told;                    /* its failure was told, and */
     bool sure;                    /* repeated: what comes behind it says nothing more */
@@ -152,6 +174,7 @@ struct whole_behaviour {
  */
 struct whole_run {
     uint32_t node;
+    uint32_t older;     /* of the same node; NONE: none */
     uint32_t loss;      /* what was lost; NONE: nothing */
     uint32_t next_node; /* by a reset; NONE: it idled */
     uint32_t origin;    /* its part, weak cells as read: among the bases of the flash */
@@ -187,6 +210,8 @@ struct whole {
     struct list nodes, tasks, ends, runs, steps, edges;       /* edges: nodes */
     struct pool event_pool, outcomes, blames, behaviour_keys; /* keys: (events, outcome) */
     struct pool losses, leaves;
+    struct pool moments;          /* struct whole_moment */
+    bool has_moments;             /* runs are parted there */
     struct list events, event_ns; /* since power-on, the latest of all that behaved so */
     struct list behaviours;
     struct list looks;   /* unit numbers, of behaviours */
@@ -257,6 +282,15 @@ static inline uint32_t whole_cuts(const struct closure *c, const struct whole_ev
     uint32_t n = whole_is_within(e) ? closure_variants(c, &e->key, v) : 1;
     return e->kind == WHOLE_TORN ? n - 1 : n; /* TEAR_DONE always is among them */
 }
+static inline bool whole_is_moment(const struct whole_node *n)
+{
+    return n->key.reset >= WHOLE_MOMENT_0;
+}
+static inline const struct whole_moment *whole_moment_of(const struct whole *w,
+                                                         const struct whole_node *n)
+{
+    return pool_at(&w->moments, n->key.reset - WHOLE_MOMENT_0);
+}
 static inline const struct whole_loss *whole_loss_at(const struct whole *w, uint32_t i)
 {
     return pool_at(&w->losses, i);
@@ -298,6 +332,7 @@ enum whole_tag {
     TAG_LOOK,      /* struct log_look */
     TAG_UNIT,      /* struct log_unit, of an audit, before the end: each that was changed */
     TAG_BORDER,    /* struct log_border */
+    TAG_MOMENT,    /* struct log_moment, then device_bytes */
     TAG_END        /* struct log_end, the last record */
 };
 
@@ -330,7 +365,17 @@ struct log_border {
     uint64_t byte;
     uint32_t connection, dir; /* connection: of this power-on */
 };
-enum whole_how { WHOLE_IDLED, WHOLE_RESET, WHOLE_HEALED, WHOLE_LOST };
+/* The run has come to a moment; what follows is counted from there. */
+struct log_moment {
+    int64_t ns;
+    uint32_t last; /* nothing follows */
+    uint32_t replies, connections;
+    uint32_t cloud, judge;
+    uint32_t lost, is_open, goes_on, device_bytes;
+    uint64_t sent_bytes[2];
+    struct judge_moment moment;
+};
+enum whole_how { WHOLE_AT_MOMENT, WHOLE_IDLED, WHOLE_RESET, WHOLE_HEALED, WHOLE_LOST };
 struct log_end {
     int64_t ns;
     uint32_t how;
@@ -418,6 +463,10 @@ bool whole_merge(struct whole_taking *t);
 /* whole_batch.c */
 /* Where the recall of all that it may look at begins; RECALL_NONE without memory. */
 uint32_t whole_recall_root(struct whole *w, const struct whole_todo *of, uint32_t chain);
+/* The same of a node that may not exist. */
+uint32_t whole_recall_key(struct whole *w, const struct whole_key *k,
+                          const struct judge_severity *s, bool foreign, uint32_t chain,
+                          uint32_t loss);
 /* With no_recall: the spot of that very base. */
 uint32_t whole_recall_choice(struct whole *w, const struct whole_todo *of, uint32_t base);
 /* flash->tree becomes that of a node or end when power comes. False: no memory. */
@@ -440,6 +489,9 @@ static inline const struct whole_audit *whole_audit_at(const struct whole *w, ui
 /* What a unit must hold in the end. True: sha256; false: nothing is known of it, or t's rc. */
 bool whole_audit_unit(struct whole *w, const struct whole_task *t, uint32_t unit,
                       uint8_t sha256[SHA256_BYTES], int *rc);
+/* The run of the moment that a run leads to, nothing being lost, for that content: one set of one
+ * element each. NONE: it is not known for a judge like this one. */
+uint32_t whole_audit_next(struct whole *w, uint32_t run, const struct states_tree *content);
 /* Whether the cut, which came at that event, leads to one of the successors that were found. */
 bool whole_audit_leads(struct whole *w, const struct whole_task *t, uint32_t event);
 

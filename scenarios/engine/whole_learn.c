@@ -28,8 +28,11 @@ struct reader {
     struct boot_chain boot; /* what the boot loader does; n_ops 0: nothing, or it is not known */
     uint32_t boot_ops;      /* as in boot, so far */
     uint8_t *looked;        /* per unit */
-    /* An audit; null: not. */
+    uint32_t behaviour;     /* of the step that has come to its end */
+    /* An audit; null: not. It must show that behaviour, of that run; then that of the next. */
     const struct whole_audit *audit;
+    uint32_t must, run;
+    uint32_t moments; /* that it came through */
     uint32_t n_events;
     int rc;
     struct err *err;
@@ -106,7 +109,7 @@ static bool memories_known(struct reader *r, uint32_t cloud, uint32_t judge)
 static bool check_event(struct reader *r, uint32_t number, int64_t ns)
 {
     const struct whole *w = r->w;
-    const struct whole_behaviour *b = whole_behaviour_at(w, r->audit->behaviour);
+    const struct whole_behaviour *b = whole_behaviour_at(w, r->must);
     uint32_t i = b->first_event + r->n_events++;
     if (r->n_events > b->n_events || ((const uint32_t *)w->events.items)[i] != number)
         return bad(r, "the world does, hears or remembers something else");
@@ -218,7 +221,7 @@ static bool take_border(struct reader *r)
     struct log_border b;
     if (!get(r, &b, sizeof b))
         return false;
-    if (b.dir > LINK_DOWN || b.connection == 0 || r->audit != NULL)
+    if (b.dir > LINK_DOWN || r->audit != NULL)
         return bad(r, "a border of no connection");
     return whole_put_losses(r->w, r->loss, &b, &r->losses) || full(r);
 }
@@ -284,7 +287,7 @@ static bool put_looks(struct reader *r, struct whole_behaviour *b)
 }
 
 /* The behaviour of what was read, and the spot of the recall that says so. */
-static bool put_behaviour(struct reader *r, uint32_t outcome)
+static bool put_behaviour(struct reader *r, uint32_t outcome, int64_t length_ns)
 {
     struct whole *w = r->w;
     const uint32_t key[2] = {r->chain, outcome};
@@ -309,6 +312,9 @@ static bool put_behaviour(struct reader *r, uint32_t outcome)
         if (!put_looks(r, b))
             return full(r);
     }
+    struct whole_behaviour *is = whole_behaviour_at(w, number);
+    r->behaviour = number;
+    is->length_ns = length_ns > is->length_ns ? length_ns : is->length_ns;
     const struct whole_leaf leaf = {.behaviour = number, .losses = r->losses};
     struct recall_spot *at = &w->flash->recall.spots[r->spot];
     uint32_t value = pool_put(&w->leaves, &leaf, NULL);
@@ -318,6 +324,115 @@ static bool put_behaviour(struct reader *r, uint32_t outcome)
         return bad(r, "another end than a run that saw the same");
     *at = (struct recall_spot){.kind = RECALL_SEGMENT, .value = value};
     return true;
+}
+
+/* ---- moments ---- */
+
+static uint32_t put_moment(struct reader *r, const struct log_moment *l)
+{
+    struct whole_moment m;
+    memset(&m, 0, sizeof m);
+    m.lost = l->lost;
+    m.is_open = l->is_open;
+    m.device_bytes = l->device_bytes;
+    memcpy(&m.judge, &l->moment, sizeof m.judge);
+    if (l->device_bytes > sizeof m.device) {
+        (void)bad(r, "a moment that is too large");
+        return POOL_NONE;
+    }
+    return get(r, m.device, l->device_bytes) ? pool_put(&r->w->moments, &m, NULL) : POOL_NONE;
+}
+
+/* What a step leaves for the one behind the moment. */
+static bool follow(struct reader *r, struct states_tree *tree, uint32_t behaviour)
+{
+    struct closure *c = r->w->flash;
+    const struct whole_behaviour b = *whole_behaviour_at(r->w, behaviour);
+    for (uint32_t i = b.first_event; i < b.first_event + b.n_events; i++) {
+        const struct whole_event *e = whole_event_at(r->w, i);
+        if (e->kind != WHOLE_OP)
+            continue;
+        const uint32_t unit = unit_of(c, &e->key);
+        const uint32_t after = whole_set_after(r->w, tree->unit[unit], &e->key, NULL);
+        if (after == SET_NONE || !states_set(&c->states, tree, unit, after))
+            return full(r);
+    }
+    return true;
+}
+
+/* What follows is a step of its own, from the moment on. */
+static bool go_on(struct reader *r, const struct whole_outcome *o)
+{
+    struct whole *w = r->w;
+    const struct whole_key key = {
+        .cloud = o->cloud, .judge = o->judge, .reset = WHOLE_MOMENT_0 + o->moment};
+    if (!follow(r, &w->flash->other, r->behaviour))
+        return false;
+    r->ops = 0;
+    r->points = 0;
+    r->chain = r->losses = r->loss = NONE;
+    r->boot = (struct boot_chain){.n_ops = 0};
+    r->first_event = (uint32_t)w->events.count;
+    memset(r->looked, 0, w->flash->states.shape.units);
+    r->spot = whole_recall_key(w, &key, &o->severity, false, NONE, NONE);
+    return r->spot != RECALL_NONE || full(r);
+}
+
+/* An audit goes through a moment: whoever came there first, it must go on like that. */
+static bool check_moment(struct reader *r, uint32_t outcome)
+{
+    struct whole *w = r->w;
+    const struct whole_behaviour *b = whole_behaviour_at(w, r->must);
+    if (outcome == POOL_NONE)
+        return full(r);
+    if (r->n_events != b->n_events)
+        return bad(r, "the world does less");
+    if (outcome != b->outcome)
+        return bad(r, "it comes to another moment");
+    if (!follow(r, &w->off, r->must))
+        return false;
+    w->result.audited += r->moments == 0;
+    r->run = whole_audit_next(w, r->run, &w->off);
+    if (r->run == NONE) {
+        r->at = r->end; /* nobody like this one has been there */
+        return true;
+    }
+    r->moments++;
+    w->result.audited_moments++;
+    r->must = whole_run_at(w, r->run)->behaviour;
+    r->n_events = r->ops = 0;
+    return true;
+}
+
+static bool take_moment(struct reader *r)
+{
+    struct log_moment l;
+    struct whole_outcome o;
+    if (!get(r, &l, sizeof l) || !memories_known(r, l.cloud, l.judge))
+        return false;
+    const uint32_t moment = put_moment(r, &l);
+    if (moment == POOL_NONE)
+        return full(r);
+    if (r->ops < r->boot.n_ops)
+        return bad(r, "a boot loader that does less than alone");
+    if ((l.last != 0) != (r->at == r->end))
+        return bad(r, "something behind its end");
+    memset(&o, 0, sizeof o);
+    o.how = WHOLE_AT_MOMENT;
+    o.cloud = r->clouds[l.cloud];
+    o.judge = r->judges[l.judge];
+    o.severity = r->severities[l.judge];
+    o.replies = l.replies;
+    o.connections = l.connections;
+    o.blame = NONE;
+    o.moment = moment;
+    o.goes_on = l.goes_on;
+    o.sent_bytes[LINK_UP] = l.sent_bytes[LINK_UP];
+    o.sent_bytes[LINK_DOWN] = l.sent_bytes[LINK_DOWN];
+    const uint32_t outcome = pool_put(&r->w->outcomes, &o, NULL);
+    if (r->audit != NULL)
+        return r->audit->event != NONE ? bad(r, "the cut does not come") : check_moment(r, outcome);
+    return put_behaviour(r, outcome, l.ns) && (l.last != 0 || go_on(r, &o));
 }
 
 static bool take_unit(struct reader *r)
@@ -339,7 +454,7 @@ static bool take_unit(struct reader *r)
 static bool check_cut(struct reader *r, const struct log_end *e)
 {
     struct whole *w = r->w;
-    const struct whole_behaviour *b = whole_behaviour_at(w, r->audit->behaviour);
+    const struct whole_behaviour *b = whole_behaviour_at(w, r->must);
     const uint32_t ops = whole_event_at(w, b->first_event + r->audit->event)->ops;
     /* The cloud may learn something while the operation is under way: before the cut or not. */
     const struct whole_event *is =
@@ -362,7 +477,7 @@ static bool check_cut(struct reader *r, const struct log_end *e)
 static bool check_end(struct reader *r, uint32_t outcome)
 {
     struct whole *w = r->w;
-    const struct whole_behaviour *b = whole_behaviour_at(w, r->audit->behaviour);
+    const struct whole_behaviour *b = whole_behaviour_at(w, r->must);
     if (outcome == POOL_NONE)
         return full(r);
     if (r->n_events != b->n_events)
@@ -372,7 +487,7 @@ static bool check_end(struct reader *r, uint32_t outcome)
     if (r->audit->run == NONE)
         w->result.audited_heals++;
     else
-        w->result.audited++;
+        w->result.audited += r->moments == 0;
     return true;
 }
 
@@ -404,7 +519,7 @@ static bool take_end(struct reader *r)
             return false;
     }
     uint32_t outcome = put_outcome(r, &e);
-    return r->audit != NULL ? check_end(r, outcome) : put_behaviour(r, outcome);
+    return r->audit != NULL ? check_end(r, outcome) : put_behaviour(r, outcome, e.ns);
 }
 
 static bool take_record(struct reader *r)
@@ -429,6 +544,8 @@ static bool take_record(struct reader *r)
         return take_unit(r);
     case TAG_BORDER:
         return take_border(r);
+    case TAG_MOMENT:
+        return take_moment(r);
     case TAG_END:
         return take_end(r);
     default:
@@ -453,8 +570,12 @@ int whole_learn(struct whole *w, uint32_t task, const void *log, size_t len_byte
     r->loss = what.of.loss;
     if (what.chain != NONE)
         memcpy(&r->boot, pool_at(&w->flash->boot_chains, what.chain), sizeof r->boot);
-    if (what.audit != NONE)
+    if (what.audit != NONE) {
         r->audit = whole_audit_at(w, what.audit);
+        r->must = r->audit->behaviour;
+        r->run = r->audit->run;
+        closure_get_base(w->flash, what.base, &w->off);
+    }
     closure_get_base(w->flash, what.base, &w->flash->other);
     r->spot = what.audit != NONE     ? 0
               : w->options.no_recall ? whole_recall_choice(w, &what.of, what.base)

@@ -32,7 +32,7 @@ static uint32_t successor(const struct search *s, uint32_t node, uint32_t i, uin
     if (!*more)
         return i == 0 ? whole_node_at(s->w, node)->stricter : NONE;
     const struct whole_run *r = whole_run_at(s->w, s->runs[s->first[node] + i]);
-    *starts = !r->merged;
+    *starts = !r->merged && !whole_is_moment(whole_node_at(s->w, node));
     return r->next_node;
 }
 

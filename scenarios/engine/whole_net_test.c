@@ -213,6 +213,43 @@ static void a_loss_is_found(const void *row)
     tear_down(&b);
 }
 
+/* ---- several lost connections in one power-on ---- */
+
+struct several_row {
+    const char *name;
+    uint32_t losses;
+    bool old;
+};
+static const struct several_row several_rows[] = {
+    {"one of two calls", 1, false},
+    {"both calls", 2, true},
+};
+
+static const char *several_name(const void *row)
+{
+    return ((const struct several_row *)row)->name;
+}
+
+/* A device that calls twice in its only round: one lost connection never costs it the update. Some
+ * starts are followed through their moments to their real end. */
+static void several_are_lost(const void *row)
+{
+    const struct several_row *c = row;
+    struct bench b;
+    set_up(&b, "", ", \"segment_index\": 5, \"tries\": 2", "");
+    close_it(&b, &(struct whole_options){.tears = DONE,
+                                         .max_states = 100000,
+                                         .max_cuts = 1,
+                                         .losses = c->losses,
+                                         .loss_cuts = 1,
+                                         .audit = 50});
+    CHECK_INT(b.r.failing, 0);
+    CHECK(b.r.moments > 0 && b.r.audited_moments > 0);
+    CHECK_INT(b.r.ends_old > 0, c->old);
+    CHECK(b.r.ends_new > 0);
+    tear_down(&b);
+}
+
 /* ---- against every sequence of two cuts ---- */
 
 struct naive_row {
@@ -304,6 +341,7 @@ static const struct test tests[] = {
     TEST_ROWS("closes", closes, closed_rows, closed_name),
     TEST_ROWS("sets are exact", sets_are_exact, same_rows, same_name),
     TEST_ROWS("a loss is found", a_loss_is_found, lost_rows, lost_name),
+    TEST_ROWS("several are lost", several_are_lost, several_rows, several_name),
     TEST_ROWS("agrees with a naive search", agrees_with_a_naive_search, naive_rows, naive_name),
     TEST_ROWS("agrees with every single one", agrees_with_every_single_one, single_rows,
               naive_name),

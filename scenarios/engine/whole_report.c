@@ -81,10 +81,12 @@ static int put_proof(const struct whole_result *r, struct buf *out)
     if (rc == 0)
         rc = buf_text(out, "\n");
     if (rc == 0 && !r->over_mqtt)
-        return buf_text(
-            out, "  not in it: time between power-ons. Each begins at the same moment, so no "
-                 "record of the cloud times out and no URL expires in between\n");
-    if (rc != 0)
+        rc = buf_text(out,
+                      "  not in it: time between power-ons. Each begins at the same moment, so no "
+                      "record of the cloud times out and no URL expires in between\n");
+    if (rc == 0 && r->moments > 0)
+        rc = buf_text(out, "  nor how long a power-on has lasted where starts are joined\n");
+    if (rc != 0 || !r->over_mqtt)
         return rc;
     return buf_text(
         out, "  not in it: time between power-ons. At each of them signed URLs, trial deadlines "
@@ -116,8 +118,9 @@ static int put_counts(const struct whole_result *r, struct buf *out)
     if (rc == 0 && r->losses > 0)
         rc = buf_printf(out,
                         "  connections lost: %" PRIu64 " of the starts executed, %" PRIu64
-                        " parts of states followed, %u ways to lose them in a power-on\n",
-                        r->lost_starts, r->lost_parts, r->ways_lost);
+                        " parts of states followed, %u ways to lose them; %u moments within "
+                        "power-ons\n",
+                        r->lost_starts, r->lost_parts, r->ways_lost, r->moments);
     if (rc == 0 && r->merged > 0)
         rc =
             buf_printf(out,
@@ -129,6 +132,9 @@ static int put_counts(const struct whole_result *r, struct buf *out)
                         "  audited: %" PRIu64 " starts and %" PRIu64 " heal phases really run from "
                         "a content drawn, %" PRIu64 " of the starts cut as well\n",
                         r->audited, r->audited_heals, r->audited_cuts);
+    if (rc == 0 && r->audited_moments > 0)
+        rc = buf_printf(out, "  they went on through %" PRIu64 " moments as was known of these\n",
+                        r->audited_moments);
     if (rc == 0 && r->closed)
         rc = buf_printf(out,
                         "  minimum useful power-on: %u flash operations, %" PRId64
@@ -216,12 +222,13 @@ static int json_counts(const struct whole_result *r, struct buf *out)
     if (rc == 0 && r->losses > 0)
         rc = buf_printf(out,
                         ",\"losses\":{\"per_power_on\":%u,\"starts\":%" PRIu64 ",\"parts\":%" PRIu64
-                        ",\"ways\":%u}",
-                        r->losses, r->lost_starts, r->lost_parts, r->ways_lost);
+                        ",\"ways\":%u,\"moments\":%u}",
+                        r->losses, r->lost_starts, r->lost_parts, r->ways_lost, r->moments);
     if (rc == 0)
-        rc = buf_printf(
-            out, ",\"audited\":{\"starts\":%" PRIu64 ",\"cuts\":%" PRIu64 ",\"heals\":%" PRIu64 "}",
-            r->audited, r->audited_cuts, r->audited_heals);
+        rc = buf_printf(out,
+                        ",\"audited\":{\"starts\":%" PRIu64 ",\"cuts\":%" PRIu64
+                        ",\"heals\":%" PRIu64 ",\"moments\":%" PRIu64 "}",
+                        r->audited, r->audited_cuts, r->audited_heals, r->audited_moments);
     if (rc == 0)
         rc = buf_printf(out, ",\"failing\":%u,\"unconfirmed\":%u", r->failing, r->unconfirmed);
     return rc;

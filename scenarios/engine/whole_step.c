@@ -50,7 +50,9 @@ void whole_begin_part(struct whole_taking *t, const struct whole_known *k, uint3
                               .joined = NONE};
     if (n->first_run == NONE)
         n->first_run = t->run;
-    w->result.recalled += !n->asked;
+    run->older = n->last_run;
+    n->last_run = t->run;
+    w->result.recalled += !n->asked && !whole_is_moment(n);
     t->may_cut = w->options.max_cuts == 0 || n->depth < w->options.max_cuts;
     closure_get_base(c, k->base, &c->tree);
     memcpy(w->off.unit, c->tree.unit, c->states.shape.units * sizeof *w->off.unit);
@@ -230,13 +232,14 @@ static void one_operation(struct stepping *s, const struct whole_event *e, uint3
         done_to_other(s, &e->key, u);
 }
 
-/* The tree is as it is at the reset. */
+/* The tree is as it is at the reset, or at the moment. */
 static void on_reset(struct whole_taking *t, const struct whole_outcome *o, uint32_t ops)
 {
     struct whole *w = t->w;
     struct closure *c = w->flash;
     const struct whole_node *n = whole_node_at(w, t->node);
-    struct whole_node found = {.key = {.cloud = o->cloud, .judge = o->judge, .reset = 1},
+    const uint32_t reset = o->how == WHOLE_AT_MOMENT ? WHOLE_MOMENT_0 + o->moment : 1;
+    struct whole_node found = {.key = {.cloud = o->cloud, .judge = o->judge, .reset = reset},
                                .severity = o->severity,
                                .parent_run = t->run,
                                .event = NONE,
@@ -284,9 +287,10 @@ static void at_the_end(struct whole_taking *t, uint32_t joined)
     const struct whole_outcome *o = pool_at(&w->outcomes, b->outcome);
     uint32_t ops = b->n_events == 0 ? 0 : whole_event_at(w, b->first_event + b->n_events - 1)->ops;
     bool first = w->first_chain == t->node && whole_run_at(w, t->run)->loss == NONE;
-    if (o->how == WHOLE_RESET && joined != NONE) {
+    const bool goes_on = o->how == WHOLE_RESET || o->how == WHOLE_AT_MOMENT;
+    if (goes_on && joined != NONE) {
         whole_run_at(w, t->run)->next_node = whole_run_at(w, joined)->next_node;
-    } else if (o->how == WHOLE_RESET) {
+    } else if (goes_on) {
         on_reset(t, o, ops);
     } else {
         if (first && w->result.new_version[0] == '\0')

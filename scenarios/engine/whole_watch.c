@@ -11,7 +11,7 @@
 
 /* ---- the log ---- */
 
-static void put(struct whole_worker *k, const void *data, size_t len_bytes)
+void worker_put_more(struct whole_worker *k, const void *data, size_t len_bytes)
 {
     if (k->rc == 0 && buf_append(k->log, data, len_bytes) != 0)
         k->rc = err_set(&k->err, ERR_NOMEM, "closure: the log of a run does not fit into memory");
@@ -19,8 +19,8 @@ static void put(struct whole_worker *k, const void *data, size_t len_bytes)
 
 void worker_put(struct whole_worker *k, uint32_t tag, const void *data, size_t len_bytes)
 {
-    put(k, &tag, sizeof tag);
-    put(k, data, len_bytes);
+    worker_put_more(k, &tag, sizeof tag);
+    worker_put_more(k, data, len_bytes);
 }
 
 bool worker_note_cloud(struct whole_worker *k, bool fresh, enum whole_when when)
@@ -41,7 +41,7 @@ bool worker_note_cloud(struct whole_worker *k, bool fresh, enum whole_when when)
         k->rc = err_set(&k->err, ERR_NOMEM, "closure: no memory");
     uint32_t len = (uint32_t)k->memory.len_bytes;
     worker_put(k, TAG_CLOUD, &len, sizeof len);
-    put(k, k->memory.data, len);
+    worker_put_more(k, k->memory.data, len);
     k->clouds++;
     return true;
 }
@@ -207,11 +207,11 @@ void worker_on_begun(void *ctx, const struct nor_op *op)
  * come before. */
 static void put_torn(struct whole_worker *k)
 {
-    k->begun.ns = k->r->g.now_ns;
+    k->begun.ns = k->r->g.now_ns - k->began_ns;
     k->begun.connections = worker_connections(k);
     worker_put(k, TAG_TORN, &k->begun, sizeof k->begun);
     if (k->begun.kind == NOR_OP_PROGRAM)
-        put(k, k->begun_data, k->begun.len_bytes);
+        worker_put_more(k, k->begun_data, k->begun.len_bytes);
 }
 
 void worker_on_op(void *ctx, const struct nor_op *op)
@@ -229,7 +229,7 @@ void worker_on_op(void *ctx, const struct nor_op *op)
         return;
     if (k->has_faults)
         (void)worker_note_cloud(k, false, WHOLE_CUT);
-    struct log_op o = {.ns = k->r->g.now_ns,
+    struct log_op o = {.ns = k->r->g.now_ns - k->began_ns,
                        .addr = op->addr,
                        .len_bytes = op->len_bytes,
                        .kind = op->kind,
@@ -238,7 +238,7 @@ void worker_on_op(void *ctx, const struct nor_op *op)
     o.judge = worker_note_cut(k);
     worker_put(k, TAG_OP, &o, sizeof o);
     if (op->kind == NOR_OP_PROGRAM)
-        put(k, op->data, op->len_bytes);
+        worker_put_more(k, op->data, op->len_bytes);
     k->replies = 0;
 }
 
@@ -263,7 +263,7 @@ void worker_on_event(void *ctx, enum lane lane, const char *event)
         return;
     if (k->begun.len_bytes > 0)
         put_torn(k);
-    struct log_reply p = {.ns = k->r->g.now_ns,
+    struct log_reply p = {.ns = k->r->g.now_ns - k->began_ns,
                           .replies = k->replies,
                           .cloud = k->clouds - 1,
                           .connections = worker_connections(k)};

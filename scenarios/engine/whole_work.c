@@ -15,7 +15,8 @@
 /* ---- putting the world into a state ---- */
 
 /* The first content of each set of the task, weak cells as read. chip_unit may be null. */
-static void put_flash(struct whole_worker *k, struct nor *chip, uint32_t *chip_unit, uint32_t base)
+static void put_contents(struct whole_worker *k, struct nor *chip, uint32_t *chip_unit,
+                         uint32_t base)
 {
     const struct closure *c = k->w->flash;
     closure_get_base(c, base, &k->tree);
@@ -28,7 +29,17 @@ static void put_flash(struct whole_worker *k, struct nor *chip, uint32_t *chip_u
         if (chip_unit != NULL)
             chip_unit[u] = e->reading != 0 ? POOL_NONE : e->content;
     }
+}
+
+static void put_flash(struct whole_worker *k, struct nor *chip, uint32_t *chip_unit, uint32_t base)
+{
+    put_contents(k, chip, chip_unit, base);
     nor_raw_set_op_count(chip, 0);
+}
+
+void worker_put_flash(struct whole_worker *k, uint32_t base)
+{
+    put_contents(k, k->r->g.nor, k->r == &k->main_run ? k->chip_unit : NULL, base);
 }
 
 /* The judge last: what lasts is told to it again. */
@@ -73,58 +84,42 @@ static int set_up(struct whole_worker *k, struct sim_run *r, struct world *world
     r->g.look_ctx = k;
     r->g.watch = worker_on_event;
     r->g.watch_ctx = k;
+    if (w->has_moments) {
+        sim_board_board(r->board)->moment = worker_on_moment;
+        sim_board_board(r->board)->moment_ctx = k;
+    }
     return whole_start_script(&r->g, &k->err);
-}
-
-/* ---- connections that are lost ---- */
-
-static void arm_losses(struct whole_worker *k, uint32_t loss)
-{
-    struct stage *g = &k->r->g;
-    struct whole_loss list[WHOLE_LOSSES_MAX];
-    const uint32_t n = whole_loss_list(k->w, loss, list);
-    k->lost = k->begun_before = 0;
-    k->borders.n_exchanges = k->borders.begun = 0;
-    k->borders.over = k->w->options.losses == 0;
-    k->first_connection = link_connections(g->link);
-    for (uint32_t i = 0; i < n && k->rc == 0; i++) {
-        const struct link_byte_rule b = {.connection = k->first_connection + list[i].connection,
-                                         .dir = (enum link_dir)list[i].dir,
-                                         .offset = list[i].byte,
-                                         .action = (enum link_action)list[i].action,
-                                         .duration_ns = RUN_SILENCE_NS};
-        if (g->n_link_rules == LINK_RULES_MAX || link_add_rule(g->link, &b) != 0)
-            k->rc = err_set(&k->err, ERR_LIMIT, "closure: too many rules of the network");
-        else
-            g->link_rule_of[g->n_link_rules++] = SCENARIO_RULES_MAX; /* none of the scenario's */
-    }
-}
-
-/* Where another one could be lost, behind those that were. */
-static void tell_borders(struct whole_worker *k, uint32_t loss)
-{
-    const uint32_t wanted = whole_loss_count(k->w, loss);
-    k->borders.over = true;
-    if (k->auditing || k->w->options.losses <= wanted || k->lost < wanted)
-        return;
-    if (run_log_end(&k->borders) != 0)
-        k->rc = err_set(&k->err, k->borders.rc, "closure: messages of a run cannot be listed");
-    for (uint32_t i = 0; i < k->borders.n_borders && k->rc == 0; i++) {
-        const struct run_border *b = &k->borders.borders[i];
-        if (b->begun <= k->begun_before)
-            continue;
-        const struct log_border record = {
-            .byte = b->byte, .connection = b->connection - k->first_connection, .dir = b->dir};
-        worker_put(k, TAG_BORDER, &record, sizeof record);
-    }
 }
 
 /* ---- tasks ---- */
 
+/* Bytes of its own for each unit of which the task says that it may hold anything. */
+static void put_anything(struct whole_worker *k, struct nor *chip)
+{
+    const struct closure *c = k->w->flash;
+    uint32_t bytes = c->states.shape.page_bytes, unit_bytes = c->states.shape.erase_bytes;
+    struct rng rng;
+    uint8_t page[4096];
+    rng_init(&rng, stage_seed(&k->r->g), "closure", "any",
+             whole_audit_at(k->w, k->task->audit)->draw);
+    for (uint32_t u = 0; u < c->states.shape.units && bytes <= sizeof page; u++)
+        for (uint32_t at = 0; at < unit_bytes && k->tree.unit[u] == k->w->any; at += bytes) {
+            rng_fill(&rng, page, bytes);
+            nor_raw_put(chip, u * unit_bytes + at, bytes, page, NULL);
+        }
+}
+
 /* The state of a task, and power. */
 static void begin(struct whole_worker *k, struct sim_run *r, const struct whole_task *t)
 {
-    const struct whole_node *n = whole_node_at(k->w, t->of.node);
+    k->rc = worker_find_legs(k, t);
+    if (k->rc != 0)
+        return;
+    const struct whole_node *n = whole_node_at(k->w, k->legs[0].node);
+    k->task = t;
+    k->leg = k->lost_before = 0;
+    k->stopped = false;
+    k->log = NULL; /* until the node of the task is reached */
     r->g.now_ns = 0;
     r->was_reset = r->g.cut_due = false;
     sim_board_rewind(r->board, 0);
@@ -133,41 +128,31 @@ static void begin(struct whole_worker *k, struct sim_run *r, const struct whole_
     k->rc = fresh_network(r, &k->err);
     if (k->rc == 0)
         k->rc = put_memories(k, r, &n->key, &n->severity, true);
-    if (k->rc == 0)
-        arm_losses(k, t->of.loss);
     if (k->rc != 0)
         return;
-    for (uint32_t u = 0; u < k->w->flash->states.shape.units; u++)
-        if (t->of.foreign && k->w->foreign[u])
-            worker_look_at_unit(k, u);
-    (void)worker_note_cloud(k, true, WHOLE_CUT);
+    put_flash(k, r->g.nor, r == &k->main_run ? k->chip_unit : NULL, k->legs[0].base);
+    if (k->auditing)
+        put_anything(k, r->g.nor);
+    worker_begin_leg(k);
     sim_power_on(r);
 }
 
-/* What is left on flash, where it is another than before. */
-static void put_units(struct whole_worker *k, const struct sim_run *r)
-{
-    for (uint32_t u = 0; u < k->w->flash->states.shape.units; u++) {
-        struct log_unit unit = {.unit = u};
-        if (k->touched[u] != k->runs)
-            continue;
-        closure_unit_fingerprint(r->g.nor, u, unit.sha256);
-        worker_put(k, TAG_UNIT, &unit, sizeof unit);
-    }
-}
-
 /* Until it idles, resets itself or is cut. */
-static void run_to_end(struct whole_worker *k, struct sim_run *r, const struct whole_task *t)
+static void run_to_end(struct whole_worker *k, struct sim_run *r)
 {
     struct log_end end = {.how = WHOLE_IDLED};
     bool spins = !sim_run_phase(r, r->g.s->limit_ns, true);
     if (spins)
         judge_spins(r->g.judge);
-    end.ns = r->g.now_ns;
+    if (k->stopped)
+        return;
+    if (k->leg + 1 < k->n_legs)
+        k->rc = err_set(&k->err, ERR_BENCH, "closure: the way to a moment ends before it");
+    end.ns = r->g.now_ns - k->began_ns;
     end.how = r->was_cut ? WHOLE_LOST : r->was_reset ? WHOLE_RESET : WHOLE_IDLED;
     end.replies = k->replies;
     end.connections = worker_connections(k);
-    tell_borders(k, t->of.loss);
+    worker_tell_borders(k);
     if (k->has_faults || r->was_cut)
         (void)worker_note_cloud(k, r->was_cut, r->was_cut ? WHOLE_OFF : WHOLE_CUT);
     end.cloud = end.cloud_cut = k->clouds - 1;
@@ -192,19 +177,18 @@ static void run_to_end(struct whole_worker *k, struct sim_run *r, const struct w
         (void)snprintf(end.detail, sizeof end.detail,
                        "the device repeats itself without time passing");
     }
-    if (k->auditing)
-        put_units(k, r);
+    if (k->auditing && k->leg + 1 == k->n_legs)
+        worker_put_units(k);
     worker_put(k, TAG_END, &end, sizeof end);
 }
 
 static void start(struct whole_worker *k, const struct whole_task *t)
 {
     struct sim_run *r = &k->main_run;
-    put_flash(k, r->g.nor, k->chip_unit, t->base);
     begin(k, r, t);
     if (k->rc != 0)
         return;
-    run_to_end(k, r, t);
+    run_to_end(k, r);
     k->log = NULL;
     sim_board_power_off(r->board, r->g.now_ns, TEAR_NOTHING, 0);
     bridge_device_gone(&r->bridge);
@@ -214,21 +198,6 @@ static void start(struct whole_worker *k, const struct whole_task *t)
 }
 
 /* ---- audits ---- */
-
-/* Bytes of its own for each unit of which the task says that it may hold anything. */
-static void put_anything(struct whole_worker *k, struct nor *chip, uint64_t number)
-{
-    const struct closure *c = k->w->flash;
-    uint32_t bytes = c->states.shape.page_bytes, unit_bytes = c->states.shape.erase_bytes;
-    struct rng rng;
-    uint8_t page[4096];
-    rng_init(&rng, stage_seed(&k->r->g), "closure", "any", number);
-    for (uint32_t u = 0; u < c->states.shape.units && bytes <= sizeof page; u++)
-        for (uint32_t at = 0; at < unit_bytes && k->tree.unit[u] == k->w->any; at += bytes) {
-            rng_fill(&rng, page, bytes);
-            nor_raw_put(chip, u * unit_bytes + at, bytes, page, NULL);
-        }
-}
 
 /* Nothing that a start relies on may lie there. */
 static void poison_stack(void)
@@ -240,23 +209,10 @@ static void poison_stack(void)
 
 static void audit_run(struct whole_worker *k, struct sim_run *r, const struct whole_task *t)
 {
-    const struct whole_audit *a = whole_audit_at(k->w, t->audit);
-    if (a->event != NONE) {
-        const struct whole_behaviour *b = whole_behaviour_at(k->w, a->behaviour);
-        r->armed[r->n_armed++] =
-            (struct armed){.op = whole_event_at(k->w, b->first_event + a->event)->ops,
-                           .rule = SCENARIO_RULES_MAX,
-                           .tear = a->by.tear,
-                           .tear_bytes = a->by.arg,
-                           .by_place = true};
-        r->stop_at_cut = true;
-    }
-    put_flash(k, r->g.nor, NULL, t->base);
-    put_anything(k, r->g.nor, a->draw);
     poison_stack();
     begin(k, r, t);
     if (k->rc == 0)
-        run_to_end(k, r, t);
+        run_to_end(k, r);
 }
 
 /* In a world that nobody has used; *mark is true meanwhile. */
@@ -317,7 +273,7 @@ static void heal(struct whole_worker *k, struct sim_run *r, const struct whole_t
 int whole_work(struct whole_worker *k, uint32_t task, struct buf *log, struct err *err)
 {
     const struct whole_task *t = whole_task_at(k->w, task);
-    k->log = log;
+    k->log = k->log_of_task = log;
     k->clouds = k->judges = k->replies = 0;
     k->begun.len_bytes = 0;
     k->rc = 0;
@@ -396,6 +352,7 @@ void whole_worker_free(struct whole_worker *k)
     states_tree_free(&k->tree);
     free(k->chip_unit);
     free(k->touched);
+    free(k->legs);
     free(k->seen);
     free(k->seen_in);
     free(k->all_seen);

@@ -9,6 +9,14 @@
 #include "scenarios/engine/whole_internal.h"
 #include "scenarios/engine/world_internal.h"
 
+/* What happens between two moments of the way to a task's node, and behind it. */
+struct whole_leg {
+    uint32_t base; /* what flash holds there: the first content of each set */
+    uint32_t loss;
+    uint32_t node;
+};
+#define WHOLE_LEGS_MAX 16384u
+
 struct whole_worker {
     const struct whole *w;
     struct world *main, *heal; /* a store each; the images are the graph's */
@@ -35,6 +43,17 @@ struct whole_worker {
     struct buf memory, last, cloud; /* cloud: the newest of the cloud alone */
     bool auditing;                  /* looks are not told */
 
+    /* The leg under way (whole_moment.c). The log is that of the last one, and of what follows. */
+    struct whole_leg *legs;
+    uint32_t n_legs, legs_cap, leg;
+    const struct whole_task *task;
+    struct buf *log_of_task;
+    int64_t began_ns;
+    bool stopped;          /* nothing more is written down */
+    uint32_t lost_before;  /* connections */
+    uint32_t open;         /* the connection that was open when it began; 0: none */
+    uint64_t open_sent[2]; /* bytes by then */
+
     /* the task under way */
     struct buf *log;
     uint32_t clouds, judges;       /* memories in the log */
@@ -49,6 +68,8 @@ struct whole_worker {
 /* ---- the log; without one, nothing is written ---- */
 
 void worker_put(struct whole_worker *k, uint32_t tag, const void *data, size_t len_bytes);
+/* More of the same record. */
+void worker_put_more(struct whole_worker *k, const void *data, size_t len_bytes);
 /* What cloud and faults remember; the newest in the log from then on. True when it is another than
  * before. fresh: the cloud may know something new. */
 bool worker_note_cloud(struct whole_worker *k, bool fresh, enum whole_when when);
@@ -60,6 +81,21 @@ uint32_t worker_note_cut(struct whole_worker *k);
 uint32_t worker_connections(const struct whole_worker *k);
 /* The requirements that failed, with the first one's story. */
 void worker_note_failed(const struct judge *j, struct log_end *end);
+
+/* ---- legs (whole_moment.c) ---- */
+
+/* The way to the task's node; the first leg is that of a power-on or reset. */
+int worker_find_legs(struct whole_worker *k, const struct whole_task *t);
+/* What is lost in the leg is armed, and counting begins. */
+void worker_begin_leg(struct whole_worker *k);
+/* Where another connection could be lost, behind those that were. */
+void worker_tell_borders(struct whole_worker *k);
+/* What is left on flash, where it is another than when the leg began. */
+void worker_put_units(struct whole_worker *k);
+/* Flash becomes the first content of each set of a base, while the device is on (whole_work.c). */
+void worker_put_flash(struct whole_worker *k, uint32_t base);
+/* A moment of the device; ctx is the worker. */
+void worker_on_moment(void *ctx, const void *memory, size_t len_bytes);
 
 /* ---- hooks of the world; ctx is the worker ---- */
 

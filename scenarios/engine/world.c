@@ -39,7 +39,7 @@ static void arm_next(struct sim_run *r)
         nor_arm_cut(r->g.nor, 0, TEAR_NOTHING, 0);
 }
 
-static void arm(struct sim_run *r, const struct armed *a)
+void sim_arm(struct sim_run *r, const struct armed *a)
 {
     if (r->n_armed < ARMED_MAX)
         r->armed[r->n_armed++] = *a;
@@ -174,7 +174,7 @@ static void script_cut_at_op(void *ctx, int64_t now_ns, uint32_t rule, uint64_t 
                       .off_ns = p->off_ns,
                       .by_place = p->draw_by_place,
                       .reading = p->reading};
-    arm(r, &a);
+    sim_arm(r, &a);
 }
 
 static void break_all(void *ctx, unsigned kinds, enum link_action action, int64_t now_ns)
@@ -396,7 +396,7 @@ static bool run_main(struct sim_run *r)
                           .by_place = c->by_place,
                           .reading = c->reading};
         if (c->kind == CUT_FLASH)
-            arm(r, &a);
+            sim_arm(r, &a);
     }
     sim_power_on(r);
     return sim_run_phase(r, g->s->limit_ns, true);

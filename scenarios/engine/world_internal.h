@@ -70,6 +70,8 @@ int sim_build_for(struct world *w, const struct scenario *s, const struct run_op
 int sim_set_up(struct sim_run *r, struct fiber_stack *stacks, struct err *err);
 void sim_take_down(struct sim_run *r);
 void sim_power_on(struct sim_run *r);
+/* Also while power is on: op counts as the chip does. */
+void sim_arm(struct sim_run *r, const struct armed *a);
 /* Runs until the device is idle and nothing scripted is left, or `until`. False when it spins. */
 bool sim_run_phase(struct sim_run *r, int64_t until_ns, bool scripted);
 /* Everything is healed; healed: the known-good update runs and the cloud knows. */
