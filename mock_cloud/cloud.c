@@ -87,6 +87,12 @@ void cloud_set_download(struct cloud *c, const char *host, uint16_t port)
     c->cfg.download_port = port;
 }
 
+void cloud_set_mqtt(struct cloud *c, uint16_t port, uint16_t tls_port)
+{
+    c->cfg.mqtt_port = port;
+    c->cfg.mqtts_port = tls_port;
+}
+
 void cloud_set_url_lifetime(struct cloud *c, int64_t lifetime_ns)
 {
     c->cfg.url_lifetime_ns = lifetime_ns;

@@ -115,6 +115,9 @@ struct cloud_config {
     char download_host[64];  /* what deltaUrl names; at most 32 characters for real clients (cms-ota
                                 §1.7) */
     uint16_t download_port;
+    /* Of the broker, at download_host, for devices that ask where to log in; 0: they are not told.
+     */
+    uint16_t mqtt_port, mqtts_port;
     /* Signed storage: URLs begin with https; their signature is that of a content network; from so
      * many refusals of one expired URL on, its upgrade has failed (0: never). */
     bool download_tls;
@@ -152,8 +155,9 @@ const struct cloud_config *cloud_config(const struct cloud *c);
 void cloud_set_url_lifetime(struct cloud *c, int64_t lifetime_ns);
 /* For what is announced from now on. */
 void cloud_set_image_key(struct cloud *c, const char *private_pem);
-/* Changes the port after the edge has bound it. */
+/* Change the ports after the edges have bound them. */
 void cloud_set_download(struct cloud *c, const char *host, uint16_t port);
+void cloud_set_mqtt(struct cloud *c, uint16_t port, uint16_t tls_port);
 
 /* Handles one request. Always makes a reply (404 for unknown paths). rp->text must be initialised.
  */

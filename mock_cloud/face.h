@@ -35,6 +35,7 @@ struct http_request {
     const char *authorization;
     const uint8_t *body;
     size_t body_bytes;
+    bool tls; /* it came over HTTPS */
 };
 
 /* A header that a face adds; its line stays short, for clients that take no long ones. */

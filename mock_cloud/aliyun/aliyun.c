@@ -9,6 +9,7 @@
 #include "mock_cloud/aliyun/config.h"
 #include "mock_cloud/aliyun/gateway.h"
 #include "mock_cloud/aliyun/message.h"
+#include "mock_cloud/aliyun/pre_auth.h"
 #include "mock_cloud/aliyun/push.h"
 #include "mock_cloud/aliyun/register.h"
 #include "mock_cloud/aliyun/storage.h"
@@ -244,7 +245,8 @@ static bool aliyun_message(struct cloud *c, int64_t now_ns, const char *identity
 static bool aliyun_http(struct cloud *c, int64_t now_ns, const struct http_request *rq,
                         struct http_reply *rp)
 {
-    return aliyun_storage(c, now_ns, rq, rp) || aliyun_register_http(c, now_ns, rq, rp);
+    return aliyun_storage(c, now_ns, rq, rp) || aliyun_register_http(c, now_ns, rq, rp) ||
+           pre_auth_http(c, now_ns, rq, rp);
 }
 
 const struct face aliyun_face = {

@@ -10,6 +10,7 @@
 #include "common/http_date.h"
 #include "mock_cloud/aliyun/login.h"
 #include "mock_cloud/aliyun/message.h"
+#include "mock_cloud/aliyun/pre_auth.h"
 #include "mock_cloud/aliyun/register.h"
 #include "mock_cloud/aliyun/signed_url.h"
 #include "mock_cloud/aliyun/topics.h"
@@ -80,6 +81,12 @@ static void read_form(const char *text)
     struct aliyun_form f;
     if (aliyun_form_parse(text, strlen(text), &f))
         assert(strlen(f.product_key) <= ALIYUN_NAME_MAX && strlen(f.sign) < HMAC_HEX_MAX);
+    struct pre_auth_form ahead;
+    struct aliyun_name name;
+    if (pre_auth_form_parse(text, strlen(text), &ahead))
+        assert(strlen(ahead.client_id) < MQTT_CLIENT_ID_MAX && strlen(ahead.sign) < HMAC_HEX_MAX);
+    if (pre_auth_name_parse(text, &name))
+        assert(strlen(text) == strlen(name.device_name) + strlen(name.product_key) + 5);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "mock_cloud/aliyun/pre_auth.h"
 #include "mock_cloud/aliyun/register.h"
 
 static bool is_name(const char *text, size_t len)
@@ -174,7 +175,11 @@ bool aliyun_login(struct cloud *c, int64_t now_ns, const struct mqtt_login *logi
 {
     struct aliyun_client_id id;
     struct aliyun_name name;
-    if (login->user_name == NULL || !aliyun_name_parse(login->user_name, &name))
+    if (login->user_name == NULL)
+        return false;
+    if (pre_auth_login(c, now_ns, login, code, identity))
+        return true;
+    if (!aliyun_name_parse(login->user_name, &name))
         return false;
     *code = aliyun_client_id_parse(login->client_id, &id);
     if (*code != MQTT_ACCEPTED)

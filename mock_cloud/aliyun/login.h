@@ -1,6 +1,7 @@
 /*
  * Logins: what the client id's extension says, and the signature over it (aliyun note §2.1, §2.2).
- * A connection may also be for a registration alone (register.h).
+ * A connection may also be for a registration alone (register.h), or come with what an
+ * authentication over HTTP gave it (pre_auth.h).
  */
 #ifndef OTABENCH_MOCK_CLOUD_ALIYUN_LOGIN_H
 #define OTABENCH_MOCK_CLOUD_ALIYUN_LOGIN_H

@@ -290,6 +290,7 @@ static struct http_request read_request(const struct exchange *x, const char *me
         .authorization = header(connection, "Authorization"),
         .body = x->body.data,
         .body_bytes = x->body.len_bytes,
+        .tls = x->edge->tls,
     };
 }
 

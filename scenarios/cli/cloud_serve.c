@@ -273,7 +273,10 @@ static int open_mqtt(struct serve *s, struct err *err)
         if (rc != ERR_IO)
             break;
     }
-    return s->broker == NULL ? (rc == 0 ? ERR_IO : rc) : 0;
+    if (s->broker == NULL)
+        return rc == 0 ? ERR_IO : rc;
+    cloud_set_mqtt(s->cloud, broker_port(s->broker), broker_tls_port(s->broker));
+    return 0;
 }
 
 /* A place for each connection and session that the edges allow, here and in the broker, as far as
