@@ -30,11 +30,12 @@ static void pass(struct bench *b, char *iot_id, char *token)
                    iot_id, token) == 2);
 }
 
-static int login(struct bench *b, const char *client_id, const char *user, const char *password)
+static enum mqtt_connack login(struct bench *b, const char *client_id, const char *user,
+                               const char *password)
 {
     char identity[MQTT_IDENTITY_MAX] = "";
     const struct mqtt_login l = {.client_id = client_id, .user_name = user, .password = password};
-    int code = cloud_mqtt_login(b->cloud, b->now_ns, &l, identity);
+    enum mqtt_connack code = cloud_mqtt_login(b->cloud, b->now_ns, &l, identity);
     CHECK_STR(identity, code == MQTT_ACCEPTED ? DEVICE : "");
     return code;
 }

@@ -316,8 +316,8 @@ static void free_kept(void *kept)
 }
 
 static const struct cloud every_cloud = {
-    {A(struct store), 1, "x", 1, true, true, "x", 1, 1, 1, "x", event, &thing, deliver, &thing,
-     end_connection, &thing},                                          /* cfg */
+    {A(struct store), 1, "x", 1, 1, 1, true, true, "x", 1, 1, 1, "x", event, &thing, deliver,
+     &thing, end_connection, &thing},                                  /* cfg */
     "x",                                                               /* project_key */
     {A(const struct face)},                                            /* face */
     1,                                                                 /* face_count */
