@@ -1,4 +1,5 @@
 #include "mock_cloud/aliyun/gateway.h"
+#include "mock_cloud/aliyun/message.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -60,17 +61,11 @@ static enum aliyun_code failed(const struct aliyun_request *r, const struct err 
     return ALIYUN_INTERNAL;
 }
 
-static void put_member(struct buf *out, const char *before, const char *key, const char *value)
-{
-    (void)buf_printf(out, "%s\"%s\":", before, key);
-    (void)json_put_string(out, value);
-}
-
 /* Begins an object that stands alone or in a list. */
 static void begin_name(struct buf *out, const struct aliyun_name *name)
 {
-    put_member(out, out->len_bytes > 1 ? ",{" : "{", "deviceName", name->device_name);
-    put_member(out, ",", "productKey", name->product_key);
+    aliyun_put_member(out, out->len_bytes > 1 ? ",{" : "{", "deviceName", name->device_name);
+    aliyun_put_member(out, ",", "productKey", name->product_key);
 }
 
 static void put_name(struct buf *out, const struct aliyun_name *name)
@@ -288,8 +283,8 @@ static enum aliyun_code give_secret(const struct aliyun_request *r, const struct
     if (code != ALIYUN_OK)
         return code;
     begin_name(data, &e->name);
-    put_member(data, ",", "iotId", e->name.device_name);
-    put_member(data, ",", "deviceSecret", d.secret);
+    aliyun_put_member(data, ",", "iotId", e->name.device_name);
+    aliyun_put_member(data, ",", "deviceSecret", d.secret);
     (void)buf_text(data, "}");
     return ALIYUN_OK;
 }

@@ -150,18 +150,29 @@ static bool is_token(const char *password, const char *token)
     return len > 0 && strlen(password) == len && CRYPTO_memcmp(password, token, len) == 0;
 }
 
-static enum mqtt_connack check(struct cloud *c, const struct mqtt_login *login,
-                               const struct aliyun_client_id *id, const struct aliyun_name *name)
+enum mqtt_connack aliyun_find_device(struct cloud *c, const struct aliyun_name *name,
+                                     struct store_device *out)
 {
     struct store_product product;
-    struct store_device device;
-    char text[ALIYUN_SIGNED_MAX];
+    char identity[MQTT_IDENTITY_MAX];
     if (store_get_product(cloud_store(c), name->product_key, &product, NULL) != 0 ||
         !product.has_team)
         return MQTT_NOT_AUTHORIZED;
-    bool known = store_get_device(cloud_store(c), login->user_name, &device, NULL) == 0 &&
-                 strcmp(device.product_id, name->product_key) == 0;
-    if (login->password == NULL || !known)
+    aliyun_name_identity(name, identity);
+    bool known = store_get_device(cloud_store(c), identity, out, NULL) == 0 &&
+                 strcmp(out->product_id, name->product_key) == 0;
+    return known ? MQTT_ACCEPTED : MQTT_BAD_CREDENTIALS;
+}
+
+static enum mqtt_connack check(struct cloud *c, const struct mqtt_login *login,
+                               const struct aliyun_client_id *id, const struct aliyun_name *name)
+{
+    struct store_device device;
+    char text[ALIYUN_SIGNED_MAX];
+    enum mqtt_connack code = aliyun_find_device(c, name, &device);
+    if (code != MQTT_ACCEPTED)
+        return code;
+    if (login->password == NULL)
         return MQTT_BAD_CREDENTIALS;
     bool good = id->auth == AUTH_TOKEN
                     ? is_token(login->password, device.secret)

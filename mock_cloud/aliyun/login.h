@@ -20,6 +20,11 @@ struct aliyun_name {
 bool aliyun_name_parse(const char *identity, struct aliyun_name *out);
 void aliyun_name_identity(const struct aliyun_name *name, char out[MQTT_IDENTITY_MAX]);
 
+/* The device of that name: MQTT_ACCEPTED; MQTT_NOT_AUTHORIZED for a product that is unknown or has
+ * no team, MQTT_BAD_CREDENTIALS for an unknown device. */
+enum mqtt_connack aliyun_find_device(struct cloud *c, const struct aliyun_name *name,
+                                     struct store_device *out);
+
 /* What a connection proves itself with (authType; without it, the device's secret). */
 enum aliyun_auth {
     AUTH_DEVICE,

@@ -129,3 +129,9 @@ int aliyun_message_number(const struct aliyun_message *m, const cJSON *object, c
                           min, max);
     return 0;
 }
+
+void aliyun_put_member(struct buf *out, const char *before, const char *key, const char *value)
+{
+    (void)buf_printf(out, "%s\"%s\":", before, key);
+    (void)json_put_string(out, value);
+}

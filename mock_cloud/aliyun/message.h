@@ -6,6 +6,7 @@
 #ifndef OTABENCH_MOCK_CLOUD_ALIYUN_MESSAGE_H
 #define OTABENCH_MOCK_CLOUD_ALIYUN_MESSAGE_H
 
+#include "common/bytes.h"
 #include "common/json.h"
 #include "mock_cloud/mqtt.h"
 
@@ -30,5 +31,9 @@ int aliyun_message_text(const struct aliyun_message *m, const char *key, char *o
 /* A whole number, or a text that is one: 32 bits with sign. Required. */
 int aliyun_message_number(const struct aliyun_message *m, const cJSON *object, const char *key,
                           int64_t min, int64_t max, int64_t *out, struct err *err);
+
+/* Appends "before", the quoted key, a colon and the value as a JSON string; the buffer keeps its
+ * error. */
+void aliyun_put_member(struct buf *out, const char *before, const char *key, const char *value);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
+#include "mock_cloud/aliyun/message.h"
 #include "mock_cloud/aliyun/signed_url.h"
 
 #define PATH "/auth/devicename"
@@ -66,18 +66,6 @@ static void make_token(const struct cloud *c, const struct store_device *d, int6
 
 /* ---- HTTP ---- */
 
-static enum pre_auth_code find_device(struct cloud *c, const struct aliyun_name *name,
-                                      struct store_device *out)
-{
-    struct store_product product;
-    char identity[MQTT_IDENTITY_MAX];
-    aliyun_name_identity(name, identity);
-    bool known = store_get_product(cloud_store(c), name->product_key, &product, NULL) == 0 &&
-                 product.has_team && store_get_device(cloud_store(c), identity, out, NULL) == 0 &&
-                 strcmp(out->product_id, name->product_key) == 0;
-    return known ? PASSED : NO_DEVICE;
-}
-
 static enum pre_auth_code check_form(struct cloud *c, const struct http_request *rq,
                                      char iot_id[PRE_AUTH_TEXT_MAX], struct store_device *d)
 {
@@ -93,19 +81,12 @@ static enum pre_auth_code check_form(struct cloud *c, const struct http_request 
     if (f.sign_method[0] != '\0' &&
         !aliyun_sign_method(f.sign_method, strlen(f.sign_method), &kind))
         return BAD_FORM;
-    enum pre_auth_code code = find_device(c, &name, d);
-    if (code != PASSED)
-        return code;
+    if (aliyun_find_device(c, &name, d) != MQTT_ACCEPTED)
+        return NO_DEVICE;
     return aliyun_text_to_sign(f.client_id, &name, f.timestamp, text) == 0 &&
                    aliyun_is_signed(kind, d->secret, text, f.sign)
                ? PASSED
                : BAD_SIGN;
-}
-
-static void put_string(struct buf *out, const char *before, const char *value)
-{
-    (void)buf_text(out, before);
-    (void)json_put_string(out, value);
 }
 
 /* Where to log in, unless the broker is somebody else's. */
@@ -115,7 +96,7 @@ static void put_resources(const struct cloud *c, bool tls, struct buf *out)
     uint16_t port = tls ? cfg->mqtts_port : cfg->mqtt_port;
     if (port == 0)
         return;
-    put_string(out, ",\"resources\":{\"mqtt\":{\"host\":", cfg->download_host);
+    aliyun_put_member(out, ",\"resources\":{\"mqtt\":{", "host", cfg->download_host);
     (void)buf_printf(out, ",\"port\":%u}}", port);
 }
 
@@ -140,8 +121,8 @@ bool pre_auth_http(struct cloud *c, int64_t now_ns, const struct http_request *r
     (void)buf_printf(&rp->text, "{\"code\":%d,", (int)code);
     if (code == PASSED) {
         make_token(c, &d, signed_url_unix_s(c, now_ns) + PRE_AUTH_TOKEN_LIFETIME_S, token);
-        put_string(&rp->text, "\"data\":{\"iotId\":", iot_id);
-        put_string(&rp->text, ",\"iotToken\":", token);
+        aliyun_put_member(&rp->text, "\"data\":{", "iotId", iot_id);
+        aliyun_put_member(&rp->text, ",", "iotToken", token);
         put_resources(c, rq->tls, &rp->text);
         (void)buf_text(&rp->text, "},");
     }
@@ -167,18 +148,14 @@ static bool is_good(struct cloud *c, int64_t now_ns, const char *password,
 bool pre_auth_login(struct cloud *c, int64_t now_ns, const struct mqtt_login *login,
                     enum mqtt_connack *code, char identity[MQTT_IDENTITY_MAX])
 {
-    struct store_product product;
     struct store_device d;
     struct aliyun_name name;
     if (!pre_auth_name_parse(login->user_name, &name))
         return false;
-    if (store_get_product(cloud_store(c), name.product_key, &product, NULL) != 0 ||
-        !product.has_team)
-        *code = MQTT_NOT_AUTHORIZED;
-    else if (find_device(c, &name, &d) != PASSED || !is_good(c, now_ns, login->password, &d))
+    *code = aliyun_find_device(c, &name, &d);
+    if (*code == MQTT_BAD_CREDENTIALS ||
+        (*code == MQTT_ACCEPTED && !is_good(c, now_ns, login->password, &d)))
         *code = MQTT_UNAVAILABLE;
-    else
-        *code = MQTT_ACCEPTED;
     if (*code == MQTT_ACCEPTED)
         aliyun_name_identity(&name, identity);
     return true;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/json.h"
+#include "mock_cloud/aliyun/message.h"
 #include "mock_cloud/aliyun/push.h"
 #include "mock_cloud/aliyun/signed_url.h"
 
@@ -134,16 +134,10 @@ enum mqtt_connack aliyun_register_login(struct cloud *c, int64_t now_ns,
     return MQTT_ACCEPTED;
 }
 
-static void put_member(struct buf *out, const char *before, const char *key, const char *value)
-{
-    (void)buf_printf(out, "%s\"%s\":", before, key);
-    (void)json_put_string(out, value);
-}
-
 static void put_names(struct buf *out, const struct store_device *d)
 {
-    put_member(out, "{", "productKey", d->product_id);
-    put_member(out, ",", "deviceName", d->mid);
+    aliyun_put_member(out, "{", "productKey", d->product_id);
+    aliyun_put_member(out, ",", "deviceName", d->mid);
 }
 
 bool aliyun_register_online(struct cloud *c, int64_t now_ns, const char *identity)
@@ -166,9 +160,9 @@ bool aliyun_register_online(struct cloud *c, int64_t now_ns, const char *identit
     if (!listed) {
         char client_id[2 * ALIYUN_NAME_MAX + 2];
         (void)snprintf(client_id, sizeof client_id, "%s.%s", name.product_key, name.device_name);
-        put_member(&text, ",", "clientId", client_id);
+        aliyun_put_member(&text, ",", "clientId", client_id);
     }
-    put_member(&text, ",", listed ? "deviceSecret" : "deviceToken", d.secret);
+    aliyun_put_member(&text, ",", listed ? "deviceSecret" : "deviceToken", d.secret);
     (void)buf_text(&text, "}");
     const struct mqtt_message m = {.topic = listed ? "/ext/register" : "/ext/regnwl",
                                    .payload = text.data,
@@ -237,7 +231,7 @@ bool aliyun_register_http(struct cloud *c, int64_t now_ns, const struct http_req
     if (code == ALIYUN_OK) {
         (void)buf_text(&rp->text, "\"data\":");
         put_names(&rp->text, &d);
-        put_member(&rp->text, ",", "deviceSecret", d.secret);
+        aliyun_put_member(&rp->text, ",", "deviceSecret", d.secret);
         (void)buf_text(&rp->text, "},");
     }
     (void)buf_printf(&rp->text, "\"message\":\"%s\"}", aliyun_code_text(code));
