@@ -379,17 +379,23 @@ static bool go_on(struct reader *r, const struct whole_outcome *o)
     return r->spot != RECALL_NONE || full(r);
 }
 
-/* An audit goes through a moment: whoever came there first, it must go on like that. */
-static bool check_moment(struct reader *r, uint32_t outcome)
+/* Nothing of the behaviour is left out, and it comes to the same. */
+static bool check_outcome(struct reader *r, uint32_t outcome, const char *otherwise)
 {
-    struct whole *w = r->w;
-    const struct whole_behaviour *b = whole_behaviour_at(w, r->must);
+    const struct whole_behaviour *b = whole_behaviour_at(r->w, r->must);
     if (outcome == POOL_NONE)
         return full(r);
     if (r->n_events != b->n_events)
         return bad(r, "the world does less");
-    if (outcome != b->outcome)
-        return bad(r, "it comes to another moment");
+    return outcome == b->outcome || bad(r, otherwise);
+}
+
+/* An audit goes through a moment: whoever came there first, it must go on like that. */
+static bool check_moment(struct reader *r, uint32_t outcome)
+{
+    struct whole *w = r->w;
+    if (!check_outcome(r, outcome, "it comes to another moment"))
+        return false;
     if (!follow(r, &w->off, r->must))
         return false;
     w->result.audited += r->moments == 0;
@@ -478,13 +484,8 @@ static bool check_cut(struct reader *r, const struct log_end *e)
 static bool check_end(struct reader *r, uint32_t outcome)
 {
     struct whole *w = r->w;
-    const struct whole_behaviour *b = whole_behaviour_at(w, r->must);
-    if (outcome == POOL_NONE)
-        return full(r);
-    if (r->n_events != b->n_events)
-        return bad(r, "the world does less");
-    if (outcome != b->outcome)
-        return bad(r, "it ends otherwise");
+    if (!check_outcome(r, outcome, "it ends otherwise"))
+        return false;
     if (r->audit->run == NONE)
         w->result.audited_heals++;
     else
